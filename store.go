@@ -1,0 +1,126 @@
+package sluice
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNotFound is what stores return for an id they don't have.
+var ErrNotFound = errors.New("not found")
+
+// Record is one row of the message log: everything needed to explain, replay
+// and count one transaction, refused ones included.
+type Record struct {
+	ID        string // the envelope's ID
+	Tenant    string
+	Time      time.Time
+	Conn      Conn
+	Envelope  Envelope
+	Subject   string // decoded, hostile
+	MessageID string
+	Size      int64
+	Phase     Phase // where it ended
+	Verdict   Verdict
+	Decisions []Decision
+	Outcomes  []Outcome
+	Reply     Reply // what the sender got
+	Micros    int64 // wall time from MAIL to the reply
+}
+
+// Query selects records or quarantine rows. Zero fields don't filter.
+type Query struct {
+	Tenant  string
+	Since   time.Time
+	Until   time.Time
+	Action  *Action
+	Threat  *Threat
+	Text    string // matches sender, recipient, subject or id, case-insensitively
+	Before  string // id of the last row of the page before; newest first
+	Limit   int    // default 50, at most 500
+	Pending bool   // quarantine: include pending ones
+}
+
+// LogStats counts what the log did since start.
+type LogStats struct {
+	Written, Dropped, Failed uint64
+	Queued                   int
+}
+
+// Log is the message log.
+type Log interface {
+	// Append queues a record and returns at once; a full queue drops it and
+	// counts that. A slow disk never blocks the port.
+	Append(r *Record)
+	// Flush waits until what was queued before is written.
+	Flush(ctx context.Context) error
+	Record(ctx context.Context, id string) (*Record, error)
+	Records(ctx context.Context, q Query) ([]*Record, error)
+	LogStats() LogStats
+	// Sweep deletes rows older than t and says how many.
+	Sweep(ctx context.Context, t time.Time) (int, error)
+}
+
+// QuarantineIndex finds quarantined messages; the files are the truth.
+type QuarantineIndex interface {
+	IndexQuarantined(ctx context.Context, q *Quarantined) error
+	Unindex(ctx context.Context, id string) error
+	Quarantined(ctx context.Context, q Query) ([]*Quarantined, error)
+	// ReplaceIndex swaps the whole index for what each yields.
+	ReplaceIndex(ctx context.Context, each func(yield func(*Quarantined) error) error) error
+}
+
+// Feedback is one label given to a message.
+type Feedback struct {
+	Seq    int64 // order of arrival, given by the store
+	ID     string
+	Tenant string
+	Time   time.Time
+	Spam   bool
+	Source string // "admin", "user", "release", "trap", …
+	By     string
+}
+
+// FeedbackLog is the ordered log of labels that every model replays.
+type FeedbackLog interface {
+	AddFeedback(ctx context.Context, f *Feedback) error
+	FeedbackSince(ctx context.Context, seq int64, limit int) ([]*Feedback, error)
+}
+
+// Tenant owns recipient domains.
+type Tenant struct {
+	ID      string
+	Name    string
+	Domains []string
+}
+
+// Tenants keeps them.
+type Tenants interface {
+	PutTenant(ctx context.Context, t *Tenant) error
+	Tenant(ctx context.Context, id string) (*Tenant, error)
+	ListTenants(ctx context.Context) ([]*Tenant, error)
+}
+
+// Account may log in to the console.
+type Account struct {
+	Name     string
+	Password string // a salted slow hash, never the word itself
+	Created  time.Time
+}
+
+// Accounts keeps console logins.
+type Accounts interface {
+	PutAccount(ctx context.Context, a *Account) error
+	Account(ctx context.Context, name string) (*Account, error)
+	CountAccounts(ctx context.Context) (int, error)
+}
+
+// Store is everything a node remembers in its database.
+type Store interface {
+	Log
+	QuarantineIndex
+	FeedbackLog
+	Tenants
+	Accounts
+	Close() error
+}
