@@ -1,0 +1,245 @@
+// Package config reads Sluice's settings: documented structs, strict TOML. An
+// unknown key or a bad value is an error with line and column; nothing is
+// guessed. Every setting has a default, so an empty file is a valid one.
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is the whole of Sluice's settings.
+type Config struct {
+	// Hostname is the name in the greeting, in Received and in
+	// Authentication-Results. Default: the machine's name.
+	Hostname string `toml:"hostname"`
+	// Data is the folder for the database, quarantine, outbox and Maildir.
+	Data string `toml:"data"`
+	// PublicURL is the base of the public why page, such as
+	// "https://mail.example.org". Empty: replies carry a reference and the
+	// postmaster's address instead of a link.
+	PublicURL string `toml:"public_url"`
+	// Postmaster is the address that replies name. Default: postmaster@ the
+	// first domain.
+	Postmaster string `toml:"postmaster"`
+	// Trusted networks hold our own relays: their mail is judged, but what
+	// would be refused is quarantined, because they have accepted it already.
+	// Loopback isn't trusted unless listed.
+	Trusted []Prefix `toml:"trusted"`
+
+	Listen     []Listener `toml:"listen"`
+	TLS        TLS        `toml:"tls"`
+	Console    Console    `toml:"console"`
+	Public     Public     `toml:"public"`
+	Domains    []Domain   `toml:"domain"`
+	Policy     Policy     `toml:"policy"`
+	Limits     Limits     `toml:"limits"`
+	Keep       Keep       `toml:"keep"`
+	Block      []Rule     `toml:"block"`
+	Allow      []Rule     `toml:"allow"`
+	FirstTry   bool       `toml:"-"` // no domain was configured: the reserved example domains are served
+	sourceHash string
+}
+
+// Listener is one SMTP port.
+type Listener struct {
+	Address string `toml:"address"`
+	// AlreadyAccepted marks a port behind a queue: its mail is never refused,
+	// since that would make backscatter, but quarantined.
+	AlreadyAccepted bool `toml:"already_accepted"`
+}
+
+// TLS is the certificate for STARTTLS. Both empty: STARTTLS isn't offered.
+type TLS struct {
+	Cert string `toml:"cert"` // PEM file, leaf first
+	Key  string `toml:"key"`
+}
+
+// Console is the admin's web page.
+type Console struct {
+	Address string   `toml:"address"`
+	Hosts   []string `toml:"hosts"` // further Host header values that may reach it
+}
+
+// Public is the listener of the why page. It has no admin routes.
+type Public struct {
+	Address string `toml:"address"` // empty: not served
+}
+
+// Domain says who owns recipient domains and where their mail goes.
+type Domain struct {
+	Names  []string `toml:"names"`
+	Tenant string   `toml:"tenant"` // default: the first name
+	// Relay lists next hops in order of preference: "smtp://HOST:PORT" or a
+	// single "maildir:PATH".
+	Relay []Route `toml:"relay"`
+	// TLS to the next hop: "may" (default), "none" or "verify".
+	TLS RelayTLS `toml:"tls"`
+}
+
+// Policy holds the probabilities from which on an action is taken.
+type Policy struct {
+	TagAt        float64 `toml:"tag_at"`
+	QuarantineAt float64 `toml:"quarantine_at"`
+	RejectAt     float64 `toml:"reject_at"`
+	SubjectTag   string  `toml:"subject_tag"` // put before the subject of tagged mail; empty: none
+}
+
+// Limits bound what clients may ask for.
+type Limits struct {
+	MessageSize   Size     `toml:"message_size"`
+	Recipients    int      `toml:"recipients"`
+	Connections   int      `toml:"connections"`
+	PerClient     int      `toml:"connections_per_client"`
+	InFlight      Size     `toml:"bytes_in_flight"`
+	Session       Duration `toml:"session"`
+	Command       Duration `toml:"command"`
+	MessageArrive Duration `toml:"message"`
+	Judge         Duration `toml:"judge"`
+	RelayConns    int      `toml:"relay_connections"`
+}
+
+// Keep says how long and how much is kept.
+type Keep struct {
+	Log            Duration `toml:"log"`
+	Quarantine     Duration `toml:"quarantine"`
+	QuarantineSize Size     `toml:"quarantine_size"`
+	Outbox         Duration `toml:"outbox"`
+}
+
+// Rule is one line of an admin's block or allow list.
+type Rule struct {
+	Kind   string `toml:"kind"` // address, domain, network, helo
+	Value  string `toml:"value"`
+	Why    string `toml:"why"`
+	Until  Time   `toml:"until"` // zero: for good
+	Tenant string `toml:"tenant"`
+	By     string `toml:"by"`
+}
+
+// Default is the configuration of a first try on one machine.
+func Default() *Config {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	return &Config{
+		Hostname: strings.ToLower(host),
+		Data:     "sluice-data",
+		Listen:   []Listener{{Address: "127.0.0.1:2525"}},
+		Console:  Console{Address: "127.0.0.1:8025"},
+		Policy:   Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999},
+		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, Connections: 2000, PerClient: 50,
+			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),
+			MessageArrive: dur(10 * time.Minute), Judge: dur(30 * time.Second), RelayConns: 50},
+		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+	}
+}
+
+const day = 24 * time.Hour
+
+func dur(d time.Duration) Duration { return Duration{d} }
+
+// finish fills what other settings imply and checks what no single value shows.
+func (c *Config) finish() error {
+	if len(c.Domains) == 0 {
+		c.FirstTry = true
+		c.Domains = reservedDomains(c.Hostname)
+	}
+	seen := map[string]bool{}
+	for i := range c.Domains {
+		d := &c.Domains[i]
+		if len(d.Names) == 0 {
+			return fmt.Errorf("config: domain %d: names is empty; list the recipient domains it serves", i+1)
+		}
+		for j, n := range d.Names {
+			a, err := domainName(n)
+			if err != nil {
+				return fmt.Errorf("config: domain %q: %w", n, err)
+			}
+			if seen[a] && !c.FirstTry {
+				return fmt.Errorf("config: domain %q is listed twice; mail for it can go one way only", n)
+			}
+			seen[a], d.Names[j] = true, a
+		}
+		if d.Tenant == "" {
+			d.Tenant = d.Names[0]
+		}
+		if len(d.Relay) == 0 {
+			d.Relay = []Route{{Kind: "maildir", Target: filepath.Join(c.Data, "maildir")}}
+		}
+		for _, r := range d.Relay[1:] {
+			if r.Kind != "smtp" || d.Relay[0].Kind != "smtp" {
+				return fmt.Errorf("config: domain %q: several relays are for smtp:// only; a maildir stands alone", d.Names[0])
+			}
+		}
+	}
+	p := c.Policy
+	if !(0 < p.TagAt && p.TagAt <= p.QuarantineAt && p.QuarantineAt <= p.RejectAt && p.RejectAt <= 1) {
+		return fmt.Errorf("config: policy: want 0 < tag_at ≤ quarantine_at ≤ reject_at ≤ 1, got %v, %v, %v", p.TagAt, p.QuarantineAt, p.RejectAt)
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return fmt.Errorf("config: tls: cert and key go together; one of them is missing")
+	}
+	if c.PublicURL != "" && !strings.HasPrefix(c.PublicURL, "https://") && !strings.HasPrefix(c.PublicURL, "http://") {
+		return fmt.Errorf("config: public_url %q: want https://HOST", c.PublicURL)
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	if c.Postmaster == "" {
+		c.Postmaster = "postmaster@" + c.Domains[0].Names[0]
+	}
+	if len(c.Listen) == 0 {
+		return fmt.Errorf("config: no listen section: no port to take mail on")
+	}
+	return c.checkRules()
+}
+
+// reservedDomains is what a first try serves: this host, and names that can
+// never be anybody's (RFC 2606, RFC 6761).
+func reservedDomains(host string) []Domain {
+	return []Domain{{Tenant: "local", Names: []string{host, "localhost", "example.com", "example.net", "example.org"}}}
+}
+
+func (c *Config) checkRules() error {
+	for _, l := range [...]struct {
+		name  string
+		rules []Rule
+	}{{"block", c.Block}, {"allow", c.Allow}} {
+		for i, r := range l.rules {
+			switch r.Kind {
+			case "address", "domain", "helo":
+			case "network":
+				if _, err := parsePrefix(r.Value); err != nil {
+					return fmt.Errorf("config: %s %d: %w", l.name, i+1, err)
+				}
+			default:
+				return fmt.Errorf("config: %s %d: kind %q: want address, domain, network or helo", l.name, i+1, r.Kind)
+			}
+			if r.Value == "" {
+				return fmt.Errorf("config: %s %d: value is empty", l.name, i+1)
+			}
+			if r.Why == "" {
+				return fmt.Errorf("config: %s %d (%s): why is empty; say why, so that the next admin knows", l.name, i+1, r.Value)
+			}
+		}
+	}
+	return nil
+}
+
+// IsTrusted says whether a is in a trusted network.
+func (c *Config) IsTrusted(a netip.Addr) bool {
+	a = a.Unmap()
+	for _, p := range c.Trusted {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Hash is a short fingerprint of the settings, kept with every verdict.
+func (c *Config) Hash() string { return c.sourceHash }

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+)
+
+// The value types read themselves from text, so that a bad value is reported
+// with the line and column where it stands.
+
+// Duration is a time such as "90s", "10m", "12h" or "30d".
+type Duration struct{ time.Duration }
+
+// UnmarshalText reads Go's duration syntax and whole days ("30d").
+func (d *Duration) UnmarshalText(b []byte) error {
+	s := string(b)
+	if n, ok := strings.CutSuffix(s, "d"); ok {
+		v, err := strconv.ParseUint(n, 10, 16)
+		if err != nil {
+			return fmt.Errorf("duration %q: want a number of days such as 30d", s)
+		}
+		d.Duration = time.Duration(v) * day
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v <= 0 {
+		return fmt.Errorf("duration %q: want something like 90s, 10m, 12h or 30d", s)
+	}
+	d.Duration = v
+	return nil
+}
+
+// Size is a number of bytes such as "50MB" or "1GB" (powers of 1024).
+type Size int64
+
+// UnmarshalText reads digits with an optional KB, MB or GB.
+func (z *Size) UnmarshalText(b []byte) error {
+	s, shift := string(b), 0
+	for i, u := range [...]string{"KB", "MB", "GB"} {
+		if n, ok := strings.CutSuffix(s, u); ok {
+			s, shift = strings.TrimSpace(n), 10*(i+1)
+			break
+		}
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v <= 0 || v > (1<<50)>>shift {
+		return fmt.Errorf("size %q: want something like 500KB, 50MB or 1GB", b)
+	}
+	*z = Size(v << shift)
+	return nil
+}
+
+// Prefix is a network such as "10.0.0.0/8", or one address.
+type Prefix struct{ netip.Prefix }
+
+// UnmarshalText reads CIDR notation or a bare address.
+func (p *Prefix) UnmarshalText(b []byte) (err error) {
+	p.Prefix, err = parsePrefix(string(b))
+	return err
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("network %q: want an address or a network such as 192.0.2.0/24", s)
+	}
+	return p.Masked(), nil
+}
+
+// Time is a date ("2027-01-31") or a time (RFC 3339).
+type Time struct{ time.Time }
+
+// UnmarshalText reads either form; a date means its end, in UTC.
+func (t *Time) UnmarshalText(b []byte) error {
+	if v, err := time.Parse(time.DateOnly, string(b)); err == nil {
+		t.Time = v.Add(day)
+		return nil
+	}
+	v, err := time.Parse(time.RFC3339, string(b))
+	if err != nil {
+		return fmt.Errorf("time %q: want a date such as 2027-01-31 or a time such as 2027-01-31T12:00:00Z", b)
+	}
+	t.Time = v
+	return nil
+}
+
+// Route is one next hop.
+type Route struct {
+	Kind   string // "smtp" or "maildir"
+	Target string // "HOST:PORT" or a path
+}
+
+// UnmarshalText reads "smtp://HOST[:PORT]" or "maildir:PATH".
+func (r *Route) UnmarshalText(b []byte) error {
+	s := string(b)
+	if p, ok := strings.CutPrefix(s, "maildir:"); ok && p != "" {
+		*r = Route{"maildir", p}
+		return nil
+	}
+	h, ok := strings.CutPrefix(s, "smtp://")
+	h = strings.TrimSuffix(h, "/")
+	if !ok || h == "" || strings.ContainsAny(h, "/?#@ ") {
+		return fmt.Errorf("relay %q: want smtp://HOST:PORT or maildir:PATH", s)
+	}
+	host, port, err := net.SplitHostPort(h)
+	if err != nil {
+		host, port = strings.Trim(h, "[]"), "25"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+		return fmt.Errorf("relay %q: bad host or port; want smtp://HOST:PORT", s)
+	}
+	*r = Route{"smtp", net.JoinHostPort(host, port)}
+	return nil
+}
+
+// String is the route as one would write it.
+func (r Route) String() string {
+	if r.Kind == "maildir" {
+		return "maildir:" + r.Target
+	}
+	return "smtp://" + r.Target
+}
+
+// RelayTLS says how far TLS to the next hop is asked for.
+type RelayTLS string
+
+// UnmarshalText reads none, may or verify.
+func (t *RelayTLS) UnmarshalText(b []byte) error {
+	switch s := string(b); s {
+	case "none", "may", "verify":
+		*t = RelayTLS(s)
+		return nil
+	default:
+		return fmt.Errorf("tls %q: want none, may or verify", s)
+	}
+}
+
+// domainName normalises to lower-case A-labels.
+func domainName(s string) (string, error) {
+	a, err := idna.Lookup.ToASCII(strings.TrimSuffix(s, "."))
+	if err != nil || a == "" || strings.ContainsAny(a, "@ /:") {
+		return "", fmt.Errorf("not a domain name; want something like example.org")
+	}
+	return strings.ToLower(a), nil
+}
