@@ -28,6 +28,24 @@ type Record struct {
 	Micros    int64 // wall time from MAIL to the reply
 }
 
+// Action is the strongest action among the recipients' decisions. A record
+// without a decision ended before policy was asked: there the reply says it.
+func (r *Record) Action() Action {
+	strongest := Accept
+	for _, d := range r.Decisions {
+		strongest = max(strongest, d.Action)
+	}
+	if len(r.Decisions) == 0 {
+		switch {
+		case r.Reply.Permanent():
+			return Reject
+		case r.Reply.Temporary():
+			return Defer
+		}
+	}
+	return strongest
+}
+
 // Query selects records or quarantine rows. Zero fields don't filter.
 type Query struct {
 	Tenant  string
@@ -59,6 +77,13 @@ type Log interface {
 	LogStats() LogStats
 	// Sweep deletes rows older than t and says how many.
 	Sweep(ctx context.Context, t time.Time) (int, error)
+}
+
+// LogCounter counts the message log.
+type LogCounter interface {
+	// CountActions counts records since t by [Record.Action]; an empty tenant
+	// means all of them.
+	CountActions(ctx context.Context, tenant string, t time.Time) (map[Action]int, error)
 }
 
 // QuarantineIndex finds quarantined messages; the files are the truth.
@@ -118,6 +143,7 @@ type Accounts interface {
 // Store is everything a node remembers in its database.
 type Store interface {
 	Log
+	LogCounter
 	QuarantineIndex
 	FeedbackLog
 	Tenants

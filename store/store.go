@@ -1,0 +1,124 @@
+// Package store holds the rules that every implementation of [sluice.Store]
+// shares: what a text search looks at, which actions a record answers to, how
+// long a page may be. The implementations live in the folders below; all of
+// them pass the suite in storetest.
+package store
+
+import (
+	"slices"
+	"strings"
+
+	"sluice"
+)
+
+// Bounds of queries and of the searched text. A search sees the id, the whole
+// sender, the start of the subject and the first recipients: enough to find a
+// message again, and small enough that a row stays narrow.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 500
+
+	maxNeedle     = 256  // octets of Query.Text that count
+	maxAddress    = 512  // octets of one address
+	maxSubject    = 1024 // octets of the subject
+	maxRecipients = 4096 // octets of all recipients
+)
+
+// Limit returns the number of rows a query may yield.
+func Limit(q sluice.Query) int {
+	switch {
+	case q.Limit <= 0:
+		return DefaultLimit
+	case q.Limit > MaxLimit:
+		return MaxLimit
+	}
+	return q.Limit
+}
+
+// Fold maps text to the form in which searches compare it. Octets that aren't
+// UTF-8 become U+FFFD on both sides, so they match each other.
+func Fold(s string) string { return strings.ToLower(s) }
+
+// Needle returns the folded text a query looks for, "" for none.
+func Needle(q sluice.Query) string {
+	return Fold(cut(strings.TrimSpace(q.Text), maxNeedle))
+}
+
+// Haystack returns the folded text in which a search for one message looks.
+func Haystack(id, subject string, e *sluice.Envelope) string {
+	var b strings.Builder
+	b.WriteString(cut(id, maxAddress))
+	b.WriteByte('\n')
+	b.WriteString(cut(e.From, maxAddress))
+	b.WriteByte('\n')
+	b.WriteString(cut(subject, maxSubject))
+	end := b.Len() + maxRecipients
+	for _, r := range e.Rcpts {
+		a := cut(r.Address, maxAddress)
+		if b.Len()+1+len(a) > end {
+			break
+		}
+		b.WriteByte('\n')
+		b.WriteString(a)
+	}
+	return Fold(b.String())
+}
+
+// Actions returns the set of actions that a record answers to when a query
+// asks for one: bit 1<<a for each recipient's action, or the record's own
+// action where no recipient was decided.
+func Actions(r *sluice.Record) uint64 {
+	if len(r.Decisions) == 0 {
+		return 1 << r.Action()
+	}
+	var set uint64
+	for _, d := range r.Decisions {
+		set |= 1 << d.Action
+	}
+	return set
+}
+
+// Clone returns a record that shares nothing mutable with r.
+func Clone(r *sluice.Record) *sluice.Record {
+	c := *r
+	c.Conn = cloneConn(r.Conn)
+	c.Envelope = cloneEnvelope(r.Envelope)
+	c.Verdict.Ledger = slices.Clone(r.Verdict.Ledger)
+	c.Decisions = slices.Clone(r.Decisions)
+	c.Outcomes = slices.Clone(r.Outcomes)
+	return &c
+}
+
+// CloneQuarantined returns a description that shares nothing mutable with q.
+func CloneQuarantined(q *sluice.Quarantined) *sluice.Quarantined {
+	c := *q
+	c.Conn = cloneConn(q.Conn)
+	c.Envelope = cloneEnvelope(q.Envelope)
+	c.Verdict.Ledger = slices.Clone(q.Verdict.Ledger)
+	return &c
+}
+
+func cloneConn(c sluice.Conn) sluice.Conn {
+	if c.TLS != nil {
+		t := *c.TLS
+		c.TLS = &t
+	}
+	return c
+}
+
+func cloneEnvelope(e sluice.Envelope) sluice.Envelope {
+	e.Params = slices.Clone(e.Params)
+	e.Rcpts = slices.Clone(e.Rcpts)
+	for i := range e.Rcpts {
+		e.Rcpts[i].Params = slices.Clone(e.Rcpts[i].Params)
+	}
+	return e
+}
+
+// cut bounds s to n octets; half a rune at the cut folds to U+FFFD.
+func cut(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
