@@ -1,0 +1,33 @@
+package check
+
+import (
+	"context"
+
+	"sluice"
+)
+
+// Func makes a Checker of a declaration and a pure function: one that asks
+// nobody, keeps nothing, and always has an answer.
+func Func(info Info, run func(in *Input) []sluice.Evidence) Checker {
+	return &pure{info: info, run: run}
+}
+
+type pure struct {
+	info Info
+	run  func(in *Input) []sluice.Evidence
+}
+
+// Info returns the declaration.
+func (p *pure) Info() Info { return p.info }
+
+// Check runs the function. A check of the message phase that is asked before
+// there is a message has nothing to say.
+func (p *pure) Check(ctx context.Context, in *Input) ([]sluice.Evidence, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if in.Message == nil && p.info.Phase >= sluice.PhaseHeader {
+		return nil, nil
+	}
+	return p.run(in), nil
+}
