@@ -7,6 +7,7 @@ package store
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sluice"
 )
@@ -115,10 +116,13 @@ func cloneEnvelope(e sluice.Envelope) sluice.Envelope {
 	return e
 }
 
-// cut bounds s to n octets; half a rune at the cut folds to U+FFFD.
+// cut bounds s to n octets and doesn't leave half a rune.
 func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
+	if len(s) <= n {
+		return s
 	}
-	return s
+	for i := 0; i < utf8.UTFMax-1 && n > 0 && !utf8.RuneStart(s[n]); i++ {
+		n--
+	}
+	return s[:n]
 }

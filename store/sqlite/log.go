@@ -1,0 +1,161 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"sluice"
+	"sluice/store"
+)
+
+// Record returns one row of the log.
+func (s *Store) Record(ctx context.Context, id string) (*sluice.Record, error) {
+	var text string
+	err := s.read.QueryRowContext(ctx,
+		`SELECT document FROM message JOIN message_document USING (seq) WHERE id = ?`, id).Scan(&text)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	r, err := decodeRecord(text)
+	return r, s.explain(err)
+}
+
+// Records returns a page of the log, newest first. An id in Before that isn't
+// there (any more) is [sluice.ErrNotFound].
+func (s *Store) Records(ctx context.Context, q sluice.Query) ([]*sluice.Record, error) {
+	sel := selection{table: "message", time: "time"}
+	if err := sel.build(ctx, s.read, q); err != nil {
+		return nil, s.explain(err)
+	}
+	if q.Action != nil {
+		sel.and("actions & ? <> 0", int64(1)<<*q.Action)
+	}
+	// The inner query walks narrow rows only; documents are read for the page.
+	sel.args = append(sel.args, store.Limit(q))
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT document FROM (SELECT seq, time FROM message `+sel.where()+` ORDER BY time DESC, seq DESC LIMIT ?)
+		JOIN message_document USING (seq) ORDER BY time DESC, seq DESC`, sel.args...)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	out, err := collect(rows, decodeRecord)
+	return out, s.explain(err)
+}
+
+// CountActions counts records since t by their strongest action.
+func (s *Store) CountActions(ctx context.Context, tenant string, t time.Time) (map[sluice.Action]int, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT action, count(*) FROM message
+		WHERE time >= ?1 AND (?2 = '' OR tenant = ?2) GROUP BY action`, nanos(t), tenant)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	defer rows.Close()
+	out := make(map[sluice.Action]int)
+	for rows.Next() {
+		var a sluice.Action
+		var n int
+		if err := rows.Scan(&a, &n); err != nil {
+			return nil, s.explain(err)
+		}
+		out[a] = n
+	}
+	return out, s.explain(rows.Err())
+}
+
+// sweepRows is how many rows one transaction deletes, so that the log's queue
+// never waits long.
+const sweepRows = 1000
+
+// Sweep deletes rows older than t, some at a time, and gives their space back.
+func (s *Store) Sweep(ctx context.Context, t time.Time) (int, error) {
+	total := 0
+	for {
+		var n int64
+		err := s.mutate(ctx, false, func(ctx context.Context, tx *sql.Tx) error {
+			res, err := tx.ExecContext(ctx,
+				`DELETE FROM message WHERE seq IN (SELECT seq FROM message WHERE time < ? ORDER BY time LIMIT ?)`, nanos(t), sweepRows)
+			if err != nil {
+				return err
+			}
+			if n, err = res.RowsAffected(); err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `PRAGMA incremental_vacuum(1024)`)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		total += int(n)
+		if n < sweepRows {
+			return total, nil
+		}
+	}
+}
+
+// selection gathers the conditions that log and quarantine queries share.
+type selection struct {
+	table, time string
+	conds       []string
+	args        []any
+}
+
+func (s *selection) and(cond string, args ...any) {
+	s.conds = append(s.conds, cond)
+	s.args = append(s.args, args...)
+}
+
+func (s *selection) where() string {
+	if len(s.conds) == 0 {
+		return ""
+	}
+	return "WHERE " + strings.Join(s.conds, " AND ")
+}
+
+// build adds what q asks for, but actions.
+func (s *selection) build(ctx context.Context, db *sql.DB, q sluice.Query) error {
+	if q.Before != "" {
+		var at, seq int64
+		err := db.QueryRowContext(ctx, `SELECT `+s.time+`, seq FROM `+s.table+` WHERE id = ?`, q.Before).Scan(&at, &seq)
+		if err != nil {
+			return err
+		}
+		s.and("("+s.time+", seq) < (?, ?)", at, seq)
+	}
+	if q.Tenant != "" {
+		s.and("tenant = ?", q.Tenant)
+	}
+	if !q.Since.IsZero() {
+		s.and(s.time+" >= ?", nanos(q.Since))
+	}
+	if !q.Until.IsZero() {
+		s.and(s.time+" < ?", nanos(q.Until))
+	}
+	if q.Threat != nil {
+		s.and("threat = ?", *q.Threat)
+	}
+	if needle := store.Needle(q); needle != "" {
+		s.and("instr(haystack, ?) > 0", []byte(needle)) // both blobs: compared octet by octet
+	}
+	return nil
+}
+
+// collect decodes one document a row.
+func collect[T any](rows *sql.Rows, decode func(string) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		v, err := decode(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
