@@ -1,0 +1,223 @@
+// Package policy turns a verdict into an action for each recipient, and the
+// recipients' actions into one answer for the sender. It sees what the judge
+// found and never looks at the message again.
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice"
+	"sluice/reason"
+)
+
+// Policy is what one tenant wants done. The zero value is not usable; start
+// from [Default].
+type Policy struct {
+	// Probabilities of being unwanted from which on a message is tagged,
+	// quarantined, or rejected.
+	TagAt, QuarantineAt, RejectAt float64
+	// Groups is how many groups of evidence must each bring Support points
+	// against a message before the sum may reject it: one kind of evidence,
+	// be it ever so strong, only quarantines. Hard stops need no company.
+	Groups  int
+	Support float64
+}
+
+// Default is the careful policy that ships.
+func Default() Policy {
+	return Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999, Groups: 2, Support: 2}
+}
+
+// Check says what is wrong with a policy that comes from a configuration.
+func (p Policy) Check() error {
+	if !(0 < p.TagAt && p.TagAt <= p.QuarantineAt && p.QuarantineAt <= p.RejectAt && p.RejectAt <= 1) {
+		return fmt.Errorf("policy: tag at %v, quarantine at %v, reject at %v: want probabilities in rising order", p.TagAt, p.QuarantineAt, p.RejectAt)
+	}
+	if p.Groups < 2 || p.Groups >= sluice.GroupCount {
+		return fmt.Errorf("policy: rejecting needs at least 2 groups of evidence and at most %d, not %d", sluice.GroupCount-1, p.Groups)
+	}
+	if !(p.Support > 0 && p.Support <= 10) {
+		return fmt.Errorf("policy: support %v: want points from above 0 to 10", p.Support)
+	}
+	return nil
+}
+
+// Circumstances change what may be done with a message.
+type Circumstances struct {
+	// Exempt recipients get everything but malware and attacks, tagged where it
+	// would have been refused. Postmaster and abuse are always exempt.
+	Exempt bool
+	// AlreadyAccepted: the client is a queue or a forwarder that took the
+	// message already, so refusing it would make backscatter.
+	AlreadyAccepted bool
+	// Trusted clients are treated likewise.
+	Trusted bool
+}
+
+// Decide is policy's word on one recipient. Why names the reason that leads;
+// it is empty for a message that is simply accepted.
+func Decide(v sluice.Verdict, p Policy, recipient string, c Circumstances) sluice.Decision {
+	d := sluice.Decision{Recipient: recipient}
+	d.Action, d.Why = p.judge(v)
+	if c.Exempt || IsExempt(recipient) {
+		d.Action = exempt(d.Action, v)
+	}
+	if (c.AlreadyAccepted || c.Trusted) && (d.Action == sluice.Reject || d.Action == sluice.Defer) {
+		d.Action = sluice.QuarantineIt
+	}
+	return d
+}
+
+// IsExempt says whether an address must be reachable even for those whose mail
+// is refused: postmaster (RFC 5321 4.5.1) and abuse (RFC 2142 4), which is sent
+// spam on purpose.
+func IsExempt(recipient string) bool {
+	return sluice.IsPostmaster(recipient) || isAbuse(sluice.LocalOf(recipient))
+}
+
+// isAbuse compares in ASCII: equal length leaves no room for Unicode folding.
+func isAbuse(local string) bool {
+	return len(local) == len("abuse") && strings.EqualFold(local, "abuse")
+}
+
+// judge decides without regard to who receives and who sends.
+func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
+	switch v.HardKind {
+	case sluice.HardStop:
+		if e, ok := reason.Lookup(string(v.Hard)); ok && e.Code/100 == 4 {
+			return sluice.Defer, v.Hard
+		}
+		return sluice.Reject, v.Hard
+	case sluice.HardPass:
+		return sluice.Accept, v.Hard
+	}
+	if v.Probability >= p.RejectAt && p.supported(v) {
+		return sluice.Reject, Lead(v)
+	}
+	if why, ok := incomplete(v); ok {
+		return sluice.Defer, why
+	}
+	switch {
+	case v.Probability >= p.QuarantineAt:
+		return sluice.QuarantineIt, Lead(v)
+	case v.Probability >= p.TagAt:
+		return sluice.Tag, Lead(v)
+	}
+	return sluice.Accept, ""
+}
+
+// supported says whether enough kinds of evidence agree. Text is one of them
+// at most, so the text model never rejects alone.
+func (p Policy) supported(v sluice.Verdict) bool {
+	var sum [sluice.GroupCount]float64
+	for i := range v.Ledger {
+		if c := &v.Ledger[i]; int(c.Group) < sluice.GroupCount && c.Group != sluice.GroupPrior {
+			sum[c.Group] += c.Points
+		}
+	}
+	n := 0
+	for _, s := range sum {
+		if s >= p.Support {
+			n++
+		}
+	}
+	return n >= max(p.Groups, 2)
+}
+
+// incomplete finds the entry by which the pipeline says that an answer which
+// matters is missing.
+func incomplete(v sluice.Verdict) (sluice.Reason, bool) {
+	for i := range v.Ledger {
+		switch c := &v.Ledger[i]; c.Reason {
+		case reason.CheckIncomplete, reason.InternalPanic, reason.ScanTimeout:
+			if c.State == sluice.Unknown {
+				return c.Reason, true
+			}
+		}
+	}
+	return "", false
+}
+
+// exempt softens what would be done to a recipient who must get mail: it is
+// delivered with a tag. What may harm the reader goes to quarantine, where an
+// admin can look at it.
+func exempt(a sluice.Action, v sluice.Verdict) sluice.Action {
+	switch a {
+	case sluice.Reject, sluice.QuarantineIt, sluice.Drop:
+		if v.HardKind == sluice.HardStop && (v.Threat == sluice.ThreatMalware || v.Threat == sluice.ThreatAttack) {
+			return sluice.QuarantineIt
+		}
+		return sluice.Tag
+	}
+	return a
+}
+
+// Lead returns the reason that leads the reply: the strongest soft fact of the
+// verdict's threat that the catalogue has refusing words for, else the
+// strongest of any threat, else UNWANTED.
+func Lead(v sluice.Verdict) sluice.Reason {
+	var any sluice.Reason
+	for i := range v.Ledger { // strongest first
+		c := &v.Ledger[i]
+		if c.Points <= 0 {
+			continue
+		}
+		if e, ok := reason.Lookup(string(c.Reason)); !ok || e.Code/100 != 5 {
+			continue
+		}
+		if c.Threat == v.Threat {
+			return c.Reason
+		}
+		if any == "" {
+			any = c.Reason
+		}
+	}
+	if any == "" {
+		any = reason.Unwanted
+	}
+	return any
+}
+
+// Combine makes one answer of the recipients' decisions, because SMTP has one
+// reply to the final dot (RFC 5321 4.2.4): where all refuse, reject; else where
+// any defers, defer all; else accept, and quarantine for those who refuse. It
+// returns the action that the sender's reply follows, the strongest where the
+// message is taken, and the decisions as they will be carried out.
+func Combine(decisions []sluice.Decision) (sluice.Action, []sluice.Decision) {
+	if len(decisions) == 0 {
+		return sluice.Defer, nil // nobody decided: the sender keeps it
+	}
+	out := make([]sluice.Decision, len(decisions))
+	copy(out, decisions)
+	refuse, first := 0, -1
+	for i := range out {
+		switch out[i].Action {
+		case sluice.Reject:
+			refuse++
+		case sluice.Defer:
+			if first < 0 {
+				first = i
+			}
+		}
+	}
+	switch {
+	case refuse == len(out):
+		return sluice.Reject, out
+	case first >= 0:
+		for i := range out {
+			if out[i].Action != sluice.Defer {
+				out[i].Action, out[i].Why = sluice.Defer, out[first].Why
+			}
+		}
+		return sluice.Defer, out
+	}
+	all := sluice.Accept
+	for i := range out {
+		if out[i].Action == sluice.Reject {
+			out[i].Action = sluice.QuarantineIt
+		}
+		all = max(all, out[i].Action)
+	}
+	return all, out
+}
