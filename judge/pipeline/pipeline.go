@@ -52,6 +52,7 @@ type entry struct {
 	mayStop bool // states a hard stop in some cases
 	mayPass bool
 	malware bool // … for malware, which no pass overrides
+	groups  []sluice.Group
 	stats   counters
 }
 
@@ -80,7 +81,7 @@ func New(checks []check.Checker, cfg Config) *Pipeline {
 			panic(fmt.Sprintf("pipeline: check %q declares no reason", e.info.Name))
 		}
 		names[e.info.Name] = true
-		e.hardness()
+		e.reach()
 		p.phases[e.info.Phase] = append(p.phases[e.info.Phase], e)
 	}
 	for i := range p.phases {
@@ -90,13 +91,20 @@ func New(checks []check.Checker, cfg Config) *Pipeline {
 	return p
 }
 
-// hardness notes what the check could decide alone. A check whose absence is
-// closed may stop by not answering.
-func (e *entry) hardness() {
+// reach notes what the check could change: the groups that its reasons count
+// in, and whether it could decide alone. A check whose absence is closed may
+// stop by not answering.
+func (e *entry) reach() {
 	e.mayStop = e.info.Absent == check.Closed
 	e.malware = e.mayStop
+	e.groups = []sluice.Group{e.info.Group}
 	for _, r := range e.info.Reasons {
-		switch c, _ := reason.Lookup(string(r)); c.Hard {
+		c, _ := reason.Lookup(string(r))
+		var g sluice.Group
+		if g.UnmarshalText([]byte(c.Group)) == nil && !slices.Contains(e.groups, g) {
+			e.groups = append(e.groups, g)
+		}
+		switch c.Hard {
 		case "stop":
 			e.mayStop = true
 			e.malware = e.malware || c.Threat == "malware"
@@ -156,12 +164,13 @@ func (p *Pipeline) Run(ctx context.Context, phase sluice.Phase, in *check.Input,
 
 // run is one call of Run.
 type run struct {
-	p      *Pipeline
-	ctx    context.Context
-	in     *check.Input
-	phase  sluice.Phase
-	before []sluice.Evidence
-	found  []sluice.Evidence
+	p       *Pipeline
+	ctx     context.Context
+	in      *check.Input
+	phase   sluice.Phase
+	before  []sluice.Evidence
+	found   []sluice.Evidence
+	overdue bool // SCAN_TIMEOUT is stated
 }
 
 // remote asks the checks that wait for others, several at a time; what they
@@ -204,11 +213,7 @@ func (e *entry) absent(phase sluice.Phase, s sluice.State, detail string) sluice
 func (r *run) one(e *entry) []sluice.Evidence {
 	if err := r.ctx.Err(); err != nil {
 		e.stats.timeouts.Add(1)
-		out := r.failed(e, fmt.Sprintf("no time left: %v", err))
-		if e.info.Cost != check.Remote {
-			out = append(out, sluice.Evidence{Reason: reason.ScanTimeout, Phase: r.phase, State: sluice.Unknown, Detail: bounded(e.info.Name)})
-		}
-		return out
+		return r.late(e, r.failed(e, "no time left: "+err.Error()))
 	}
 	ctx := r.ctx
 	if e.info.Deadline > 0 {
@@ -222,21 +227,31 @@ func (r *run) one(e *entry) []sluice.Evidence {
 	e.stats.nanos.Add(int64(r.p.cfg.Now().Sub(start)))
 
 	out := r.tidy(e, found)
-	var fell *panicked
-	switch {
-	case err == nil:
-	case errors.As(err, &fell):
-		e.stats.panics.Add(1)
-		out = append(r.failed(e, fell.Error()), sluice.Evidence{Reason: reason.InternalPanic, Phase: r.phase, State: sluice.Unknown, Detail: bounded(e.info.Name)})
-	default:
-		if ctx.Err() != nil {
-			e.stats.timeouts.Add(1)
-		} else {
-			e.stats.errors.Add(1)
-		}
-		out = append(out, r.failed(e, err.Error())...)
+	if err == nil {
+		return out
 	}
-	return out
+	if fell, ok := errors.AsType[*panicked](err); ok {
+		e.stats.panics.Add(1)
+		return append(r.failed(e, fell.Error()), sluice.Evidence{Reason: reason.InternalPanic, Phase: r.phase, State: sluice.Unknown, Detail: bounded(e.info.Name)})
+	}
+	if ctx.Err() != nil {
+		e.stats.timeouts.Add(1)
+	} else {
+		e.stats.errors.Add(1)
+	}
+	return r.late(e, append(out, r.failed(e, err.Error())...))
+}
+
+// late adds SCAN_TIMEOUT, once a run, where the budget is used up and a check
+// that needs nobody else went without an answer: a message that takes all our
+// time isn't let through for it. Such checks run one after the other, so the
+// note needs no lock.
+func (r *run) late(e *entry, out []sluice.Evidence) []sluice.Evidence {
+	if r.ctx.Err() == nil || e.info.Cost == check.Remote || r.overdue {
+		return out
+	}
+	r.overdue = true
+	return append(out, sluice.Evidence{Reason: reason.ScanTimeout, Phase: r.phase, State: sluice.Unknown, Detail: bounded(e.info.Name)})
 }
 
 // failed is what a check without an answer amounts to.

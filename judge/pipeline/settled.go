@@ -59,9 +59,7 @@ func (r *run) within(rest []*entry) bool {
 	}
 	var open []sluice.Group
 	for _, e := range rest {
-		if !slices.Contains(open, e.info.Group) {
-			open = append(open, e.info.Group)
-		}
+		open = append(open, e.groups...)
 	}
 	low, high := r.p.cfg.Weights.Bounds(slices.Concat(r.before, r.found), open)
 	for _, b := range r.p.bands {
