@@ -4,62 +4,86 @@ package reason
 
 // The reasons, as untyped strings: they are assignable to sluice.Reason.
 const (
-	AdminAllow          = "ADMIN_ALLOW"           // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
-	AdminBlock          = "ADMIN_BLOCK"           // this site's administrator blocks this sender
-	BackendBusy         = "BACKEND_BUSY"          // the mail server behind this one is busy
-	BackendDeferred     = "BACKEND_DEFERRED"      // the mail server behind this one asks to try again later
-	BackendDown         = "BACKEND_DOWN"          // the mail server behind this one can't be reached
-	BackendGarbage      = "BACKEND_GARBAGE"       // the mail server behind this one gave no sensible answer
-	BackendLost         = "BACKEND_LOST"          // the mail server behind this one hung up
-	BackendRejected     = "BACKEND_REJECTED"      // the mail server behind this one refuses the message
-	BackendTimeout      = "BACKEND_TIMEOUT"       // the mail server behind this one did not answer in time
-	BackendTLS          = "BACKEND_TLS"           // no secure connection to the mail server behind this one
-	BadRecipient        = "BAD_RECIPIENT"         // that is not a valid recipient address
-	CheckIncomplete     = "CHECK_INCOMPLETE"      // we could not finish checking this message
-	CheckRequired       = "CHECK_REQUIRED"        // a check that every message must pass is out of order here
-	ClientRefused       = "CLIENT_REFUSED"        // your host has broken the rules here again and again
-	CommandTimeout      = "COMMAND_TIMEOUT"       // no complete command came in time
-	ConnectionLimit     = "CONNECTION_LIMIT"      // too many connections from your network at once
-	DataTimeout         = "DATA_TIMEOUT"          // the message did not arrive in time
-	DiskFull            = "DISK_FULL"             // this server has no room to store the message safely
-	HeloBareIP          = "HELO_BARE_IP"          // the greeting is an address without brackets
-	HeloGeneric         = "HELO_GENERIC"          // the greeting is a provider default name made of the address
-	HeloLiteral         = "HELO_LITERAL"          // the greeting is an address, not a name
-	HeloLiteralMismatch = "HELO_LITERAL_MISMATCH" // the greeting holds an address that is not the client's
-	HeloLocalhost       = "HELO_LOCALHOST"        // the greeting says localhost
-	HeloNoFQDN          = "HELO_NO_FQDN"          // the greeting is not a full host name
-	HeloOurs            = "HELO_OURS"             // the greeting claims to be this server
-	HeloPrivateName     = "HELO_PRIVATE_NAME"     // the greeting is a private name
-	HeloRandom          = "HELO_RANDOM"           // the greeting looks like a random name
-	HeloSyntax          = "HELO_SYNTAX"           // the greeting is not a valid host name
-	HeloUnderscore      = "HELO_UNDERSCORE"       // the greeting holds an underscore
-	HeloWorkstation     = "HELO_WORKSTATION"      // the greeting is a default workstation name
-	InternalPanic       = "INTERNAL_PANIC"        // a fault in this server stopped its work on the message
-	LocalError          = "LOCAL_ERROR"           // this server has trouble of its own
-	MessageTooBig       = "MESSAGE_TOO_BIG"       // the message is larger than this server takes
-	MixedRecipients     = "MIXED_RECIPIENTS"      // that recipient follows other rules than the first one
-	No8BitRoute         = "NO_8BIT_ROUTE"         // the mailbox's server takes 7-bit messages only
-	NoMailHere          = "NO_MAIL_HERE"          // this host takes no mail
-	NoRoute             = "NO_ROUTE"              // this server does not know where to deliver that domain's mail
-	NoSMTPUTF8Route     = "NO_SMTPUTF8_ROUTE"     // the mailbox's server takes no internationalised addresses or headers
-	NullSenderManyRcpt  = "NULL_SENDER_MANY_RCPT" // a bounce with several recipients
-	OutOfMemoryBudget   = "OUT_OF_MEMORY_BUDGET"  // this server is handling as much mail as it can hold
-	Prior               = "PRIOR"                 // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
-	QuarantineFailed    = "QUARANTINE_FAILED"     // this server could not store the message safely
-	RelayDenied         = "RELAY_DENIED"          // this server takes no mail for that domain
-	ScanTimeout         = "SCAN_TIMEOUT"          // checking the message took too long
-	ServerBusy          = "SERVER_BUSY"           // this server is at its limit of connections
-	SessionTimeout      = "SESSION_TIMEOUT"       // this session has lasted as long as one may
-	ShuttingDown        = "SHUTTING_DOWN"         // this server is going down for a moment
-	TLSRequired         = "TLS_REQUIRED"          // this server takes mail over TLS only
-	TLSUnavailable      = "TLS_UNAVAILABLE"       // TLS is out of order here at the moment
-	TooManyRecipients   = "TOO_MANY_RECIPIENTS"   // too many recipients in one transaction
-	TooManyTransactions = "TOO_MANY_TRANSACTIONS" // as many messages as one session may send have come
-	UnknownRecipient    = "UNKNOWN_RECIPIENT"     // no such mailbox here
-	Unwanted            = "UNWANTED"              // many small signs together make this message look unwanted
+	AdminAllow                = "ADMIN_ALLOW"                 // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
+	AdminAllowUnauthenticated = "ADMIN_ALLOW_UNAUTHENTICATED" // An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.
+	AdminBlock                = "ADMIN_BLOCK"                 // this site's administrator blocks this sender
+	ArchiveBomb               = "ARCHIVE_BOMB"                // an attached archive unpacks to an absurd size
+	ArchiveDamaged            = "ARCHIVE_DAMAGED"             // an attached archive is damaged
+	ArchiveEncrypted          = "ARCHIVE_ENCRYPTED"           // an attached archive is locked with a password
+	ArchiveNested             = "ARCHIVE_NESTED"              // an attached archive holds another archive
+	ArchivePath               = "ARCHIVE_PATH"                // an attached archive would write outside its folder
+	ArchiveProgram            = "ARCHIVE_PROGRAM"             // an attached archive holds a program
+	AttachmentTypeConflict    = "ATTACHMENT_TYPE_CONFLICT"    // an attached file is not what it claims to be
+	BackendBusy               = "BACKEND_BUSY"                // the mail server behind this one is busy
+	BackendDeferred           = "BACKEND_DEFERRED"            // the mail server behind this one asks to try again later
+	BackendDown               = "BACKEND_DOWN"                // the mail server behind this one can't be reached
+	BackendGarbage            = "BACKEND_GARBAGE"             // the mail server behind this one gave no sensible answer
+	BackendLost               = "BACKEND_LOST"                // the mail server behind this one hung up
+	BackendRejected           = "BACKEND_REJECTED"            // the mail server behind this one refuses the message
+	BackendTimeout            = "BACKEND_TIMEOUT"             // the mail server behind this one did not answer in time
+	BackendTLS                = "BACKEND_TLS"                 // no secure connection to the mail server behind this one
+	BadRecipient              = "BAD_RECIPIENT"               // that is not a valid recipient address
+	CheckIncomplete           = "CHECK_INCOMPLETE"            // we could not finish checking this message
+	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
+	ClientRefused             = "CLIENT_REFUSED"              // your host has broken the rules here again and again
+	CommandTimeout            = "COMMAND_TIMEOUT"             // no complete command came in time
+	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
+	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
+	DiskFull                  = "DISK_FULL"                   // this server has no room to store the message safely
+	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
+	EICAR                     = "EICAR"                       // the anti-malware test file was found
+	ExecutableContent         = "EXECUTABLE_CONTENT"          // an attached file is a program
+	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
+	HeloBareIP                = "HELO_BARE_IP"                // the greeting is an address without brackets
+	HeloGeneric               = "HELO_GENERIC"                // the greeting is a provider default name made of the address
+	HeloLiteral               = "HELO_LITERAL"                // the greeting is an address, not a name
+	HeloLiteralMismatch       = "HELO_LITERAL_MISMATCH"       // the greeting holds an address that is not the client's
+	HeloLocalhost             = "HELO_LOCALHOST"              // the greeting says localhost
+	HeloNoFQDN                = "HELO_NO_FQDN"                // the greeting is not a full host name
+	HeloOurs                  = "HELO_OURS"                   // the greeting claims to be this server
+	HeloPrivateName           = "HELO_PRIVATE_NAME"           // the greeting is a private name
+	HeloRandom                = "HELO_RANDOM"                 // the greeting looks like a random name
+	HeloSyntax                = "HELO_SYNTAX"                 // the greeting is not a valid host name
+	HeloUnderscore            = "HELO_UNDERSCORE"             // the greeting holds an underscore
+	HeloWorkstation           = "HELO_WORKSTATION"            // the greeting is a default workstation name
+	HTMLAttachment            = "HTML_ATTACHMENT"             // a web page is attached
+	HTMLAttachmentLogin       = "HTML_ATTACHMENT_LOGIN"       // an attached web page asks for a password
+	HTMLAttachmentScript      = "HTML_ATTACHMENT_SCRIPT"      // an attached web page holds a script
+	HTMLSmuggling             = "HTML_SMUGGLING"              // an attached web page builds a hidden file
+	InternalPanic             = "INTERNAL_PANIC"              // a fault in this server stopped its work on the message
+	LocalError                = "LOCAL_ERROR"                 // this server has trouble of its own
+	MessageTooBig             = "MESSAGE_TOO_BIG"             // the message is larger than this server takes
+	MixedRecipients           = "MIXED_RECIPIENTS"            // that recipient follows other rules than the first one
+	NameContainer             = "NAME_CONTAINER"              // an attached file is a disk image, notebook or profile
+	NameControl               = "NAME_CONTROL"                // an attached file's name holds control characters
+	NameDirectionOverride     = "NAME_DIRECTION_OVERRIDE"     // an attached file's name holds controls of writing direction
+	NameMacro                 = "NAME_MACRO"                  // an attached Office file can hold macros
+	NamePadded                = "NAME_PADDED"                 // an attached file's name is padded to hide its end
+	No8BitRoute               = "NO_8BIT_ROUTE"               // the mailbox's server takes 7-bit messages only
+	NoMailHere                = "NO_MAIL_HERE"                // this host takes no mail
+	NoRoute                   = "NO_ROUTE"                    // this server does not know where to deliver that domain's mail
+	NoSMTPUTF8Route           = "NO_SMTPUTF8_ROUTE"           // the mailbox's server takes no internationalised addresses or headers
+	NullSenderManyRcpt        = "NULL_SENDER_MANY_RCPT"       // a bounce with several recipients
+	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
+	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
+	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
+	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
+	RelayDenied               = "RELAY_DENIED"                // this server takes no mail for that domain
+	ScanTimeout               = "SCAN_TIMEOUT"                // checking the message took too long
+	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
+	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
+	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
+	SVGScript                 = "SVG_SCRIPT"                  // an attached picture holds a script
+	TLSRequired               = "TLS_REQUIRED"                // this server takes mail over TLS only
+	TLSUnavailable            = "TLS_UNAVAILABLE"             // TLS is out of order here at the moment
+	TooManyRecipients         = "TOO_MANY_RECIPIENTS"         // too many recipients in one transaction
+	TooManyTransactions       = "TOO_MANY_TRANSACTIONS"       // as many messages as one session may send have come
+	UnknownRecipient          = "UNKNOWN_RECIPIENT"           // no such mailbox here
+	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
+	UuencodedProgram          = "UUENCODED_PROGRAM"           // the text holds an encoded program
 )
 
-const hash = "a6caad229bc5404c"
+const hash = "1b6fe14ef1bd48d1"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -73,6 +97,16 @@ var entries = [...]Entry{
 		Admin:  "An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.",
 		Source: "local policy",
 	},
+	{ID: "ADMIN_ALLOW_UNAUTHENTICATED", Group: "recipient", Phase: "hello", Threat: "none",
+		Points: -6, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the admin wants this sender's mail, but nothing proves that it is the sender, so it must not outweigh strong evidence",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sender is on the recipient's allow list, but the message does not prove that it comes from there.",
+		User:   "The sender is on your organisation's allow list, but the message does not prove that it comes from there.",
+		Admin:  "An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.",
+		Source: "local policy",
+	},
 	{ID: "ADMIN_BLOCK", Group: "session", Phase: "connect", Threat: "spam",
 		Points: 0, Hard: "stop", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: the admin has decided",
@@ -82,6 +116,76 @@ var entries = [...]Entry{
 		User:   "Your administrator blocks this sender.",
 		Admin:  "An entry of the block list matches; the detail names the entry, who made it, why, and until when.",
 		Source: "local policy; RFC 5321 7.8, 7.9",
+	},
+	{ID: "ARCHIVE_BOMB", Group: "attachment", Phase: "message", Threat: "attack",
+		Points: 5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: nobody mails a quarter of a gigabyte packed five hundred times smaller by accident",
+		Reply:  "an attached archive unpacks to an absurd size",
+		Fix:    "share the file by link",
+		Page:   "An attached archive would unpack to hundreds of times its size. That is made to exhaust the memory of scanners. If it is honest, share it by link.",
+		User:   "An attached archive is made to exhaust computers.",
+		Admin:  "Sum of unpacked sizes over 256 MB at a ratio over 500.",
+		Source: "practice (decompression bombs)",
+	},
+	{ID: "ARCHIVE_DAMAGED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 1, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: truncation by relays is common; so is damage made to blind scanners",
+		Reply:  "an attached archive is damaged",
+		Fix:    "pack and send it again",
+		Page:   "The directory of an attached archive is missing or does not fit its content, so what it holds cannot be told for sure. Pack it again.",
+		User:   "An attached archive is damaged.",
+		Admin:  "The zip's central directory is missing, cut or not where it should be.",
+		Source: "APPNOTE 4.3.12",
+	},
+	{ID: "ARCHIVE_ENCRYPTED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the password keeps scanners out; some firms do it for privacy",
+		Reply:  "an attached archive is locked with a password",
+		Fix:    "share it by link, or send it unlocked",
+		Page:   "An attached archive is locked with a password, so nobody on the way can tell what it holds. Share it by a protected link.",
+		User:   "An attached archive is locked, so it could not be checked.",
+		Admin:  "Encrypted member in a zip archive.",
+		Source: "APPNOTE 4.4.4 bit 0",
+	},
+	{ID: "ARCHIVE_NESTED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 1.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: archives in archives are a way around filters, and also how people work",
+		Reply:  "an attached archive holds another archive",
+		Fix:    "pack the files in one archive",
+		Page:   "An attached archive holds another archive or a disk image. Pack the files in one.",
+		User:   "An attached archive holds another archive.",
+		Admin:  "Archive or disk image among a zip's members.",
+		Source: "practice",
+	},
+	{ID: "ARCHIVE_PATH", Group: "attachment", Phase: "message", Threat: "attack",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: no packer writes a path out of its folder unless told so",
+		Reply:  "an attached archive would write outside its folder",
+		Fix:    "pack the files anew with plain names",
+		Page:   "An attached archive holds a file whose path leads out of the folder where it is unpacked. Pack the files anew with plain names.",
+		User:   "An attached archive would write where it should not.",
+		Admin:  "Absolute path or .. in a zip member's name.",
+		Source: "APPNOTE 4.4.17.1",
+	},
+	{ID: "ARCHIVE_PROGRAM", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a program in an archive is how malware meets filters that look at names only; developers do it too",
+		Reply:  "an attached archive holds a program",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "An attached archive holds a file that runs when opened. Share it by link.",
+		User:   "An attached archive holds a program.",
+		Admin:  "A zip archive lists a member that would run.",
+		Source: "practice",
+	},
+	{ID: "ATTACHMENT_TYPE_CONFLICT", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a file that is called a picture or PDF and is something else is disguised or broken",
+		Reply:  "an attached file is not what it claims to be",
+		Fix:    "give the file its true name and type",
+		Page:   "An attached file is called a picture, a recording or a PDF, but its content is something else. Give it its true name and type.",
+		User:   "An attached file is not what it claims to be.",
+		Admin:  "Type or name promise image, media or PDF, and the first octets say another format.",
+		Source: "RFC 2046; WHATWG MIME Sniffing",
 	},
 	{ID: "BACKEND_BUSY", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.2",
@@ -243,6 +347,46 @@ var entries = [...]Entry{
 		Admin:  "A write failed for want of space or quota; the detail names the path.",
 		Source: "RFC 5321 4.2.2; RFC 3463 X.3.1",
 	},
+	{ID: "DOUBLE_EXTENSION", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a harmless extension before one that runs has no honest use",
+		Reply:  "an attached file hides its type behind a second extension",
+		Fix:    "give the file its true name, or share it by link",
+		Page:   "The name of an attached file shows a harmless extension in front of one that runs or opens as a web page. That is a trick of malware and phishing. If the file is honest, rename it.",
+		User:   "An attached file poses as a document.",
+		Admin:  "An attachment's name has a document's extension before one that runs or opens in the browser.",
+		Source: "practice",
+	},
+	{ID: "EICAR", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: the anti-malware test file is a hard stop by definition",
+		Reply:  "the anti-malware test file was found",
+		Fix:    "send the message without it",
+		Page:   "The message holds the EICAR test file. It is harmless and exists to prove that malware is detected; it was detected.",
+		User:   "The message held the harmless file that tests malware detection.",
+		Admin:  "EICAR test file: the way from finding to refusal works.",
+		Source: "EICAR, anti-malware test file",
+	},
+	{ID: "EXECUTABLE_CONTENT", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "stop", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: policy: programs are not delivered by mail; the content proves that the file is one",
+		Reply:  "an attached file is a program",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "The message carries a file that a computer would run as a program, whatever its name says. Programs are not accepted by mail here. Share it by a link to a place that the recipient trusts.",
+		User:   "The message carried a program.",
+		Admin:  "An attached file is a program by its first octets (PE, DOS, ELF, Mach-O, Java, DEX, LNK, HTA).",
+		Source: "practice; RFC 2046 4.5.1 and 9",
+	},
+	{ID: "EXECUTABLE_NAME", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: hardly anybody mails such files honestly since the big providers refuse them; a name alone is no proof",
+		Reply:  "an attached file has the name of a program",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "The name of an attached file ends in an extension that runs when opened. Such files are a common way to spread malware. Share it by link.",
+		User:   "An attached file would run when opened.",
+		Admin:  "An attachment's name has an extension that runs.",
+		Source: "practice of large providers",
+	},
 	{ID: "HELO_BARE_IP", Group: "session", Phase: "hello", Threat: "bot",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: a bare address breaks the syntax and is common in bots only",
@@ -363,6 +507,46 @@ var entries = [...]Entry{
 		Admin:  "HELO is a Windows default machine name (WIN-, DESKTOP-, LAPTOP-).",
 		Source: "practice",
 	},
+	{ID: "HTML_ATTACHMENT", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: plain pages are attached honestly",
+		Reply:  "a web page is attached",
+		Fix:    "send a PDF or a link",
+		Page:   "A web page is attached. Send a PDF or a link.",
+		User:   "A web page is attached.",
+		Admin:  "Attached HTML without script.",
+		Source: "practice",
+	},
+	{ID: "HTML_ATTACHMENT_LOGIN", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: honest senders link to their login page and never attach it",
+		Reply:  "an attached web page asks for a password",
+		Fix:    "link to your login page openly",
+		Page:   "An attached web page asks for a password. Honest services never ask for it in an attachment.",
+		User:   "An attached page asks for a password. Do not type one.",
+		Admin:  "Attached HTML with a password field.",
+		Source: "practice",
+	},
+	{ID: "HTML_ATTACHMENT_SCRIPT", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: attached pages with scripts are mostly phish, sometimes saved pages",
+		Reply:  "an attached web page holds a script",
+		Fix:    "send a PDF or a link",
+		Page:   "An attached web page holds a script. Send a PDF or a link.",
+		User:   "An attached web page holds a script.",
+		Admin:  "Attached HTML with script.",
+		Source: "practice; Barracuda 2026",
+	},
+	{ID: "HTML_SMUGGLING", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a page that builds a file from a long literal has hardly any honest use as an attachment",
+		Reply:  "an attached web page builds a hidden file",
+		Fix:    "send the file itself or a link",
+		Page:   "An attached web page holds a script that unpacks a hidden file or page when opened. That is a way to bring malware and false login pages past filters.",
+		User:   "An attached web page hides something in its script.",
+		Admin:  "Attached HTML with unpacking script calls and a long packed literal.",
+		Source: "MITRE ATT&CK T1027.006",
+	},
 	{ID: "INTERNAL_PANIC", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",
 		Weight: "judged: never evidence; a fault in our program",
@@ -402,6 +586,56 @@ var entries = [...]Entry{
 		User:   "A message was delivered in several parts because its recipients follow different rules.",
 		Admin:  "The recipient's tenant, policy or route differs from that of the transaction's first recipient.",
 		Source: "RFC 5321 4.2.4, 4.5.3.1.10",
+	},
+	{ID: "NAME_CONTAINER", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: disk images and notebooks are rare in honest mail and strip the marks of the internet from what they hold",
+		Reply:  "an attached file is a disk image, notebook or profile",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "An attached file is of a kind (disk image, OneNote notebook, device profile) that is rarely mailed honestly and often used to carry malware past warnings. Share it by link.",
+		User:   "An attached file is of an unusual kind that is often abused.",
+		Admin:  "Disk image, OneNote or device profile by name.",
+		Source: "practice since 2022",
+	},
+	{ID: "NAME_CONTROL", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: broken encoders make these too",
+		Reply:  "an attached file's name holds control characters",
+		Fix:    "give the file a plain name",
+		Page:   "The name of an attached file holds control characters, which no keyboard types. Give the file a plain name.",
+		User:   "The name of an attached file holds odd characters.",
+		Admin:  "Control characters in an attachment's name.",
+		Source: "RFC 2183 2.3",
+	},
+	{ID: "NAME_DIRECTION_OVERRIDE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: controls of writing direction in a file name serve only to disguise its end",
+		Reply:  "an attached file's name holds controls of writing direction",
+		Fix:    "give the file a plain name",
+		Page:   "The name of an attached file holds invisible characters that turn the writing direction, so that its end looks like its middle. Give the file a plain name.",
+		User:   "The name of an attached file is disguised.",
+		Admin:  "Bidirectional override or isolate in an attachment's name.",
+		Source: "Unicode TR 36 3.1; CVE-2009-3376",
+	},
+	{ID: "NAME_MACRO", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: macro files are honest inside firms and rare between them",
+		Reply:  "an attached Office file can hold macros",
+		Fix:    "save it without macros",
+		Page:   "An attached Office file is of a kind that can hold macros, which are programs. Save it in the kind without macros (docx, xlsx).",
+		User:   "An attached Office file can hold programs.",
+		Admin:  "Macro-enabled Office file by name.",
+		Source: "practice",
+	},
+	{ID: "NAME_PADDED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: gaps before the extension hide it from view; honest names rarely have them",
+		Reply:  "an attached file's name is padded to hide its end",
+		Fix:    "give the file a plain name",
+		Page:   "The name of an attached file holds a long gap before its extension, or dots and spaces behind it, so that its true type does not show. Give the file a plain name.",
+		User:   "The name of an attached file hides its type.",
+		Admin:  "Run of spaces before the extension, or dots and spaces behind a dangerous one.",
+		Source: "practice",
 	},
 	{ID: "NO_8BIT_ROUTE", Group: "delivery", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 554, Enhanced: "5.6.3",
@@ -452,6 +686,16 @@ var entries = [...]Entry{
 		User:   "The message poses as an automatic delivery report.",
 		Admin:  "Null reverse path with more than one recipient.",
 		Source: "RFC 5321 4.5.5",
+	},
+	{ID: "OFFICE_MACRO", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: macros from outside carry malware far more often than work",
+		Reply:  "an attached Office file holds macros",
+		Fix:    "save it without macros",
+		Page:   "An attached Office file holds macros, which are programs. Save it without them.",
+		User:   "An attached Office file holds programs.",
+		Admin:  "Macro store in an Office file's directory (vbaProject.bin, macrosheets).",
+		Source: "ECMA-376; practice",
 	},
 	{ID: "OUT_OF_MEMORY_BUDGET", Group: "delivery", Phase: "data", Threat: "none",
 		Points: 0, Hard: "", Code: 452, Enhanced: "4.3.1",
@@ -533,6 +777,16 @@ var entries = [...]Entry{
 		Admin:  "The session ended because the program stops; what had its 250 is safe.",
 		Source: "RFC 5321 3.8; RFC 3463 X.3.2",
 	},
+	{ID: "SVG_SCRIPT", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: pictures need no scripts; phishing kits have used them since 2024",
+		Reply:  "an attached picture holds a script",
+		Fix:    "send a picture without script",
+		Page:   "An attached SVG picture holds a script, which runs when it is opened in a browser. Send a picture without script.",
+		User:   "An attached picture holds a script.",
+		Admin:  "Attached SVG with script, handler or embedded frame.",
+		Source: "practice since 2024",
+	},
 	{ID: "TLS_REQUIRED", Group: "delivery", Phase: "mail", Threat: "none",
 		Points: 0, Hard: "", Code: 530, Enhanced: "5.7.0",
 		Weight: "judged: never evidence; the listener's rule",
@@ -592,5 +846,15 @@ var entries = [...]Entry{
 		User:   "Many small signs together made this message look unwanted.",
 		Admin:  "The sum of all evidence decided; no single reason leads.",
 		Source: "sum of evidence",
+	},
+	{ID: "UUENCODED_PROGRAM", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: some clients show it as an attachment while MIME scanners see text",
+		Reply:  "the text holds an encoded program",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "The text of the message holds a program in uuencode form. Share it by link.",
+		User:   "The message text hides a program.",
+		Admin:  "uuencode block with a name that runs.",
+		Source: "POSIX uuencode; Outlook's handling of it",
 	},
 }

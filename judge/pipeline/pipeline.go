@@ -22,8 +22,8 @@ import (
 
 // Config sets up a Pipeline.
 type Config struct {
-	// Now is the clock, for the counters only. It must be monotonic.
-	Now func() time.Time
+	// Clock is the time, for the counters only. It must be monotonic.
+	Clock func() time.Time
 	// Budget bounds one Run; 0 leaves it to the caller's context.
 	Budget time.Duration
 	// Parallel bounds the Remote checks of one Run that are under way together;
@@ -59,7 +59,7 @@ type entry struct {
 // New sorts the checks. Two with one name, or one of no phase, or one that
 // declares no reason, are mistakes of the program: New panics.
 func New(checks []check.Checker, cfg Config) *Pipeline {
-	if cfg.Now == nil {
+	if cfg.Clock == nil {
 		panic("pipeline: no clock")
 	}
 	if cfg.Parallel <= 0 {
@@ -221,10 +221,10 @@ func (r *run) one(e *entry) []sluice.Evidence {
 		ctx, cancel = context.WithTimeout(ctx, e.info.Deadline)
 		defer cancel()
 	}
-	start := r.p.cfg.Now()
+	start := r.p.cfg.Clock()
 	found, err := r.barrier(ctx, e)
 	e.stats.runs.Add(1)
-	e.stats.nanos.Add(int64(r.p.cfg.Now().Sub(start)))
+	e.stats.nanos.Add(int64(r.p.cfg.Clock().Sub(start)))
 
 	out := r.tidy(e, found)
 	if err == nil {

@@ -22,7 +22,7 @@ type Group struct {
 	High  float64 // b_g: the most that it may speak against one
 }
 
-// Default returns the weights that ship. They are judged, not fitted, by these
+// DefaultWeights returns the weights that ship. They are judged, not fitted, by these
 // rules, with the default thresholds of 3.7 dB (tag, P 0.7), 12.8 dB
 // (quarantine, P 0.95) and 30 dB (reject, P 0.999) in mind:
 //
@@ -35,7 +35,7 @@ type Group struct {
 //   - What a sender can add to a message at will speaks for it only a little:
 //     good words (text), tidy structure, harmless links. What costs time to earn
 //     (reputation, a known correspondent) speaks for it more.
-func Default() Weights {
+func DefaultWeights() Weights {
 	var prior float64
 	if e, ok := reason.Lookup(reason.Prior); ok {
 		prior = e.Points

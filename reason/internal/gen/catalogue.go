@@ -157,6 +157,7 @@ func duplicates(all []entry) []error {
 const (
 	maxReply  = 120
 	maxFix    = 120
+	maxBoth   = 190  // reply and fix together
 	maxWords  = 600  // user, admin, weight, source
 	maxPage   = 2000 // the why page's paragraph
 	maxID     = 40
@@ -273,6 +274,9 @@ func (e *entry) wordFaults(bad func(key, format string, args ...any)) {
 		case startsUpper(t):
 			bad(w.key, "starts with a capital: it follows other words")
 		}
+	}
+	if n := len(e.Reply) + len(e.Fix); n > maxBoth {
+		bad("fix", "reply and fix have %d octets, at most %d", n, maxBoth)
 	}
 	for _, w := range []struct {
 		key, text string

@@ -95,6 +95,7 @@ func TestFaults(t *testing.T) {
 		{`reply = "a link lies"`, `reply = "a link; it lies"`, `x.toml:11: reply: holds a semicolon`},
 		{`reply = "a link lies"`, `reply = "Some link lies"`, `x.toml:11: reply: starts with a capital`},
 		{`fix = "link openly"`, `fix = "link openly "`, `x.toml:12: fix: begins or ends with a space`},
+		{`reply = "a link lies"` + "\n" + `fix = "link openly"`, `reply = "` + long[:100] + `"` + "\n" + `fix = "` + long[:91] + `"`, `x.toml:12: fix: reply and fix have 191 octets`},
 		{`page = "Words."`, ``, `x.toml:1: page: missing`},
 		{`user = "Words."`, `user = " "`, `x.toml:14: user: missing`},
 		{`admin = "Words."`, `admin = "\u001b[31m"`, `x.toml:15: admin: holds a control character`},
