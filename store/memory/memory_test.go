@@ -1,0 +1,13 @@
+package memory_test
+
+import (
+	"testing"
+
+	"sluice"
+	"sluice/store/memory"
+	"sluice/store/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(*testing.T) sluice.Store { return memory.New() })
+}

@@ -1,0 +1,505 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"sluice"
+	"sluice/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+func open(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Path == "" {
+		// A name that a careless URL would split.
+		cfg.Path = filepath.Join(t.TempDir(), "a b%41?x=1#f.db")
+	}
+	s, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) sluice.Store { return open(t, Config{}) })
+}
+
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd %41 ?#.db")
+	s := open(t, Config{Path: path})
+	s.Append(storetest.Record("a", noon))
+	if err := s.PutAccount(t.Context(), &sluice.Account{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, want 0600", info.Mode().Perm())
+	}
+	s = open(t, Config{Path: path})
+	if _, err := s.Record(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.CountAccounts(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d accounts, %v", n, err)
+	}
+}
+
+// TestTwoProcesses: the command line reads and writes while the daemon runs.
+func TestTwoProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	a, b := open(t, Config{Path: path}), open(t, Config{Path: path})
+	for i := range 50 {
+		a.Append(storetest.Record(fmt.Sprintf("a%d", i), noon))
+		b.Append(storetest.Record(fmt.Sprintf("b%d", i), noon))
+		if err := errors.Join(a.Flush(t.Context()), b.Flush(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A row that another process indexes during a rebuild survives it.
+	err := a.ReplaceIndex(t.Context(), func(yield func(*sluice.Quarantined) error) error {
+		if err := b.IndexQuarantined(t.Context(), storetest.Quarantined("new", noon)); err != nil {
+			return err
+		}
+		return yield(storetest.Quarantined("found", noon))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := b.Quarantined(t.Context(), sluice.Query{})
+	if err != nil || len(rows) != 2 {
+		t.Errorf("%d rows, %v; want 2", len(rows), err)
+	}
+}
+
+// TestUpgrade opens a file of every earlier schema. The dumps are what that
+// version wrote; a new migration needs the dump of the one before it.
+func TestUpgrade(t *testing.T) {
+	files, err := filepath.Glob("schema/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no schema files: %v", err)
+	}
+	for version := 1; version <= len(files); version++ {
+		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+			dump, err := os.ReadFile(fmt.Sprintf("testdata/v%d.sql", version))
+			if err != nil {
+				t.Fatalf("every schema version needs a dump: %v", err)
+			}
+			path := filepath.Join(t.TempDir(), "old.db")
+			db, err := sql.Open("sqlite", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Exec(string(dump)); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, Config{Path: path})
+			r, err := s.Record(t.Context(), "kept")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(storetest.Record("kept", noon), r, storetest.Equal); d != "" {
+				t.Errorf("record changed (-want +got):\n%s", d)
+			}
+			rows, err := s.Quarantined(t.Context(), sluice.Query{Text: "invoice"})
+			if err != nil || len(rows) != 1 {
+				t.Fatalf("%d quarantine rows, %v; want 1", len(rows), err)
+			}
+			if d := cmp.Diff(storetest.Quarantined("kept", noon), rows[0], storetest.Equal); d != "" {
+				t.Errorf("quarantine row changed (-want +got):\n%s", d)
+			}
+			f, err := s.FeedbackSince(t.Context(), 0, 10)
+			if err != nil || len(f) != 1 || !f[0].Spam {
+				t.Errorf("feedback %v, %v", f, err)
+			}
+			if _, err := s.Account(t.Context(), "admin"); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Tenant(t.Context(), "acme"); err != nil {
+				t.Error(err)
+			}
+			// It is writable and ends at the newest schema.
+			s.Append(storetest.Record("new", noon))
+			if err := s.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got, want := schema(t, s), schema(t, open(t, Config{})); got != want {
+				t.Errorf("upgraded schema differs from a new one:\n%s", cmp.Diff(want, got))
+			}
+		})
+	}
+}
+
+func schema(t *testing.T, s *Store) string {
+	t.Helper()
+	rows, err := s.read.Query(`SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'goose%' ORDER BY type, name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var b strings.Builder
+	for rows.Next() {
+		var kind, name, text string
+		if err := rows.Scan(&kind, &name, &text); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %s: %s\n", kind, name, strings.Join(strings.Fields(text), " "))
+	}
+	return b.String()
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, Config{Path: path})
+	if _, err := s.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	_, err := Open(t.Context(), Config{Path: path})
+	if !errors.Is(err, errNewer) {
+		t.Fatalf("Open = %v, want a refusal", err)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage")
+	if err := os.WriteFile(garbage, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := filepath.Join(dir, "damaged")
+	s := open(t, Config{Path: damaged})
+	for i := range 200 {
+		s.Append(storetest.Record(fmt.Sprint(i), noon))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 100; i < len(whole); i++ { // the header survives, the pages don't
+		whole[i] = 0xa5
+	}
+	if err := os.WriteFile(damaged, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ path, want string }{
+		{garbage, "no database of ours"},
+		{damaged, "damaged"},
+		{dir, "is a directory"},
+		{filepath.Join(dir, "missing", "db"), "no such file or directory"},
+	} {
+		s, err := Open(t.Context(), Config{Path: test.path})
+		if err == nil {
+			_ = s.Close()
+			t.Errorf("%s: opened", test.path)
+			continue
+		}
+		if !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "sqlite: ") || !strings.Contains(err.Error(), test.path) {
+			t.Errorf("%s: %q, want %q in it", test.path, err, test.want)
+		}
+	}
+}
+
+// TestDamagedWhileRunning: pages go bad under an open store.
+func TestDamagedWhileRunning(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, Config{Path: path})
+	for i := range 500 {
+		s.Append(storetest.Record(fmt.Sprint(i), noon))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Rows, indexes and documents; the schema in the first pages survives.
+	for i := 20 * 4096; i < len(whole); i++ {
+		whole[i] = 0xa5
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Config{Path: path})
+	_, err = s.Records(t.Context(), sluice.Query{Limit: 500})
+	if err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("Records = %v, want it called damaged", err)
+	}
+}
+
+// TestWriteTrouble: whatever the disk does, Append returns, losses are counted
+// with a cause, and the log goes on once the trouble is over.
+func TestWriteTrouble(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		cause, end func(t *testing.T, s *Store)
+	}{
+		{"full", "the disk is full",
+			func(t *testing.T, s *Store) {
+				// The writer's connection is idle: nothing else is queued.
+				exec(t, s.write, `PRAGMA max_page_count=1`) // clamped to the present size
+			},
+			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA max_page_count=1000000`) }},
+		{"read-only", "read-only",
+			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA query_only=1`) },
+			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA query_only=0`) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := open(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			s.Append(storetest.Record("before", noon))
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			test.cause(t, s)
+			const lost = 400
+			for i := range lost {
+				s.Append(storetest.Record(fmt.Sprint(i), noon))
+			}
+			err := s.Flush(t.Context())
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("Flush = %v, want %q in it", err, test.want)
+			}
+			if got := s.LogStats(); got.Failed != lost || got.Written != 1 || got.Queued != 0 {
+				t.Errorf("LogStats = %+v, want %d failed", got, lost)
+			}
+			if err := s.Health(); err == nil {
+				t.Error("Health is well")
+			}
+			if err := s.PutAccount(t.Context(), &sluice.Account{Name: strings.Repeat("x", 1<<20)}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("PutAccount = %v, want %q in it", err, test.want)
+			}
+			if _, err := s.Record(t.Context(), "before"); err != nil {
+				t.Errorf("reading: %v", err)
+			}
+			test.end(t, s)
+			s.Append(storetest.Record("after", noon))
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Health(); err != nil {
+				t.Errorf("Health = %v after the trouble", err)
+			}
+			if n := strings.Count(log.String(), "can't be written"); n != 1 {
+				t.Errorf("said %d times, want once:\n%s", n, log.String())
+			}
+		})
+	}
+}
+
+func exec(t *testing.T, db *sql.DB, q string) {
+	t.Helper()
+	if _, err := db.Exec(q); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLockedNeverBlocksAppend: another process holds the lock; the queue fills,
+// the rest is dropped, and every record is accounted for.
+func TestLockedNeverBlocksAppend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, Config{Path: path, QueueRecords: 50, BatchRecords: 10, BusyTimeout: 50 * time.Millisecond})
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	exec(t, other, `BEGIN IMMEDIATE`)
+	start := time.Now()
+	const n = 1000
+	for i := range n {
+		s.Append(storetest.Record(fmt.Sprint(i), noon))
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("%d Appends took %v under a lock", n, took)
+	}
+	if err := s.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "locked") {
+		t.Errorf("Flush = %v, want it called locked", err)
+	}
+	got := s.LogStats()
+	if got.Failed+got.Dropped != n || got.Dropped == 0 || got.Failed == 0 {
+		t.Errorf("LogStats = %+v, want %d failed and dropped in all", got, n)
+	}
+	exec(t, other, `ROLLBACK`)
+	s.Append(storetest.Record("after", noon))
+	if err := s.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestQueueBoundedByBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, Config{Path: path, QueueBytes: 100_000, BusyTimeout: 10 * time.Millisecond})
+	big := storetest.Record("big", noon)
+	big.Subject = strings.Repeat("x", 200_000)
+	s.Append(big)
+	if got := s.LogStats(); got.Dropped != 1 {
+		t.Errorf("LogStats = %+v, want the big one dropped", got)
+	}
+	s.Append(storetest.Record("small", noon))
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.queuedBytes.Load(); got != 0 {
+		t.Errorf("%d bytes counted in an empty queue", got)
+	}
+}
+
+// TestBatchDelay: a lone record is written without anybody asking.
+func TestBatchDelay(t *testing.T) {
+	s := open(t, Config{BatchDelay: 10 * time.Millisecond})
+	s.Append(storetest.Record("lone", noon))
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if _, err := s.Record(t.Context(), "lone"); err == nil {
+			return
+		}
+	}
+	t.Error("not written")
+}
+
+// TestSweepShrinksFile: retention gives space back.
+func TestSweepShrinksFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, Config{Path: path})
+	for i := range 3000 {
+		s.Append(storetest.Record(fmt.Sprint(i), noon))
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pages := func() (n int) {
+		if err := s.read.QueryRow(`PRAGMA page_count`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := pages()
+	if _, err := s.Sweep(t.Context(), noon.Add(1)); err != nil {
+		t.Fatal(err)
+	}
+	if after := pages(); after > before/4 {
+		t.Errorf("%d pages before, %d after", before, after)
+	}
+}
+
+func TestEscape(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := string(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte("\xf4\x8f\xbc\x80\xbf")))).Draw(t, "s"))
+		e := escape(s)
+		if strings.ToValidUTF8(e, "") != e {
+			t.Fatalf("escape(%q) = %q is no UTF-8", s, e)
+		}
+		if got := unescape(e); got != s {
+			t.Fatalf("unescape(escape(%q)) = %q", s, got)
+		}
+	})
+}
+
+// FuzzDecode: a damaged or foreign document is an error, never a panic, and what
+// decodes encodes to what decodes to the same.
+func FuzzDecode(f *testing.F) {
+	text, err := encodeRecord(storetest.Record("a", noon))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(`{"id":"x","conn":{"client":"1.2.3.4:5"},"verdict":{"ledger":[{"id":"A","state":"unknown"}]}}`)
+	f.Add(`{"decisions":[{"action":"nope"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := decodeRecord(text); err == nil && r.ID != "" {
+			again, err := encodeRecord(r)
+			if err != nil {
+				return // a year beyond JSON's
+			}
+			r2, err := decodeRecord(again)
+			if err != nil {
+				t.Fatalf("decode of own encoding: %v\n%s", err, again)
+			}
+			if d := cmp.Diff(r, r2, storetest.Equal, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); d != "" {
+				t.Fatal(d)
+			}
+		}
+		_, _ = decodeQuarantined(text)
+	})
+}
+
+// BenchmarkAppend measures records per second through queue, batch and disk.
+func BenchmarkAppend(b *testing.B) {
+	s := open(b, Config{Path: filepath.Join(b.TempDir(), "db")})
+	r := storetest.Record("x", noon)
+	i := 0
+	for b.Loop() {
+		c := *r
+		c.ID = fmt.Sprintf("id-%d", i)
+		s.Append(&c)
+		if i++; i%4000 == 0 { // keep below the queue: measure writing, not dropping
+			if err := s.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := s.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if st := s.LogStats(); st.Dropped+st.Failed > 0 {
+		b.Fatalf("lost some: %+v", st)
+	}
+	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkSearch looks for what isn't there: the worst a reader can ask.
+func BenchmarkSearch(b *testing.B) {
+	s := open(b, Config{Path: filepath.Join(b.TempDir(), "db")})
+	for i := range 20_000 {
+		c := *storetest.Record(fmt.Sprint(i), noon.Add(time.Duration(i)))
+		s.Append(&c)
+		if i%4000 == 0 {
+			if err := s.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := s.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if rs, err := s.Records(b.Context(), sluice.Query{Text: "nowhere to be found"}); err != nil || len(rs) > 0 {
+			b.Fatal(rs, err)
+		}
+	}
+}
