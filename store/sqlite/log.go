@@ -44,10 +44,11 @@ func (s *Store) Records(ctx context.Context, q sluice.Query) ([]*sluice.Record, 
 	return out, s.explain(err)
 }
 
+const countActions = `SELECT action, count(*) FROM message WHERE time >= ?1 AND (?2 = '' OR tenant = ?2) GROUP BY action`
+
 // CountActions counts records since t by their strongest action.
 func (s *Store) CountActions(ctx context.Context, tenant string, t time.Time) (map[sluice.Action]int, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT action, count(*) FROM message
-		WHERE time >= ?1 AND (?2 = '' OR tenant = ?2) GROUP BY action`, nanos(t), tenant)
+	rows, err := s.read.QueryContext(ctx, countActions, nanos(t), tenant)
 	if err != nil {
 		return nil, s.explain(err)
 	}

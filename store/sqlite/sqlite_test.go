@@ -417,6 +417,35 @@ func TestSweepShrinksFile(t *testing.T) {
 	}
 }
 
+// TestNumbersAreFormat: columns hold actions, threats and hard marks by number,
+// so the numbers are part of the file format. A new one goes to the end.
+func TestNumbersAreFormat(t *testing.T) {
+	for i, want := range []string{"accept", "tag", "banner", "strip", "quarantine", "defer", "reject", "drop", "hold"} {
+		if got := sluice.Action(i).String(); got != want {
+			t.Errorf("action %d is %s, files say %s", i, got, want)
+		}
+	}
+	for i, want := range []string{"none", "spam", "bulk", "phish", "scam", "copycat", "malware", "bot", "attack"} {
+		if got := sluice.Threat(i).String(); got != want {
+			t.Errorf("threat %d is %s, files say %s", i, got, want)
+		}
+	}
+	if sluice.Soft != 0 || sluice.HardStop != 1 || sluice.HardPass != 2 {
+		t.Error("hard marks have other numbers than in files")
+	}
+}
+
+// TestCountUsesIndexOnly: the console asks for counts often.
+func TestCountUsesIndexOnly(t *testing.T) {
+	s := open(t, Config{})
+	var a, b, c int
+	var plan string
+	err := s.read.QueryRow("EXPLAIN QUERY PLAN "+countActions, 0, "").Scan(&a, &b, &c, &plan)
+	if err != nil || !strings.Contains(plan, "USING COVERING INDEX message_by_action") {
+		t.Errorf("plan %q, %v", plan, err)
+	}
+}
+
 func TestEscape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte("\xf4\x8f\xbc\x80\xbf")))).Draw(t, "s"))
