@@ -2,9 +2,16 @@
 // original, a list of defects, decoded views, and second readings where mail
 // clients could differ. Parse never fails, is linear in time, and is bounded in
 // depth, parts, headers and decoded bytes.
+//
+// Where the standards leave no doubt, the tree follows them. Where clients are
+// known to differ, the tree takes the more common reading, the defect says
+// Ambiguous, and the other reading stands in Part.Readings or as a part with
+// Ghost set, so that checks can look at the union.
 package message
 
 import (
+	"sync"
+
 	"sluice/message/header"
 	"sluice/message/links"
 )
@@ -33,13 +40,33 @@ func DefaultLimits() Limits {
 		Decoded: 64 << 20, Text: 1 << 20, Links: 2000, Addresses: 2000}
 }
 
+// withDefaults fills zero fields.
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	for _, f := range []struct{ to, from *int }{
+		{&l.Depth, &d.Depth}, {&l.Parts, &d.Parts}, {&l.Fields, &d.Fields}, {&l.HeaderBytes, &d.HeaderBytes},
+		{&l.Decoded, &d.Decoded}, {&l.Text, &d.Text}, {&l.Links, &d.Links}, {&l.Addresses, &d.Addresses},
+	} {
+		if *f.to <= 0 {
+			*f.to = *f.from
+		}
+	}
+	return l
+}
+
 // Message is one parsed message. Parts[0] is the root; the order is pre-order.
-// A Message is not safe for concurrent use until View has been called once.
+// Fields are not to be written; methods are safe for concurrent use.
 type Message struct {
 	Raw       []byte
 	Parts     []*Part
 	Defects   []Defect
 	Truncated bool // a limit was hit: a defect names it
+
+	lim      Limits
+	fromLine string
+	mu       sync.Mutex // guards Part.decoded
+	viewOnce sync.Once
+	view     View
 }
 
 // Part is a node of the MIME tree.
@@ -60,6 +87,18 @@ type Part struct {
 	// Readings are other ways in which a client may read this part's type,
 	// name or encoding; empty for unambiguous parts.
 	Readings []Reading
+
+	// Ghost parts stand where only some readers see a part: behind the closing
+	// boundary, or after text that looks like the end.
+	Ghost bool
+	// Depth counts the parents.
+	Depth int
+
+	allow   int // bytes that Decoded may yield
+	decoded []byte
+	done    bool // decoded is filled
+	ended   bool // Body.Len is known
+	guessed bool // the boundary is a guess: children are ghosts
 }
 
 // Reading is a second way to read a part.
@@ -85,4 +124,71 @@ type View struct {
 	Images   int  // <img>, <image>, background pictures
 	HasHTML  bool // an inline HTML part is present
 	HasPlain bool
+
+	Embedded    string   // text of attached messages
+	Conditional string   // text that only Outlook shows
+	HiddenBytes int      // letters and digits hidden by style, comments and titles left out
+	HiddenWhy   uint32   // the ways of hiding: htmlview.Why bits
+	Inputs      int      // form fields a person can fill in
+	Passwords   int      // of them, for passwords
+	Frames      int      // <iframe>, <object> and the like
+	Refresh     int      // <meta http-equiv=refresh>
+	Defects     []Defect // of the text: charsets that don't fit, limits hit
+	Truncated   bool
 }
+
+// IsMultipart says whether the part is a multipart with children to be expected.
+func (p *Part) IsMultipart() bool { return len(p.Type) > 10 && p.Type[:10] == "multipart/" }
+
+// IsMessage says whether the part holds an embedded message.
+func (p *Part) IsMessage() bool {
+	switch p.Type {
+	case "message/rfc822", "message/global", "message/news":
+		return true
+	}
+	return false
+}
+
+// Header is the root's header.
+func (m *Message) Header() *header.Header { return &m.Parts[0].Header }
+
+// EnvelopeFromLine is the mbox "From " line that stood first, without its line
+// end; "" where there was none.
+func (m *Message) EnvelopeFromLine() string { return m.fromLine }
+
+// Body returns the undecoded body of p.
+func (m *Message) Body(p *Part) []byte { return m.Raw[p.Body.Off:p.Body.End():p.Body.End()] }
+
+// Addresses parses all fields of this name of the root header, in order, bounded
+// by Limits.Addresses.
+func (m *Message) Addresses(field string) []header.Address {
+	var out []header.Address
+	for _, v := range m.Header().Values(field) {
+		list, _ := header.ParseAddressList(v)
+		if n := m.lim.Addresses - len(out); len(list) > n {
+			list = list[:n]
+		}
+		out = append(out, list...)
+	}
+	return out
+}
+
+// Attachments lists the leaves that a client offers as files: those with a name,
+// those marked as attachments, and what is neither text nor a container; also
+// embedded messages. Ghost parts are included.
+func (m *Message) Attachments() []*Part {
+	var out []*Part
+	for _, p := range m.Parts {
+		switch {
+		case p.IsMultipart() && len(p.Children) > 0:
+		case p.Index == 0 && p.IsMessage():
+		case p.Filename != "", p.Disposition != "" && p.Disposition != "inline", !isText(p.Type) && !p.IsMultipart():
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func isText(t string) bool { return len(t) >= 5 && t[:5] == "text/" }
+
+func span(off, n int) Range { return Range{Off: off, Len: n} }

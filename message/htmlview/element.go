@@ -1,0 +1,458 @@
+package htmlview
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"sluice/message/links"
+)
+
+const (
+	maxAttrs = 64       // attributes looked at in one tag
+	maxAttr  = 64 << 10 // bytes of one attribute
+)
+
+// attrs are the attributes that matter, decoded.
+type attrs struct {
+	href, src, srcset, action, background, poster, data   string
+	alt, title, value, kind, content, equiv, lowsrc       string
+	style, class, id, bgcolor, color, text, width, height string
+	hidden, open                                          bool
+	events                                                int
+}
+
+// readAttrs takes the first of each attribute, as browsers do.
+func readAttrs(z *html.Tokenizer) (a attrs) {
+	more := true
+	for n := 0; more && n < maxAttrs; n++ {
+		var key, val []byte
+		key, val, more = z.TagAttr()
+		var to *string
+		switch string(key) {
+		case "href", "xlink:href":
+			to = &a.href
+		case "src":
+			to = &a.src
+		case "srcset":
+			to = &a.srcset
+		case "action", "formaction":
+			to = &a.action
+		case "background":
+			to = &a.background
+		case "poster":
+			to = &a.poster
+		case "data":
+			to = &a.data
+		case "lowsrc", "dynsrc":
+			to = &a.lowsrc
+		case "alt":
+			to = &a.alt
+		case "title":
+			to = &a.title
+		case "value", "placeholder":
+			to = &a.value
+		case "type":
+			to = &a.kind
+		case "content":
+			to = &a.content
+		case "http-equiv":
+			to = &a.equiv
+		case "style":
+			to = &a.style
+		case "class":
+			to = &a.class
+		case "id":
+			to = &a.id
+		case "bgcolor":
+			to = &a.bgcolor
+		case "color":
+			to = &a.color
+		case "text":
+			to = &a.text
+		case "width":
+			to = &a.width
+		case "height":
+			to = &a.height
+		case "hidden":
+			a.hidden = true
+		case "open":
+			a.open = true
+		default:
+			if len(key) > 3 && key[0] == 'o' && key[1] == 'n' {
+				a.events++
+			}
+		}
+		if to != nil && *to == "" {
+			*to = string(val[:min(len(val), maxAttr)])
+		}
+	}
+	return a
+}
+
+// start handles a start tag.
+func (r *renderer) start(tag atom.Atom, name []byte, hasAttr bool, z *html.Tokenizer, selfClosing bool) {
+	var a attrs
+	if hasAttr {
+		a = readAttrs(z)
+	}
+	r.res.Scripts += a.events
+	r.implied(tag)
+	e := element{tag: tag, link: -1}
+	if tag == 0 {
+		e.name = string(name)
+	}
+	r.styleOf(&e, &a)
+	parent := r.top()
+	e.style = parent.style.apply(&e.own)
+	e.why = parent.why
+	switch tag {
+	case atom.Title, atom.Template, atom.Iframe, atom.Noembed, atom.Noframes, atom.Datalist:
+		e.why |= WhyElement
+	}
+	switch {
+	case tag == atom.Br:
+		r.line()
+	case isBlock(tag):
+		r.line()
+	case tag == atom.Td || tag == atom.Th:
+		r.visible.space()
+		r.hidden.space()
+	}
+	why := e.why | e.style.why()&^(WhyFont|WhyColour) // pictures have no font
+	r.linksOf(&e, &a, why != 0)
+	if a.alt != "" {
+		r.alt.write([]byte(a.alt), false)
+		r.alt.line()
+		if r.anchor.link >= 0 && r.anchor.alt == "" {
+			r.anchor.alt = a.alt
+		}
+	}
+	if a.title != "" {
+		r.alt.write([]byte(a.title), false)
+		r.alt.line()
+	}
+	r.formOf(tag, &a, why != 0)
+	if isVoid(tag) || selfClosing && tag == 0 && strings.IndexByte(e.name, ':') > 0 {
+		return
+	}
+	if e.link >= 0 {
+		r.endAnchor()
+		r.anchor = anchor{link: e.link, visible: len(r.visible.b), hidden: len(r.hidden.b)}
+		if r.nested {
+			r.anchor.visible = len(r.cond.b)
+		}
+		if len(r.stack) >= maxDepth { // it won't be closed with its element
+			r.anchor.link = -1
+		}
+	}
+	r.push(e)
+}
+
+// implied closes what a start tag ends by itself (HTML Standard 13.2.6.4.7).
+func (r *renderer) implied(tag atom.Atom) {
+	switch tag {
+	case atom.Li:
+		r.closeInScope(atom.Li, 0)
+	case atom.Dd, atom.Dt:
+		r.closeInScope(atom.Dd, atom.Dt)
+	case atom.Option:
+		r.closeInScope(atom.Option, 0)
+	case atom.A:
+		r.closeInScope(atom.A, 0)
+	case atom.Td, atom.Th:
+		r.closeCell(atom.Td, atom.Th)
+	case atom.Tr:
+		r.closeCell(atom.Tr, 0)
+	}
+	if isBlock(tag) && tag != atom.Table && tag != atom.Tr || tag == atom.Table && r.open[hash(atom.P, "")] > 0 {
+		r.closeInScope(atom.P, 0)
+	}
+}
+
+// closeCell closes an open cell or row of the current table.
+func (r *renderer) closeCell(tag, or atom.Atom) {
+	for i := len(r.stack) - 1; i > 0; i-- {
+		switch t := r.stack[i].tag; t {
+		case tag:
+			r.popTo(i)
+			return
+		case atom.Table, atom.Html, atom.Body:
+			return
+		default:
+			if or != 0 && t == or {
+				r.popTo(i)
+				return
+			}
+		}
+	}
+}
+
+// styleOf gathers an element's own declarations: attributes first, CSS over them.
+func (r *renderer) styleOf(e *element, a *attrs) {
+	d := &e.own
+	if e.tag == atom.A && a.href != "" {
+		d.set |= propColour
+		d.fg = colour{rgb: 0x0000ee}
+	}
+	if a.color != "" && e.tag == atom.Font {
+		if c, ok := attrColour(a.color); ok {
+			d.set |= propColour
+			d.fg = c
+		}
+	}
+	if a.text != "" && e.tag == atom.Body {
+		if c, ok := attrColour(a.text); ok {
+			d.set |= propColour
+			d.fg = c
+		}
+	}
+	if a.bgcolor != "" {
+		if c, ok := attrColour(a.bgcolor); ok {
+			d.set |= propBack
+			d.bg = c
+		}
+	}
+	if a.background != "" {
+		d.set |= propBack
+		d.bg = colour{unknown: true}
+	}
+	if e.tag == atom.Button || e.tag == atom.Input || e.tag == atom.Select || e.tag == atom.Textarea || e.tag == atom.Mark {
+		d.set |= propBack
+		d.bg = colour{unknown: true}
+	}
+	if len(r.sheet) > 0 || a.style != "" {
+		tag := e.name
+		if e.tag != 0 {
+			tag = e.tag.String()
+		}
+		r.sheet.match(d, tag, a.id, a.class, a.style)
+	}
+	if a.hidden && d.set&propDisplay == 0 || e.tag == atom.Dialog && !a.open {
+		d.set |= propDisplay
+		d.none = true
+	}
+}
+
+// linksOf records the links of one tag.
+func (r *renderer) linksOf(e *element, a *attrs, hidden bool) {
+	switch e.tag {
+	case atom.A:
+		if a.href != "" {
+			e.link = r.link(a.href, links.FromAnchor, hidden)
+		}
+	case atom.Area:
+		if i := r.link(a.href, links.FromAnchor, hidden); i >= 0 {
+			r.res.Links[i].Text = a.alt
+		}
+	case atom.Base:
+		if r.res.Base == "" && a.href != "" {
+			r.res.Base = a.href
+			r.link(a.href, links.FromOther, true)
+			r.base = links.Parse(a.href)
+		}
+	case atom.Form:
+		r.link(a.action, links.FromForm, hidden)
+	case atom.Button, atom.Input:
+		r.link(a.action, links.FromForm, hidden)
+		r.link(a.src, links.FromImage, hidden)
+	case atom.Img, atom.Image:
+		r.res.Images++
+		r.link(a.src, links.FromImage, hidden)
+		r.link(a.lowsrc, links.FromImage, hidden)
+		r.link(a.href, links.FromImage, hidden)
+		r.srcset(a.srcset, hidden)
+	case atom.Iframe, atom.Frame, atom.Embed, atom.Object:
+		r.res.Frames++
+		r.link(a.src, links.FromOther, hidden)
+		r.link(a.data, links.FromOther, hidden)
+	case atom.Link:
+		r.link(a.href, links.FromOther, true)
+	case atom.Script:
+		r.res.Scripts++
+		r.link(a.src, links.FromOther, true)
+	case atom.Meta:
+		if strings.EqualFold(strings.TrimSpace(a.equiv), "refresh") {
+			r.res.Refresh++
+			r.link(refreshURL(a.content), links.FromOther, false)
+		}
+	default:
+		r.link(a.src, links.FromOther, hidden)
+		r.srcset(a.srcset, hidden)
+		if e.tag == 0 && a.href != "" { // v:roundrect and other VML and SVG links
+			if i := r.link(a.href, links.FromAnchor, hidden); strings.IndexByte(e.name, ':') > 0 {
+				e.link = i
+			}
+		}
+	}
+	r.link(a.poster, links.FromImage, hidden)
+	if a.background != "" {
+		r.res.Images++
+		r.link(a.background, links.FromImage, hidden)
+	}
+	if strings.Contains(a.style, "(") {
+		r.cssURLs(a.style, hidden)
+	}
+}
+
+// link records one link and returns its index, or -1.
+func (r *renderer) link(raw string, from links.Source, hidden bool) int {
+	if raw == "" {
+		return -1
+	}
+	if len(r.res.Links) >= r.lim.Links {
+		r.res.Truncated = true
+		return -1
+	}
+	l := links.Resolve(r.base, raw)
+	if from == links.FromOther && l.Host == "" && l.Scheme == "" {
+		return -1
+	}
+	if l.Scheme == "javascript" || l.Scheme == "vbscript" {
+		r.res.Scripts++
+	}
+	l.Source, l.Hidden, l.Conditional = from, hidden, r.nested
+	if r.res.Links == nil {
+		r.res.Links = make([]links.Link, 0, 16)
+	}
+	r.res.Links = append(r.res.Links, l)
+	return len(r.res.Links) - 1
+}
+
+func (r *renderer) srcset(v string, hidden bool) {
+	if v == "" {
+		return
+	}
+	n := 0
+	for one := range strings.SplitSeq(v, ", ") {
+		if n++; n > 16 {
+			return
+		}
+		u, _, _ := strings.Cut(strings.TrimSpace(one), " ")
+		r.link(strings.TrimSuffix(u, ","), links.FromImage, hidden)
+	}
+}
+
+// cssURLs finds url(…) in a style.
+func (r *renderer) cssURLs(style string, hidden bool) {
+	for n := 0; n < 16; n++ {
+		i := indexURL(style)
+		if i < 0 {
+			return
+		}
+		style = style[i+4:]
+		end := strings.IndexByte(style, ')')
+		if end < 0 {
+			return
+		}
+		r.res.Images++
+		r.link(strings.Trim(style[:end], " \t\r\n\"'"), links.FromImage, hidden)
+		style = style[end:]
+	}
+}
+
+// indexURL finds "url(" in any case.
+func indexURL(s string) int {
+	for pos := 0; ; pos++ {
+		i := strings.IndexByte(s[pos:], '(')
+		if i < 0 {
+			return -1
+		}
+		if pos += i; pos >= 3 && strings.EqualFold(s[pos-3:pos], "url") {
+			return pos - 3
+		}
+	}
+}
+
+// refreshURL finds the target in "0; url=http://…".
+func refreshURL(content string) string {
+	i := strings.IndexAny(content, ";,")
+	if i < 0 {
+		return ""
+	}
+	v := strings.TrimSpace(content[i+1:])
+	if len(v) >= 3 && strings.EqualFold(v[:3], "url") {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(v[3:]), "="); ok {
+			v = strings.TrimSpace(rest)
+		}
+	}
+	return strings.Trim(v, "\"'")
+}
+
+// formOf counts form elements and shows the words on buttons.
+func (r *renderer) formOf(tag atom.Atom, a *attrs, hidden bool) {
+	switch tag {
+	case atom.Form:
+		r.res.Forms++
+	case atom.Textarea, atom.Select:
+		r.res.Inputs++
+	case atom.Input:
+		switch kind := strings.ToLower(strings.TrimSpace(a.kind)); kind {
+		case "hidden":
+		case "submit", "button", "reset", "image":
+			if !hidden && !r.nested {
+				r.visible.space()
+				r.visible.write([]byte(a.value), false)
+				r.visible.space()
+			}
+		default:
+			r.res.Inputs++
+			if kind == "password" {
+				r.res.Passwords++
+			}
+			if a.value != "" {
+				r.alt.write([]byte(a.value), false)
+				r.alt.line()
+			}
+		}
+	}
+}
+
+func isVoid(t atom.Atom) bool {
+	switch t {
+	case atom.Area, atom.Base, atom.Basefont, atom.Bgsound, atom.Br, atom.Col, atom.Embed, atom.Frame, atom.Hr, atom.Image, atom.Img,
+		atom.Input, atom.Keygen, atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr:
+		return true
+	}
+	return false
+}
+
+// isBlock says whether the element breaks lines (and closes an open <p>).
+func isBlock(t atom.Atom) bool {
+	switch t {
+	case atom.Address, atom.Article, atom.Aside, atom.Blockquote, atom.Body, atom.Center, atom.Dd, atom.Details, atom.Dialog, atom.Dir, atom.Div,
+		atom.Dl, atom.Dt, atom.Fieldset, atom.Figcaption, atom.Figure, atom.Footer, atom.Form, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
+		atom.Header, atom.Hgroup, atom.Hr, atom.Li, atom.Listing, atom.Main, atom.Menu, atom.Nav, atom.Ol, atom.P, atom.Plaintext, atom.Pre,
+		atom.Section, atom.Summary, atom.Table, atom.Tr, atom.Ul, atom.Xmp, atom.Caption:
+		return true
+	}
+	return false
+}
+
+// isBarrier says whether end tags inside don't reach elements outside.
+func isBarrier(t atom.Atom) bool {
+	switch t {
+	case atom.Table, atom.Td, atom.Th, atom.Caption, atom.Template, atom.Html, atom.Button, atom.Object, atom.Marquee, atom.Applet:
+		return true
+	}
+	return false
+}
+
+// isTable says whether an end tag closes table parts through barriers.
+func isTable(t atom.Atom) bool {
+	switch t {
+	case atom.Table, atom.Tbody, atom.Thead, atom.Tfoot, atom.Tr, atom.Td, atom.Th, atom.Caption, atom.Html, atom.Body, atom.Template:
+		return true
+	}
+	return false
+}
+
+// isFormatting says whether the adoption agency handles the end tag.
+func isFormatting(t atom.Atom) bool {
+	switch t {
+	case atom.A, atom.B, atom.Big, atom.Code, atom.Em, atom.Font, atom.I, atom.Nobr, atom.S, atom.Small, atom.Strike, atom.Strong, atom.Tt, atom.U:
+		return true
+	}
+	return false
+}
