@@ -1,0 +1,135 @@
+// Package gate is the brain of a session. Every door drives it through the same
+// phases; it runs the checks of each, carries one ledger of evidence from the
+// first packet to the final dot, and turns the verdict into a reply and a
+// durable place for the message.
+//
+// Files: gate.go (settings, opening a session), session.go (the phases up to
+// DATA), message.go (judging a complete message), act.go (relay, quarantine,
+// split), record.go (what is logged), route.go (whose mail goes where),
+// release.go (letting quarantined mail go), metrics.go.
+package gate
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"sluice"
+	"sluice/explain"
+	"sluice/explain/ref"
+	"sluice/judge/pipeline"
+	"sluice/judge/policy"
+	"sluice/judge/verdict"
+)
+
+// Settings are what a reload may change. A session keeps those it began with.
+type Settings struct {
+	Hostname   string // greeting, Received, authserv-id
+	Node       string // short name in reference tokens
+	Routes     Routes
+	Pipeline   *pipeline.Pipeline
+	Weights    verdict.Weights
+	Policy     policy.Policy
+	Versions   sluice.Versions
+	SubjectTag string
+	Trusted    func(netip.Addr) bool // nil: nobody
+	PublicURL  string
+	Postmaster string
+	Budget     time.Duration // for judging one message; default 30 s
+	Retention  time.Duration // of quarantined mail; default 30 days
+}
+
+// Config is what stays for the life of the process.
+type Config struct {
+	Settings   Settings
+	Quarantine sluice.Quarantine
+	Index      sluice.QuarantineIndex
+	Outbox     sluice.Outbox
+	Log        sluice.Log
+	Sealer     *ref.Sealer // nil: replies carry no link
+	Clock      func() time.Time
+	Rand       io.Reader
+	Logger     *slog.Logger
+	Metrics    *Metrics // nil: not counted
+}
+
+// Gate opens sessions. It is safe for concurrent use.
+type Gate struct {
+	cfg      Config
+	settings atomic.Pointer[Settings]
+}
+
+var _ sluice.Gate = (*Gate)(nil)
+
+// New makes a gate.
+func New(cfg Config) *Gate {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	g := &Gate{cfg: cfg}
+	g.Reload(cfg.Settings)
+	return g
+}
+
+// Reload changes the settings for sessions that begin from now on.
+func (g *Gate) Reload(s Settings) {
+	if s.Budget == 0 {
+		s.Budget = 30 * time.Second
+	}
+	if s.Retention == 0 {
+		s.Retention = 30 * 24 * time.Hour
+	}
+	if s.Trusted == nil {
+		s.Trusted = func(netip.Addr) bool { return false }
+	}
+	g.settings.Store(&s)
+}
+
+// Now is the gate's clock.
+func (g *Gate) Now() time.Time { return g.cfg.Clock() }
+
+// Settings returns those in force.
+func (g *Gate) Settings() *Settings { return g.settings.Load() }
+
+// Extensions is the intersection of what all routes can take, for the
+// greeting of a door. A route that was never reached takes away what needs its
+// consent.
+func (g *Gate) Extensions(ctx context.Context) sluice.Extensions {
+	return g.Settings().Routes.extensions(ctx)
+}
+
+// Open implements [sluice.Gate].
+func (g *Gate) Open(ctx context.Context, c *sluice.Conn) (sluice.Session, sluice.Reply) {
+	s := g.open(ctx, c)
+	return s, sluice.Reply{Code: 220, Text: s.set.Hostname + " ESMTP Sluice"}
+}
+
+func (g *Gate) open(ctx context.Context, c *sluice.Conn) *session {
+	set := g.Settings()
+	s := &session{gate: g, set: set, conn: c}
+	if set.Trusted(c.Client.Addr()) {
+		c.Trusted = true
+	}
+	g.cfg.Metrics.sessions.Inc()
+	s.run(ctx, sluice.PhaseConnect, nil)
+	return s
+}
+
+// newID makes the reference of a transaction.
+func (g *Gate) newID() string { return ref.NewID(g.cfg.Rand) }
+
+// options are what a rendered reply needs beside the verdict.
+func (s *session) options(id string, phase sluice.Phase, v *sluice.Verdict, code int) explain.Options {
+	o := explain.Options{Ref: id, Postmaster: s.set.Postmaster}
+	if s.set.PublicURL != "" && s.gate.cfg.Sealer != nil {
+		o.PublicURL = s.set.PublicURL
+		o.Token = s.gate.cfg.Sealer.Seal(s.facts(id, phase, v, code))
+	}
+	return o
+}

@@ -1,0 +1,92 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"sluice"
+	"sluice/check"
+	"sluice/explain"
+	"sluice/judge/policy"
+	"sluice/judge/verdict"
+	"sluice/message"
+	"sluice/reason"
+)
+
+// judged is a message with what was made of it.
+type judged struct {
+	id        string
+	env       *sluice.Envelope
+	msg       *message.Message
+	verdict   sluice.Verdict
+	decisions []sluice.Decision
+	action    sluice.Action // of the whole transaction
+	why       sluice.Reason // leads the reply where action refuses
+}
+
+// Message implements [sluice.Session].
+func (s *session) Message(ctx context.Context, body sluice.Content) (reply sluice.Reply) {
+	tx := s.tx
+	if tx == nil || tx.route == nil {
+		return sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}
+	}
+	j := &judged{id: tx.env.ID, env: &tx.env}
+	var outcomes []sluice.Outcome
+	defer func() {
+		if p := recover(); p != nil {
+			// Promise 2: an unknown failure is ours, and temporary.
+			s.gate.cfg.Logger.Error("panic while handling a message", "id", j.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.gate.cfg.Metrics.panics.Inc()
+			j.action, j.why = sluice.Defer, reason.InternalPanic
+			reply = s.refusal(j)
+		}
+		s.record(j, outcomes, reply)
+		s.tx = nil
+	}()
+	s.judge(ctx, j, body.Bytes())
+	reply, outcomes = s.act(ctx, j, body.Bytes())
+	return reply
+}
+
+// judge parses the message, runs its checks under the budget and decides for
+// each recipient.
+func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
+	ctx, cancel := context.WithTimeout(ctx, s.set.Budget)
+	defer cancel()
+	start := s.gate.cfg.Clock()
+	j.msg = message.Parse(raw, message.DefaultLimits())
+	in := &check.Input{Conn: s.conn, Envelope: j.env, Message: j.msg, Now: start}
+	for _, p := range [...]sluice.Phase{sluice.PhaseHeader, sluice.PhaseMessage} {
+		s.tx.ledger = append(s.tx.ledger, s.set.Pipeline.Run(ctx, p, in, s.evidence())...)
+	}
+	j.verdict = verdict.Weigh(s.evidence(), s.set.Weights)
+	j.verdict.Versions = s.set.Versions
+	s.decide(j)
+	s.gate.cfg.Metrics.judged.Observe(s.gate.cfg.Clock().Sub(start).Seconds())
+}
+
+// decide asks policy for every recipient, then for the one reply that SMTP has.
+func (s *session) decide(j *judged) {
+	p := s.set.Policy
+	if s.tx.route != nil && s.tx.route.Policy != nil {
+		p = *s.tx.route.Policy
+	}
+	c := policy.Circumstances{AlreadyAccepted: s.conn.AlreadyAccepted, Trusted: s.conn.Trusted}
+	for _, rc := range j.env.Rcpts {
+		j.decisions = append(j.decisions, policy.Decide(j.verdict, p, rc.Address, c))
+	}
+	j.action, j.decisions = policy.Combine(j.decisions)
+	for _, d := range j.decisions {
+		if d.Action == j.action {
+			j.why = d.Why
+			break
+		}
+	}
+}
+
+// refusal renders the reply to a refused or deferred message.
+func (s *session) refusal(j *judged) sluice.Reply {
+	e, _ := reason.Lookup(string(j.why))
+	return explain.Reply(j.action, j.why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code))
+}

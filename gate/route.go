@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"sluice"
+	"sluice/judge/policy"
+)
+
+// Route says where the mail of some recipient domains goes and who owns them.
+type Route struct {
+	Key       string // names the next hop; recipients with different keys don't share a transaction
+	Tenant    string
+	Deliverer sluice.Deliverer
+	Policy    *policy.Policy // nil: the default
+}
+
+// Routes finds the route of a recipient.
+type Routes struct {
+	ByDomain map[string]*Route // lower-case A-labels
+	Default  string            // the domain of a bare "postmaster"
+}
+
+// find returns the route of addr and the address to use for it, or nil where
+// the domain isn't ours. Sluice never relays for other domains.
+func (r *Routes) find(addr string) (*Route, string) {
+	domain := sluice.DomainOf(addr)
+	if domain == "" {
+		if !sluice.IsPostmaster(addr) {
+			return nil, addr
+		}
+		domain, addr = r.Default, addr+"@"+r.Default // RFC 5321 4.5.1
+	}
+	if a, err := idna.Lookup.ToASCII(domain); err == nil {
+		domain = a
+	}
+	return r.ByDomain[domain], addr
+}
+
+// hidesRoute says whether the local part asks the next hop to relay further
+// ("user%elsewhere@ours", "elsewhere!user@ours", quoted "@"): a lax next hop
+// would obey and become an open relay through us.
+func hidesRoute(addr string) bool {
+	return strings.ContainsAny(sluice.LocalOf(addr), "@%!")
+}
+
+func (r *Routes) extensions(ctx context.Context) sluice.Extensions {
+	all := sluice.Extensions{EightBit: true, SMTPUTF8: true, DSN: true, Known: true}
+	seen := map[*Route]bool{}
+	for _, rt := range r.ByDomain {
+		if seen[rt] {
+			continue
+		}
+		seen[rt] = true
+		e := rt.Deliverer.Extensions(ctx)
+		all.Known = all.Known && e.Known
+		all.SMTPUTF8 = all.SMTPUTF8 && e.SMTPUTF8
+		all.DSN = all.DSN && e.DSN
+		// Every server of this century takes 8-bit mail: one that can't be
+		// asked right now doesn't make clients send 7 bits.
+		all.EightBit = all.EightBit && (e.EightBit || !e.Known)
+		if e.Size > 0 && (all.Size == 0 || e.Size < all.Size) {
+			all.Size = e.Size
+		}
+	}
+	return all
+}
