@@ -1,0 +1,221 @@
+package text
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// appendNormal appends s as the learner sees it: compatibility forms composed
+// (NFKC), lower case, invisible characters dropped, look-alikes of other scripts
+// inside Latin words turned back, digits as "0", runs of white space as one
+// space. Each of these undoes a trick that makes known words unknown, at no cost
+// to honest text. Octets that aren't UTF-8 become spaces. It appends at most
+// limit octets.
+func appendNormal(dst []byte, s string, limit int) []byte {
+	start := len(dst)
+	limit += start
+	for i := 0; i < len(s) && len(dst) < limit; {
+		// An ASCII letter under a combining mark belongs to the slow run: NFKC
+		// composes the two.
+		if s[i] < utf8.RuneSelf && (i+1 == len(s) || s[i+1] < utf8.RuneSelf || s[i] <= ' ') {
+			dst = appendASCII(dst, s[i], start)
+			i++
+			continue
+		}
+		n := slowRun(s, i)
+		var next byte
+		if n < len(s) {
+			next = s[n]
+		}
+		dst = appendUnicode(dst, s[i:n], next, start)
+		i = n
+	}
+	if len(dst) > limit {
+		dst = dst[:limit]
+	}
+	return dst
+}
+
+// slowRun returns the end of the run at i that holds characters beyond ASCII: up
+// to the next two ASCII octets in a row, at most about 256 octets.
+func slowRun(s string, i int) int {
+	end := min(len(s), i+256)
+	n := i + 1
+	for ; n < end; n++ {
+		if s[n] < utf8.RuneSelf && (n+1 == len(s) || s[n+1] < utf8.RuneSelf) {
+			return n
+		}
+	}
+	for k := 0; k < utf8.UTFMax && n < len(s) && !utf8.RuneStart(s[n]); k++ {
+		n++ // not in the middle of a character
+	}
+	return n
+}
+
+func appendASCII(dst []byte, c byte, start int) []byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		c += 'a' - 'A'
+	case '0' <= c && c <= '9':
+		c = '0'
+	case c <= ' ' || c == 0x7f:
+		return appendSpace(dst, start)
+	}
+	return append(dst, c)
+}
+
+func appendSpace(dst []byte, start int) []byte {
+	if len(dst) == start || dst[len(dst)-1] == ' ' {
+		return dst
+	}
+	return append(dst, ' ')
+}
+
+// appendUnicode is the slow path of appendNormal for one run; next is the octet
+// behind the run, 0 at the end.
+func appendUnicode(dst []byte, s string, next byte, start int) []byte {
+	var buf [1024]byte
+	b := norm.NFKC.AppendString(buf[:0], s)
+	for len(b) > 0 {
+		if b[0] < utf8.RuneSelf {
+			dst = appendASCII(dst, b[0], start)
+			b = b[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(b)
+		b = b[n:]
+		switch {
+		case r == utf8.RuneError, unicode.IsSpace(r):
+			dst = appendSpace(dst, start)
+		case invisible(r):
+		case unicode.IsDigit(r):
+			dst = append(dst, '0')
+		default:
+			r = unicode.ToLower(r)
+			after := next
+			if len(b) > 0 {
+				after = b[0]
+			}
+			if l := lookalike(r); l != 0 && (len(dst) > start && letter(dst[len(dst)-1]) || letter(after)) {
+				dst = append(dst, l)
+				continue
+			}
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return dst
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// invisible says whether r shows nothing of its own: format characters (zero
+// width space and joiners, soft hyphen, bidi controls, tags), variation
+// selectors, fillers, and marks that NFKC could not compose with their letter.
+func invisible(r rune) bool {
+	switch r {
+	case 0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800:
+		return true
+	}
+	return unicode.In(r, unicode.Mn, unicode.Cf, unicode.Me) || unicode.Is(unicode.Variation_Selector, r)
+}
+
+// lookalike returns the Latin letter that the lower-case Cyrillic, Greek or
+// Armenian letter r can be taken for, 0 for none (after UTS 39, the pairs that
+// are alike in common fonts).
+func lookalike(r rune) byte {
+	switch r {
+	case 'а', 'α':
+		return 'a'
+	case 'в', 'β', 'ь':
+		return 'b'
+	case 'с', 'ϲ':
+		return 'c'
+	case 'ԁ':
+		return 'd'
+	case 'е', 'ё', 'є', 'ε':
+		return 'e'
+	case 'һ', 'հ':
+		return 'h'
+	case 'і', 'ι', 'ї', 'ı':
+		return 'i'
+	case 'ј':
+		return 'j'
+	case 'к', 'κ':
+		return 'k'
+	case 'ӏ':
+		return 'l'
+	case 'м':
+		return 'm'
+	case 'п', 'η', 'ո':
+		return 'n'
+	case 'о', 'ο', 'օ', 'σ':
+		return 'o'
+	case 'р', 'ρ':
+		return 'p'
+	case 'ԛ':
+		return 'q'
+	case 'г':
+		return 'r'
+	case 'ѕ':
+		return 's'
+	case 'т', 'τ':
+		return 't'
+	case 'υ', 'ս':
+		return 'u'
+	case 'ν', 'ѵ':
+		return 'v'
+	case 'ԝ', 'ω':
+		return 'w'
+	case 'х', 'χ':
+		return 'x'
+	case 'у', 'γ':
+		return 'y'
+	}
+	return 0
+}
+
+// closeLetterspacing joins runs of four and more single letters that stand apart
+// ("v i a g r a", "p-h-a-r-m"), in place, and returns the shorter text.
+func closeLetterspacing(b []byte) []byte {
+	const least = 4
+	w := 0
+	for i := 0; i < len(b); {
+		n := i
+		if i == 0 || !letter(b[i-1]) && b[i-1] < utf8.RuneSelf {
+			n = spacedRun(b, i)
+		}
+		if (n-i+1)/2 < least {
+			b[w] = b[i]
+			w, i = w+1, i+1
+			continue
+		}
+		for ; i < n; i += 2 {
+			b[w] = b[i]
+			w++
+		}
+		i = n
+	}
+	return b[:w]
+}
+
+// spacedRun returns the end of the run "x y z" at i: letters with one same
+// separator between each two and none beside them; i where there is none.
+func spacedRun(b []byte, i int) int {
+	n := i
+	for n < len(b) && letter(b[n]) && (n+1 == len(b) || !letter(b[n+1]) && b[n+1] < utf8.RuneSelf) {
+		if n+1 == len(b) || !separator(b[n+1]) || b[n+1] != b[i+1] {
+			return n + 1
+		}
+		n += 2
+	}
+	if n == i {
+		return i
+	}
+	return n - 1
+}
+
+func separator(c byte) bool {
+	return c == ' ' || c == '.' || c == '-' || c == '_' || c == '*'
+}

@@ -1,0 +1,179 @@
+package text
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// The learning rule, from Sculley and Wachman's relaxed online support vector
+// machine: an example is looked at only where it is nearer to the boundary than
+// relaxed; then its multiplier α moves towards margin 1 and stays within [0, C].
+const (
+	relaxed = 0.8
+	window  = 500 // examples that an online update looks back on
+)
+
+// example is one text in the form that is learned from: its different features
+// as a vector of length 1.
+type example struct {
+	index []uint32
+	norm  float32 // 1/√len(index)
+	sign  float32 // +1 spam, −1 ham
+	c     float32 // most that it may count
+	alpha float32
+}
+
+func newExample(index []uint32, spam bool, c float32) *example {
+	e := &example{index: index, sign: -1, c: c}
+	if spam {
+		e.sign = 1
+	}
+	if len(index) > 0 {
+		e.norm = float32(1 / math.Sqrt(float64(len(index))))
+	}
+	return e
+}
+
+// margin returns how far e lies on its own side of the boundary.
+func (e *example) margin(w []float32) float32 {
+	var sum float32
+	for _, i := range e.index {
+		sum += w[i]
+	}
+	return e.sign * sum * e.norm
+}
+
+// step moves e's multiplier by one coordinate step, and with it the weights of
+// its features.
+func (e *example) step(w []float32) {
+	margin := e.margin(w)
+	if margin >= relaxed && e.alpha == 0 {
+		return
+	}
+	alpha := min(max(e.alpha+1-margin, 0), e.c)
+	if alpha == e.alpha {
+		return
+	}
+	d := (alpha - e.alpha) * e.sign * e.norm
+	e.alpha = alpha
+	for _, i := range e.index {
+		w[i] += d
+	}
+}
+
+// Labelled is a document whose class is known.
+type Labelled struct {
+	Document *Document
+	Spam     bool
+	Trust    Trust
+}
+
+// Fitting says how Fit goes about its work. The zero value takes the defaults.
+type Fitting struct {
+	Passes   int     // over all examples; 8
+	Segments int     // rounds of learning from the worst segments; 1
+	Penalty  float64 // Calibration.Segment of the model to be; 0.4
+	Seed     uint64  // of the order of examples
+}
+
+// Fit makes weights from nothing: dual coordinate descent with the learner's own
+// rule, over many passes, with a look back on everything. It then adds to the
+// examples the segment of each text that looks most like spam, where that is on
+// the wrong side, and goes on. The same input gives the same model, bit by bit.
+// Its calibration is neutral: 10 decibel per unit of score.
+func Fit(f Fitting, labelled []Labelled) *Model {
+	if f.Passes == 0 {
+		f.Passes = 8
+	}
+	if f.Segments == 0 {
+		f.Segments = 1
+	}
+	if f.Penalty == 0 {
+		f.Penalty = 0.4
+	}
+	s := new(scratch)
+	w := make([]float32, tableSize)
+	examples := make([]*example, 0, 2*len(labelled))
+	for i := range labelled {
+		l := &labelled[i]
+		s.extract(l.Document)
+		if index := s.distinct(0, len(s.index)); len(index) > 0 {
+			examples = append(examples, newExample(index, l.Spam, float32(l.Trust)))
+		}
+	}
+	descend(w, examples, f.Passes, f.Seed)
+	for round := range f.Segments {
+		m := quantise(w, f.Penalty)
+		for i := range labelled {
+			l := &labelled[i]
+			s.extract(l.Document)
+			if len(s.blocks) <= 2 {
+				continue
+			}
+			score := m.score(s)
+			if sign(l.Spam)*score.Segment >= 1 {
+				continue
+			}
+			from, to := s.featureRange(s.best.block)
+			examples = append(examples, newExample(s.distinct(from, to), l.Spam, float32(l.Trust)))
+		}
+		descend(w, examples, f.Passes/2+1, f.Seed+uint64(round)+1)
+	}
+	return quantise(w, f.Penalty)
+}
+
+func sign(spam bool) float64 {
+	if spam {
+		return 1
+	}
+	return -1
+}
+
+// descend passes over the examples in a random order.
+func descend(w []float32, examples []*example, passes int, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0x5EED))
+	order := slices.Clone(examples)
+	for range passes {
+		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, e := range order {
+			e.step(w)
+		}
+	}
+}
+
+// Weights are stored in steps of one octet. In memory each step has finer ones,
+// so that what is learned on top of them isn't lost in rounding.
+const (
+	coarse = 127
+	fine   = 64 // fine steps in a coarse one
+	// Of the weights, this share may be cut at the largest step.
+	clipped = 1e-4
+)
+
+// quantise turns weights into a model with a neutral calibration.
+func quantise(w []float32, penalty float64) *Model {
+	size := make([]float32, 0, len(w)/2)
+	for _, v := range w {
+		if v != 0 {
+			size = append(size, max(v, -v))
+		}
+	}
+	top := float32(1)
+	if len(size) > 0 {
+		slices.Sort(size)
+		top = size[min(len(size)-1, int(float64(len(size))*(1-clipped)))]
+	}
+	step := float64(top) / coarse
+	m := &Model{
+		weights: make([]int16, tableSize),
+		unit:    step / fine,
+		cal:     Calibration{Slope: 10, Segment: penalty, Floor: -100, Ceiling: 100},
+	}
+	for i, v := range w {
+		q := math.RoundToEven(float64(v) / step)
+		m.weights[i] = int16(fine * min(max(q, -coarse), coarse))
+	}
+	m.version = m.hash()
+	return m
+}
