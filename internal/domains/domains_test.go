@@ -1,0 +1,41 @@
+package domains_test
+
+import (
+	"strings"
+	"testing"
+
+	"sluice/internal/domains"
+)
+
+func TestLists(t *testing.T) {
+	for _, tc := range []struct {
+		list string
+		f    func(string) bool
+		in   string
+		want bool
+	}{
+		{"FreeMail", domains.FreeMail, "gmail.com", true},
+		{"FreeMail", domains.FreeMail, "mail.gmail.com", false},
+		{"FreeMail", domains.FreeMail, "", false},
+		{"Shortener", domains.Shortener, "bit.ly", true},
+		{"Shortener", domains.Shortener, "www.tinyurl.com", true},
+		{"Shortener", domains.Shortener, "habit.ly", false},
+		{"FreeHost", domains.FreeHost, "evil.pages.dev", true},
+		{"FreeHost", domains.FreeHost, "a.b.web.core.windows.net", true},
+		{"FreeHost", domains.FreeHost, "pages.dev.example.com", false},
+		{"FreeHost", domains.FreeHost, strings.Repeat("a.", 50) + "pages.dev", false},
+		{"Rewriter", domains.Rewriter, "eur01.safelinks.protection.outlook.com", true},
+		{"Rewriter", domains.Rewriter, "outlook.com", false},
+		{"RiskyTLD", domains.RiskyTLD, "win.click", true},
+		{"RiskyTLD", domains.RiskyTLD, "click.com", false},
+		{"RiskyTLD", domains.RiskyTLD, "", false},
+		{"KnownTLD", domains.KnownTLD, "example.com", true},
+		{"KnownTLD", domains.KnownTLD, "example.co.uk", true},
+		{"KnownTLD", domains.KnownTLD, "host.localdomain", false},
+		{"KnownTLD", domains.KnownTLD, "myhost", false},
+	} {
+		if got := tc.f(tc.in); got != tc.want {
+			t.Errorf("%s(%q) = %v", tc.list, tc.in, got)
+		}
+	}
+}
