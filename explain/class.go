@@ -20,9 +20,6 @@ func Class(t sluice.Threat, hard bool, code int, enhanced string) string {
 	case sluice.ThreatPhish:
 		return "Looks like phishing"
 	case sluice.ThreatSpam:
-		if hard {
-			return "Blocked here"
-		}
 		return "Looks like spam"
 	case sluice.ThreatBulk:
 		return "Looks like unwanted bulk mail"

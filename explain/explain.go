@@ -8,6 +8,7 @@
 package explain
 
 import (
+	"cmp"
 	"strings"
 
 	"sluice"
@@ -35,15 +36,24 @@ func Reply(action sluice.Action, why sluice.Reason, v sluice.Verdict, o Options)
 	switch action {
 	case sluice.Reject:
 		e := lookup(why, 5, reason.Unwanted)
-		t := threatOf(e)
-		if t != sluice.ThreatNone && v.Threat != sluice.ThreatNone && v.HardKind != sluice.HardStop {
-			t = v.Threat
+		if v.HardKind != sluice.HardStop {
+			return refusal(summed(e), cmp.Or(v.Threat, sluice.ThreatSpam), o)
 		}
-		return refusal(e, t, o)
+		return refusal(e, threatOf(e), o)
 	case sluice.Defer:
 		return refusal(lookup(why, 4, reason.CheckIncomplete), sluice.ThreatNone, o)
 	}
 	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: strings.TrimSpace("Message taken." + mark(o))}
+}
+
+// summed gives a soft reason that leads a sum the code of a refusal for what the
+// message is (RFC 3463 X.7.1): the sum decided, not the fault that the reason's
+// own code would name.
+func summed(e reason.Entry) reason.Entry {
+	if !strings.HasPrefix(e.Enhanced, "5.7.") {
+		e.Code, e.Enhanced = 550, "5.7.1"
+	}
+	return e
 }
 
 // Reason renders a refusal that one reason of the catalogue makes alone: a
@@ -71,18 +81,25 @@ func Failure(err error, o Options) sluice.Reply {
 }
 
 // Relayed renders the next hop's own refusal: its code and words, bounded and
-// escaped, with our reference. A reply that is no refusal at all is its fault,
-// and temporary.
+// escaped, with our reference. A reply that is no refusal at all, or that finds
+// fault with how we speak to it, is not the sender's trouble, and temporary.
 func Relayed(r sluice.Reply, o Options) sluice.Reply {
 	if !r.Temporary() && !r.Permanent() {
 		return Reason(reason.BackendGarbage, o)
+	}
+	switch r.Code / 10 {
+	case 50, 53: // it takes us for a bad client, or wants a login: our trouble
+		return Reason(reason.BackendGarbage, o)
+	}
+	if r.Code == 421 { // it ends its session with us, not ours with the sender
+		r.Code = 451
 	}
 	why, class := sluice.Reason(reason.BackendRejected), "Refused by the mailbox's server"
 	if r.Temporary() {
 		why, class = reason.BackendDeferred, "Try again later"
 	}
 	e, _ := reason.Lookup(string(why))
-	out := sluice.Reply{Code: r.Code, Enhanced: e.Enhanced, Close: closes(r.Code)}
+	out := sluice.Reply{Code: r.Code, Enhanced: e.Enhanced}
 	if validEnhanced(r.Enhanced, r.Code) {
 		out.Enhanced = r.Enhanced
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -110,10 +111,11 @@ func (s *Sealer) Seal(f Facts) string {
 // than the lifetime. Its errors are [ErrToken] and [ErrExpired], and say no
 // more: a forger learns nothing.
 func (s *Sealer) Open(token string, now time.Time) (Facts, error) {
-	if len(token) > MaxToken {
+	// A token has one spelling only: the decoder skips line ends, and unless
+	// strict ignores trailing bits.
+	if len(token) > MaxToken || strings.ContainsAny(token, "\r\n") {
 		return Facts{}, ErrToken
 	}
-	// Strict, so that a token has one spelling only.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) < 2+chacha20poly1305.NonceSize+chacha20poly1305.Overhead {
 		return Facts{}, ErrToken
