@@ -1,0 +1,207 @@
+package house
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+)
+
+// pure lists the folders, with those below them, where time and randomness are
+// arguments; impure the files there that touch the world: a socket's driver.
+var (
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn"}
+	impure = []string{"smtpd/server.go", "smtpd/conn.go", "reason/internal"}
+)
+
+// clock are the functions of package time that read the clock or wait for it.
+var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// Pure checks that pure packages neither read the clock nor use randomness of
+// their own.
+func Pure(m *Module) []Finding {
+	const rule = "pure packages"
+	var out []Finding
+	for _, p := range m.Packages {
+		if !slices.ContainsFunc(pure, func(d string) bool { return within(p.Dir, d) }) {
+			continue
+		}
+		for _, f := range p.code() {
+			if slices.ContainsFunc(impure, func(d string) bool { return within(f.Path, d) }) {
+				continue
+			}
+			names := map[string]string{} // what the file calls a package → its path
+			for _, im := range f.imports() {
+				names[im.name] = im.path
+				if im.path == "crypto/rand" {
+					out = append(out, Finding{m.place(im.pos), rule, "imports crypto/rand", "take an io.Reader as an argument"})
+				}
+			}
+			ast.Inspect(f.AST, func(n ast.Node) bool {
+				s, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				x, ok := s.X.(*ast.Ident)
+				if !ok {
+					return true
+				}
+				switch names[x.Name] {
+				case "time":
+					if slices.Contains(clock, s.Sel.Name) {
+						out = append(out, Finding{m.place(n.Pos()), rule, "calls time." + s.Sel.Name, "take the time as an argument"})
+					}
+				case "math/rand", "math/rand/v2":
+					if ast.IsExported(s.Sel.Name) && !strings.HasPrefix(s.Sel.Name, "New") && !slices.Contains([]string{"Rand", "Source", "PCG", "ChaCha8", "Zipf"}, s.Sel.Name) {
+						out = append(out, Finding{m.place(n.Pos()), rule, "uses the global generator: rand." + s.Sel.Name, "take a *rand.Rand as an argument"})
+					}
+				}
+				return true
+			})
+		}
+	}
+	return out
+}
+
+// The longest function and package, in lines of code that is neither generated
+// nor a test.
+const (
+	maxFunction = 120
+	maxPackage  = 2500
+)
+
+// Size checks the length of functions and packages.
+func Size(m *Module) []Finding {
+	var out []Finding
+	for _, p := range m.Packages {
+		lines := 0
+		for _, f := range p.code() {
+			if f.Generated {
+				continue
+			}
+			lines += f.Lines
+			for _, d := range f.AST.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				if strings.HasSuffix(p.Name, "test") {
+					continue // conformance suites are tests, and tests hold long tables
+				}
+				n := m.fset.Position(fn.End()).Line - m.fset.Position(fn.Pos()).Line + 1
+				if n > maxFunction {
+					out = append(out, Finding{m.place(fn.Pos()), "long function", fmt.Sprintf("%s has %d lines, over %d", fn.Name.Name, n, maxFunction), "split it"})
+				}
+			}
+		}
+		if lines > maxPackage && !strings.Contains(p.Design, "lines") {
+			out = append(out, Finding{show(p.Dir), "large package", fmt.Sprintf("%d lines, over %d", lines, maxPackage), "split it, or say in its DESIGN.md why it has so many lines"})
+		}
+	}
+	return out
+}
+
+// vague are names that say nothing about what a package is for.
+var vague = []string{"util", "utils", "common", "helper", "helpers", "misc", "base", "lib", "models", "manager", "types", "shared_types"}
+
+// Names checks what packages are called.
+func Names(m *Module) []Finding {
+	var out []Finding
+	for _, p := range m.Packages {
+		if slices.Contains(vague, p.Name) {
+			out = append(out, Finding{show(p.Dir), "package name", p.Name + " says nothing", "name it after the one idea it holds"})
+		}
+	}
+	return out
+}
+
+// Docs checks that every package has a comment and every exported name of a
+// package that others can import has one.
+func Docs(m *Module) []Finding {
+	var out []Finding
+	for _, p := range m.Packages {
+		code := p.code()
+		if len(code) == 0 {
+			continue
+		}
+		want := "Package " + p.Name + " "
+		if p.Name == "main" {
+			want = "Command "
+		}
+		if !slices.ContainsFunc(code, func(f *File) bool { return strings.HasPrefix(f.AST.Doc.Text(), want) }) {
+			out = append(out, Finding{show(p.Dir), "package comment", fmt.Sprintf("no comment that begins with %q", want), "say in a few lines what it is for and what it never does"})
+		}
+		if p.Name == "main" {
+			continue
+		}
+		for _, f := range code {
+			if f.Generated {
+				continue
+			}
+			for _, d := range f.AST.Decls {
+				out = append(out, m.undocumented(d)...)
+			}
+		}
+	}
+	return out
+}
+
+// known are methods whose meaning the standard library's interfaces give.
+var known = []string{"String", "Error", "Unwrap", "Is", "As", "Len", "Less", "Swap", "Read", "Write", "Close", "ReadAt", "WriteTo", "ReadFrom", "Seek",
+	"MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "GoString", "Format", "LogValue", "ServeHTTP", "Describe", "Collect"}
+
+func (m *Module) undocumented(d ast.Decl) []Finding {
+	var out []Finding
+	missing := func(pos token.Pos, name string) {
+		out = append(out, Finding{m.place(pos), "doc comment", name + " is exported and has no comment", "say its shape, unit, error and source"})
+	}
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if !d.Name.IsExported() || d.Doc != nil {
+			return nil
+		}
+		if d.Recv != nil && (slices.Contains(known, d.Name.Name) || !ast.IsExported(receiver(d))) {
+			return nil
+		}
+		missing(d.Pos(), d.Name.Name)
+	case *ast.GenDecl:
+		if d.Doc != nil && d.Tok != token.TYPE {
+			return nil // a comment over a group speaks for its members
+		}
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				if s.Name.IsExported() && s.Doc == nil && s.Comment == nil && (d.Doc == nil || len(d.Specs) > 1 && d.Doc == nil) {
+					missing(s.Pos(), s.Name.Name)
+				}
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					if n.IsExported() && s.Doc == nil && s.Comment == nil {
+						missing(n.Pos(), n.Name)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// receiver is the name of the type that a method belongs to.
+func receiver(d *ast.FuncDecl) string {
+	t := d.Recv.List[0].Type
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.IndexListExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}
