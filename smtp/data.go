@@ -50,6 +50,9 @@ type TextChecker struct {
 // Faults returns the first fault of each kind, by offset.
 func (t *TextChecker) Faults() []Fault { return t.faults }
 
+// LineStart says whether the text so far is empty or ends with a line end.
+func (t *TextChecker) LineStart() bool { return t.line == 0 && !t.cr }
+
 func (t *TextChecker) fault(kind FaultKind, off int64) {
 	if !t.seen[kind] {
 		t.seen[kind] = true

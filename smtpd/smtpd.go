@@ -55,6 +55,7 @@ type Limits struct {
 	Swallow        int64 // octets read and thrown away after a refusal; 64 MB
 	Recipients     int   // accepted recipients of a transaction; 1,000
 	Errors         int   // refused commands of a session; 20
+	Refusals       int   // MAIL, RCPT and the like refused for good by the gate; 100
 	Commands       int   // commands of a session; 10,000
 	Transactions   int   // MAIL commands of a session; 1,000
 }

@@ -1,0 +1,485 @@
+package smtpd
+
+import (
+	"bytes"
+	"strconv"
+
+	"sluice"
+	"sluice/smtp"
+)
+
+// EventKind says what the machine wants from its driver.
+type EventKind uint8
+
+// The events. Those marked (answer) stop the machine until [Machine.Answer].
+const (
+	NeedInput EventKind = iota // nothing to do: send the output, then feed more octets
+	Flush                      // send the output, then go on with the same octets
+	Sync                       // say with Machine.Synced whether the client has spoken already
+	Connect                    // (answer) a new connection: the greeting
+	Hello                      // (answer) EHLO or HELO
+	Mail                       // (answer) a transaction begins
+	Rcpt                       // (answer) one recipient
+	Data                       // (answer) DATA, or the first BDAT
+	Content                    // octets of the message; valid until the next call
+	Message                    // (answer) the message is complete
+	Violation                  // (answer) the client broke the protocol
+	Reset                      // the transaction is void
+	StartTLS                   // send the output, shake hands, then Machine.TLSStarted
+	Closed                     // send the output and close the connection
+)
+
+// Event is one step of the conversation.
+type Event struct {
+	Kind EventKind
+	// Reset: the transaction that was open is void; tell the session before
+	// anything else.
+	Reset     bool
+	Hello     sluice.Hello     // Hello
+	Address   string           // Mail, Rcpt: without brackets and source route
+	Params    []sluice.Param   // Mail, Rcpt
+	Content   []byte           // Content
+	Violation sluice.Violation // Violation
+	Ended     string           // Closed: one of the sluice.Ended… words
+}
+
+// MachineConfig is what a machine needs to know. Machines share it and never
+// write to it.
+type MachineConfig struct {
+	Hostname string // our own name
+	StartTLS bool   // offer STARTTLS
+	Limits   Limits // no field may be zero
+}
+
+// outputHigh is how much output makes the machine ask for a flush.
+const outputHigh = 4096
+
+// maxSwallowLine bounds what is read of an over-long command line.
+const maxSwallowLine = 64 << 10
+
+// maxDetail bounds the octets of the input quoted in a violation.
+const maxDetail = 64
+
+type state uint8
+
+const (
+	stateConnect     state = iota
+	stateCommand           // between commands or inside a command line
+	stateSwallowLine       // inside an over-long command line
+	stateText              // inside the text after DATA
+	stateChunk             // inside a chunk after BDAT
+	stateTLS               // STARTTLS was answered
+	stateClosed
+)
+
+// Machine is one SMTP conversation as a state machine. The driver feeds octets to
+// Next and answers its events; replies collect in an output that the driver sends
+// whenever Next has taken all octets. A machine isn't safe for concurrent use.
+type Machine struct {
+	cfg   *MachineConfig
+	offer sluice.Extensions // what EHLO advertises beside our own
+	state state
+	await EventKind // the event that waits for its answer; NeedInput: none
+
+	off  int64  // octets taken so far
+	line []byte // the start of a command line whose end hasn't come
+	out  []byte // replies to send
+
+	esmtp   bool // the last greeting was EHLO: extensions apply
+	greeted bool
+	refused bool // refused at connect: only QUIT is left (RFC 5321 3.1)
+	tls     bool
+	slow    bool
+
+	trans    bool // MAIL was accepted
+	smtputf8 bool // with SMTPUTF8
+	rcpts    int  // accepted recipients
+
+	commands, errors, refusals, transactions int
+
+	sync  syncPoint          // not syncNone: a reply is held until the driver says who spoke
+	held  sluice.Reply       // that reply, or the one for an over-long line
+	pend  []sluice.Violation // violations to report
+	xfer  *transfer          // from DATA or the first BDAT to the end of the message
+	ended string             // set with stateClosed
+
+	broken    sluice.Reason // the kind of the Violation that waits for its answer
+	swallowed int           // octets of an over-long command line
+}
+
+// syncPoint is a place where the client must wait for our reply.
+type syncPoint uint8
+
+const (
+	syncNone syncPoint = iota
+	syncGreeting
+	syncHello
+	syncData
+	syncTLS
+	syncPlain // any other command that must be the last of its group
+)
+
+// NewMachine starts a conversation. The first event is Connect.
+func NewMachine(cfg *MachineConfig) *Machine { return &Machine{cfg: cfg} }
+
+// Offer sets what the next hops can take; EHLO advertises it. Call it before the
+// answer to a Hello event.
+func (m *Machine) Offer(e sluice.Extensions) { m.offer = e }
+
+// TakeOutput returns the replies to send, nil where there are none.
+func (m *Machine) TakeOutput() []byte {
+	out := m.out
+	m.out = nil
+	return out
+}
+
+// TakeSlow says whether a reply in the output asked to be sent slowly.
+func (m *Machine) TakeSlow() bool {
+	slow := m.slow
+	m.slow = false
+	return slow
+}
+
+// Offset is the number of octets taken so far.
+func (m *Machine) Offset() int64 { return m.off }
+
+// Receiving says whether the client is sending a message.
+func (m *Machine) Receiving() bool { return m.state == stateText || m.state == stateChunk }
+
+// Partial says whether the machine is inside a command line.
+func (m *Machine) Partial() bool { return len(m.line) > 0 || m.state == stateSwallowLine }
+
+// InTransaction says whether MAIL was accepted and the transaction isn't over.
+func (m *Machine) InTransaction() bool { return m.trans }
+
+// Next takes octets from in and returns how many, and what the driver must do.
+// With NeedInput it has taken them all. It must not be called while an event
+// waits for its answer.
+func (m *Machine) Next(in []byte) (int, Event) {
+	if m.await != NeedInput {
+		panic("smtpd: Next before Answer")
+	}
+	taken := 0
+	for {
+		if ev, ok := m.due(); ok {
+			return taken, ev
+		}
+		if taken == len(in) {
+			return taken, Event{}
+		}
+		var n int
+		var ev Event
+		switch rest := in[taken:]; m.state {
+		case stateCommand:
+			n, ev = m.nextCommand(rest)
+		case stateSwallowLine:
+			n = m.swallowLine(rest)
+		case stateText:
+			n, ev = m.nextText(rest)
+		case stateChunk:
+			n, ev = m.nextChunk(rest)
+		}
+		m.off += int64(n)
+		taken += n
+		if ev.Kind != NeedInput {
+			return taken, m.emit(ev)
+		}
+	}
+}
+
+// due returns the event that doesn't need input.
+func (m *Machine) due() (Event, bool) {
+	switch {
+	case len(m.pend) > 0:
+		v := m.pend[0]
+		if m.pend = m.pend[1:]; len(m.pend) == 0 {
+			m.pend = nil
+		}
+		m.broken = v.Kind
+		return m.emit(Event{Kind: Violation, Violation: v}), true
+	case m.sync != syncNone:
+		return m.emit(Event{Kind: Sync}), true
+	case m.state == stateClosed:
+		return Event{Kind: Closed, Ended: m.ended}, true
+	case m.state == stateConnect:
+		return m.emit(Event{Kind: Connect}), true
+	case m.state == stateTLS:
+		return m.emit(Event{Kind: StartTLS, Reset: m.trans}), true
+	case m.xfer != nil:
+		if ev, ok := m.xferDue(); ok {
+			return m.emit(ev), true
+		}
+	}
+	if len(m.out) >= outputHigh {
+		return Event{Kind: Flush}, true
+	}
+	return Event{}, false
+}
+
+func (m *Machine) emit(ev Event) Event {
+	switch ev.Kind {
+	case NeedInput, Flush, Content, Reset, Closed:
+	default:
+		m.await = ev.Kind
+	}
+	return ev
+}
+
+// Answer answers the event that Next returned last.
+func (m *Machine) Answer(r sluice.Reply) {
+	kind := m.await
+	m.await = NeedInput
+	if kind != Violation && (r.Code < 200 || r.Code > 599) {
+		r = sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "Local trouble, not your fault; please try again later", Close: r.Close}
+	}
+	switch kind {
+	case Connect:
+		m.state = stateCommand
+		if r.Positive() {
+			m.hold(syncGreeting, r)
+			return
+		}
+		m.refused = true
+		m.reply(r)
+	case Hello:
+		m.hold(syncHello, r)
+	case Mail:
+		m.trans = r.Positive()
+		m.answered(r)
+	case Rcpt:
+		if r.Positive() {
+			m.rcpts++
+		}
+		m.answered(r)
+	case Data:
+		if m.xfer.chunked {
+			if !r.Positive() {
+				m.xfer.blind = true
+				m.xfer.refuse(r)
+			}
+			m.state = stateChunk
+			return
+		}
+		m.hold(syncData, r)
+	case Message:
+		m.endTransaction()
+		m.state = stateCommand
+		m.reply(r)
+	case Violation:
+		m.answerViolation(m.broken, r)
+	default:
+		panic("smtpd: Answer without an event that waits for one")
+	}
+}
+
+// answered sends the gate's reply to MAIL or RCPT, at once where the client may
+// pipeline.
+func (m *Machine) answered(r sluice.Reply) {
+	if r.Permanent() {
+		if m.refusals++; m.refusals >= m.cfg.Limits.Refusals && !r.Close {
+			m.violate(TooManyErrors, m.off, nil)
+			return
+		}
+	}
+	if m.esmtp {
+		m.reply(r)
+		return
+	}
+	m.hold(syncPlain, r)
+}
+
+// hold keeps a reply back until the driver has looked whether the client spoke
+// before it.
+func (m *Machine) hold(at syncPoint, r sluice.Reply) { m.sync, m.held = at, r }
+
+// Synced answers a Sync event: early is the start of what the client has sent
+// behind the last command without waiting for our reply, empty where it waits as
+// it must. The octets are only quoted; Next doesn't see them by this.
+func (m *Machine) Synced(early []byte) {
+	if m.await != Sync {
+		panic("smtpd: Synced without Sync")
+	}
+	at, r := m.sync, m.held
+	m.await, m.sync, m.held = NeedInput, syncNone, sluice.Reply{}
+	if len(early) > 0 {
+		kind := EarlyPipelining // RFC 2920 3.1
+		switch at {
+		case syncGreeting:
+			kind = EarlyTalker // RFC 5321 3.1: the client waits for the greeting
+		case syncTLS:
+			kind = StartTLSInjection // RFC 3207 4.2
+		}
+		m.violate(kind, m.off, early)
+		return
+	}
+	switch at {
+	case syncGreeting:
+		m.out = smtp.AppendReply(m.out, 220, "", m.cfg.Hostname+" ESMTP Sluice")
+	case syncHello:
+		m.sayHello(r)
+	case syncData:
+		m.sayData(r)
+	case syncTLS:
+		m.reply(r)
+		m.state = stateTLS
+	case syncPlain:
+		m.reply(r)
+	}
+}
+
+// TLSStarted says that the handshake is done. The client must greet again, and
+// everything it said in clear text is forgotten (RFC 3207 4.2).
+func (m *Machine) TLSStarted() {
+	if m.await != StartTLS {
+		panic("smtpd: TLSStarted without StartTLS")
+	}
+	m.await, m.state, m.tls = NeedInput, stateCommand, true
+	m.greeted, m.esmtp, m.offer = false, false, sluice.Extensions{}
+	m.endTransaction()
+}
+
+// Refuse makes the machine refuse the message that is coming in: the rest is read
+// and thrown away, and r is the reply at its end.
+func (m *Machine) Refuse(r sluice.Reply) {
+	if m.xfer != nil {
+		m.xfer.refuse(r)
+	}
+}
+
+// Shut ends the conversation with a reply from outside the protocol: a deadline,
+// a shutdown.
+func (m *Machine) Shut(r sluice.Reply, ended string) {
+	r.Close = true
+	m.reply(r)
+	m.ended, m.await, m.sync, m.pend = ended, NeedInput, syncNone, nil
+}
+
+// Lost says that the connection is gone. It returns a violation to report where
+// that cut a chunk short.
+func (m *Machine) Lost() (sluice.Violation, bool) {
+	cut := m.state == stateChunk && m.xfer.left > 0
+	v := sluice.Violation{Kind: ChunkCutShort, Phase: sluice.PhaseData, Offset: m.off}
+	if cut {
+		v.Detail = strconv.FormatInt(m.xfer.left, 10) + " octets of the chunk are missing"
+	}
+	m.state, m.ended = stateClosed, sluice.EndedLost
+	return v, cut
+}
+
+// reply writes one reply and closes where it says so.
+func (m *Machine) reply(r sluice.Reply) {
+	m.out = smtp.AppendReply(m.out, r.Code, r.Enhanced, r.Text)
+	m.slow = m.slow || r.Slow
+	if r.Close || r.Code == 421 {
+		m.close(sluice.EndedRefused)
+	}
+}
+
+func (m *Machine) close(ended string) {
+	m.state, m.ended = stateClosed, ended
+	m.line, m.xfer = nil, nil
+}
+
+// say writes a fixed reply.
+func (m *Machine) say(code int, enhanced, text string) {
+	m.reply(sluice.Reply{Code: code, Enhanced: enhanced, Text: text})
+}
+
+// fail refuses a command; too many of those end the session.
+func (m *Machine) fail(code int, enhanced, text string) {
+	if m.errors++; m.errors >= m.cfg.Limits.Errors {
+		m.violate(TooManyErrors, m.off, nil)
+		return
+	}
+	m.say(code, enhanced, text)
+}
+
+// violate puts a violation in the queue. The octets are quoted in its detail.
+func (m *Machine) violate(kind sluice.Reason, off int64, octets []byte) {
+	v := sluice.Violation{Kind: kind, Phase: m.phase(), Offset: off}
+	if len(octets) > 0 {
+		v.Detail = strconv.QuoteToASCII(string(octets[:min(len(octets), maxDetail)]))
+	}
+	m.pend = append(m.pend, v)
+}
+
+func (m *Machine) phase() sluice.Phase {
+	switch {
+	case m.xfer != nil:
+		return sluice.PhaseData
+	case m.trans:
+		return sluice.PhaseRcpt
+	case m.greeted:
+		return sluice.PhaseMail
+	case m.sync == syncGreeting || m.off == 0 && m.commands == 0:
+		return sluice.PhaseConnect
+	}
+	return sluice.PhaseHello
+}
+
+// violationRule is what the door does where the gate has no words of its own.
+type violationRule struct {
+	reply sluice.Reply
+	close bool // close even if the gate's reply doesn't say so
+}
+
+var violationRules = map[sluice.Reason]violationRule{
+	BareCR:            {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare CR received: lines end with CRLF only"}, true},
+	BareLF:            {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare LF received: lines end with CRLF only"}, true},
+	Smuggling:         {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Only CRLF.CRLF ends a message"}, true},
+	NUL:               {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "NUL octet received"}, true},
+	TextLineTooLong:   {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "A line of the message is too long"}, false},
+	CommandTooLong:    {sluice.Reply{Code: 500, Enhanced: "5.5.2", Text: "Command line too long"}, false},
+	MessageTooBig:     {sluice.Reply{Code: 552, Enhanced: "5.3.4", Text: "Message too big"}, false},
+	EarlyTalker:       {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You spoke before the greeting"}, true},
+	EarlyPipelining:   {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You did not wait for the reply"}, true},
+	StartTLSInjection: {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "Clear text behind STARTTLS"}, true},
+	NotSMTP:           {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "This is an SMTP port"}, true},
+	TooManyErrors:     {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many errors"}, true},
+	TooManyCommands:   {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many commands"}, true},
+}
+
+// answerViolation sends the refusal, at once or at the end of what is being read.
+// A violation is never answered positively, whatever the gate says.
+func (m *Machine) answerViolation(kind sluice.Reason, r sluice.Reply) {
+	rule := violationRules[kind]
+	if !r.Temporary() && !r.Permanent() {
+		r = rule.reply
+	}
+	r.Close = r.Close || rule.close
+	switch {
+	case m.Receiving():
+		if kind == Smuggling {
+			m.xfer.refusal = sluice.Reply{} // the graver word
+		}
+		m.xfer.refuse(r)
+	case kind == CommandTooLong:
+		m.held = r
+		m.state = stateSwallowLine
+	default:
+		m.reply(r)
+	}
+}
+
+// swallowLine reads to the end of an over-long command line, then answers it.
+func (m *Machine) swallowLine(in []byte) int {
+	in = in[:min(len(in), maxSwallowLine-m.swallowed)]
+	n := bytes.IndexByte(in, '\n') + 1
+	ended := n > 0
+	if !ended {
+		n = len(in)
+	}
+	m.swallowed += n
+	if !ended && m.swallowed < maxSwallowLine {
+		return n
+	}
+	r := m.held
+	m.swallowed, m.held, m.state = 0, sluice.Reply{}, stateCommand
+	if r.Close || !ended {
+		r.Close = true
+		m.reply(r)
+		return n
+	}
+	m.fail(r.Code, r.Enhanced, r.Text)
+	return n
+}
