@@ -13,23 +13,23 @@ const maxMarks = 4
 // page: control characters, escape sequences, invisible and direction-changing
 // characters, tags and broken UTF-8 become visible escapes (\n, \x1b, \u{202e}),
 // a backslash becomes two. Nothing is dropped, so no two texts look alike that
-// differ in such characters. The result has at most max bytes; where the text
+// differ in such characters. The result has at most limit bytes; where the text
 // was longer it ends with "…".
-func Escape(s string, max int) string { return escape(s, max, "…", false) }
+func Escape(s string, limit int) string { return escape(s, limit, "…", false) }
 
 // ASCII is [Escape] for places that take printable ASCII only, such as SMTP
 // replies: other characters become \u{…} too, and the cut is marked with "...".
-func ASCII(s string, max int) string { return escape(s, max, "...", true) }
+func ASCII(s string, limit int) string { return escape(s, limit, "...", true) }
 
-func escape(s string, max int, ellipsis string, ascii bool) string {
-	if len(s) <= max && plain(s) {
+func escape(s string, limit int, ellipsis string, ascii bool) string {
+	if len(s) <= limit && plain(s) {
 		return s
 	}
-	if max <= 0 {
-		return ""
+	if limit < len(ellipsis) { // too little for a cut that shows
+		return strings.Repeat(".", max(limit, 0))
 	}
 	// Never more memory than the result needs, however long s is.
-	b := make([]byte, 0, min(len(s)+16, max))
+	b := make([]byte, 0, min(len(s)+16, limit))
 	keep := 0 // how much of b stays where the ellipsis must follow
 	marks := 0
 	var last rune
@@ -42,11 +42,11 @@ func escape(s string, max int, ellipsis string, ascii bool) string {
 		}
 		var buf [12]byte
 		piece := appendRune(buf[:0], s[:n], r, last, ascii || marks > maxMarks)
-		if len(b)+len(piece) > max {
-			return string(b[:keep]) + ellipsis[:min(len(ellipsis), max)]
+		if len(b)+len(piece) > limit {
+			return string(b[:keep]) + ellipsis
 		}
 		b = append(b, piece...)
-		if len(b)+len(ellipsis) <= max {
+		if len(b)+len(ellipsis) <= limit {
 			keep = len(b)
 		}
 		s, last = s[n:], r

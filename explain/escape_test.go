@@ -68,6 +68,8 @@ func TestEscapeCut(t *testing.T) {
 		{"\u202e\u202e", 9, "…"},
 		{"\u202e", 8, `\u{202e}`},
 		{"\u202e", 7, `…`},
+		{"\x1b", 3, "…"},
+		{"\x1b", 2, ".."},
 		{strings.Repeat("a", 1<<20), 10, "aaaaaaa…"},
 	}
 	for _, tt := range tests {
@@ -118,16 +120,12 @@ func FuzzEscape(f *testing.F) {
 		f.Add(s, 100)
 		f.Add(s, 3)
 	}
-	f.Fuzz(func(t *testing.T, s string, max int) {
-		if max > 1<<16 {
-			max = 1 << 16
-		}
-		checkSafe(t, s, Escape(s, max), maxInt0(max), false)
-		checkSafe(t, s, ASCII(s, max), maxInt0(max), true)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		limit = min(limit, 1<<16)
+		checkSafe(t, s, Escape(s, limit), max(limit, 0), false)
+		checkSafe(t, s, ASCII(s, limit), max(limit, 0), true)
 	})
 }
-
-func maxInt0(n int) int { return max(n, 0) }
 
 func BenchmarkEscape(b *testing.B) {
 	s := strings.Repeat("Sehr geehrte Damen und Herren, \u202e ", 8)
