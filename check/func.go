@@ -29,5 +29,9 @@ func (p *pure) Check(ctx context.Context, in *Input) ([]sluice.Evidence, error) 
 	if in.Message == nil && p.info.Phase >= sluice.PhaseHeader {
 		return nil, nil
 	}
-	return p.run(in), nil
+	out := p.run(in)
+	for i := range out {
+		out[i].Phase = p.info.Phase // the catalogue has the earliest one
+	}
+	return out, nil
 }

@@ -1,0 +1,56 @@
+package attachment
+
+import (
+	"strconv"
+
+	"sluice"
+	"sluice/check"
+	"sluice/reason"
+)
+
+// newArchive reads the directories of attached zip archives, Office files among
+// them.
+func newArchive() check.Checker {
+	return check.Func(check.Info{
+		Name: "attachment/archive", Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Cost: check.Cheap,
+		Reasons: []sluice.Reason{
+			reason.ArchiveProgram, reason.ArchiveEncrypted, reason.OfficeMacro, reason.ArchivePath,
+			reason.ArchiveNested, reason.ArchiveBomb, reason.ArchiveDamaged,
+		},
+	}, func(in *check.Input) []sluice.Evidence {
+		var s statements
+		for p := range files(in.Message) {
+			data := in.Message.Decoded(p)
+			if sniff(data) != zipArchive {
+				continue
+			}
+			a := listZip(data)
+			of := " in " + quote(p.Filename)
+			switch {
+			case a.java:
+				s.add(reason.ArchiveProgram, "Java program"+of, p)
+			case a.program != "":
+				s.add(reason.ArchiveProgram, quote(a.program)+of, p)
+			}
+			if a.encrypted != "" {
+				s.add(reason.ArchiveEncrypted, quote(a.encrypted)+of, p)
+			}
+			if a.macro != "" {
+				s.add(reason.OfficeMacro, quote(a.macro)+of, p)
+			}
+			if a.climbs != "" {
+				s.add(reason.ArchivePath, quote(a.climbs)+of, p)
+			}
+			if a.nested != "" && !a.office {
+				s.add(reason.ArchiveNested, quote(a.nested)+of, p)
+			}
+			if a.bomb {
+				s.add(reason.ArchiveBomb, strconv.Itoa(a.members)+" members"+of, p)
+			}
+			if !a.listed {
+				s.add(reason.ArchiveDamaged, strconv.Itoa(a.members)+" members listed"+of, p)
+			}
+		}
+		return s.list
+	})
+}

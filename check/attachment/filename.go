@@ -1,0 +1,79 @@
+package attachment
+
+import (
+	"sluice"
+	"sluice/check"
+	"sluice/message"
+	"sluice/reason"
+)
+
+// newName reads the files' names, in every way in which a client may read them.
+func newName() check.Checker {
+	return check.Func(check.Info{
+		Name: "attachment/name", Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Cost: check.Trivial,
+		Reasons: []sluice.Reason{
+			reason.ExecutableName, reason.DoubleExtension, reason.NameDirectionOverride,
+			reason.NamePadded, reason.NameControl, reason.NameContainer, reason.NameMacro,
+		},
+	}, func(in *check.Input) []sluice.Evidence {
+		var s statements
+		for p := range files(in.Message) {
+			for _, c := range names(p) {
+				for _, id := range c.faults(in.Message, p) {
+					s.add(id, c.String(), p)
+				}
+			}
+		}
+		return s.list
+	})
+}
+
+// faults lists what is wrong with one name.
+func (c candidate) faults(m *message.Message, p *message.Part) []sluice.Reason {
+	var out []sluice.Reason
+	if c.bidi {
+		out = append(out, reason.NameDirectionOverride)
+	}
+	if c.controls {
+		out = append(out, reason.NameControl)
+	}
+	if c.padded {
+		out = append(out, reason.NamePadded)
+	}
+	k := c.kind()
+	// A name such as "example.com" or a saved page's address ends like a DOS
+	// program; the content tells.
+	if c.ext == "com" || c.ext == "url" || c.ext == "app" {
+		switch sniff(m.Decoded(p)) {
+		case html, pdf, image, zipArchive, oleFile, gzipFile:
+			k = harmless
+		case unknown:
+			if p.Type == "text/html" || p.Type == "text/plain" {
+				k = harmless
+			}
+		}
+	}
+	switch {
+	case k == executable && c.double(), k == page && c.double():
+		out = append(out, reason.DoubleExtension)
+	case k == executable:
+		out = append(out, reason.ExecutableName)
+	case k == container:
+		out = append(out, reason.NameContainer)
+	case k == macro:
+		out = append(out, reason.NameMacro)
+	}
+	return out
+}
+
+// statements keeps the first of each reason.
+type statements struct{ list []sluice.Evidence }
+
+func (s *statements) add(id sluice.Reason, detail string, p *message.Part) {
+	for i := range s.list {
+		if s.list[i].Reason == id {
+			return
+		}
+	}
+	s.list = append(s.list, check.FoundAt(id, detail, p.Header.Range, p.Index))
+}

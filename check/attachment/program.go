@@ -1,0 +1,23 @@
+package attachment
+
+import (
+	"sluice"
+	"sluice/check"
+	"sluice/reason"
+)
+
+// newProgram looks for files that run, by what they are. The name doesn't
+// matter here: a program called a picture is still a program.
+func newProgram() check.Checker {
+	return check.Func(check.Info{
+		Name: "attachment/program", Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Cost: check.Cheap,
+		Reasons: []sluice.Reason{reason.ExecutableContent},
+	}, func(in *check.Input) []sluice.Evidence {
+		for p := range files(in.Message) {
+			if f := sniff(in.Message.Decoded(p)); f.program() {
+				return []sluice.Evidence{check.FoundAt(reason.ExecutableContent, f.String()+" in part "+p.Path+" "+quote(p.Filename), p.Body, p.Index)}
+			}
+		}
+		return nil
+	})
+}

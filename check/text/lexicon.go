@@ -1,0 +1,180 @@
+package text
+
+import (
+	"strings"
+
+	"sluice/internal/literal"
+)
+
+// theme is one thing that a fraud has to say; it is met at most once however
+// often it is said.
+type theme uint8
+
+const (
+	// Advance fee.
+	themeMoney theme = iota
+	themeDeath
+	themeBank
+	themeClaim
+	themeSecrecy
+	themePersona
+	themeDetails
+	themeGreeting
+	themeShare
+	// Credentials.
+	themeAccountThreat
+	themeAccountAct
+	// Extortion.
+	themeRecorded
+	themeContacts
+	themeHacked
+	themeDeadline
+	themeCoin
+	// Callback.
+	themeInvoice
+	themeCall
+	themeCancel
+	themeCount
+)
+
+var themeNames = [themeCount]string{
+	"money", "a death", "a bank", "a claim", "secrecy", "a persona", "personal details", "a greeting", "a share",
+	"a threat to an account", "a request to verify", "a recording", "contacts", "a break-in", "a deadline", "coin",
+	"an invoice", "a call", "a cancellation",
+}
+
+// phrases are written as fold leaves text: lower case, no accents, single
+// spaces. A phrase matches whole words. Languages: English, German, French,
+// Spanish, Portuguese, Italian, Dutch, Polish, Swedish, Turkish, Russian,
+// Japanese, Chinese.
+var phrases = map[theme]string{
+	themeMoney: `million dollars|million united states dollars|million us dollars|million usd|million euro|million euros|million pounds|million gbp|million british pounds
+		million u.s dollars|million u.s. dollars|us dollars|u.s. dollars|united states dollars|hundred thousand dollars|hundred thousand united|thousand united states
+		millionen euro|millionen dollar|millions de dollars|millions d'euros|millones de dolares|millones de euros|milhoes de dolares|milioni di dollari|milioni di euro`,
+	themeDeath: `next of kin|late client|late husband|late father|my late|deceased|deceased client|widow|plane crash|esophageal cancer|oesophageal cancer|cancer of the|terminal illness
+		without a will|auto crash|died in|no known relative|nachster angehoriger|naechster angehoeriger|verstorbenen|veuve|decede|defunt|fallecido|viuda|falecido|vedova|defunto`,
+	themeBank: `security company|dormant account|foreign account|bank draft|atm card|atm visa card|atm master card|western union|moneygram|money gram|remittance|central bank|reserve bank
+		bank of africa|wire transfer|fund transfer|transfer of the fund|transfer the fund|transfer of the money|transfer this money|transfer this fund|transfer the sum|consignment
+		trunk box|trunk boxes|cashier's check|certified bank|offshore account|bank account|your account for|account details|receiving account|fixed deposit|deposited the sum|deposited the fund
+		uberweisung der|sicherheitsfirma|compte bancaire|virement de|cuenta bancaria|conta bancaria|conto bancario`,
+	themeClaim: `beneficiary|beneficiaries|inheritance|inherit|unclaimed|your fund|your funds|the funds|the said fund|compensation fund|claims agent|claim agent|fiduciary agent|won the sum|lottery
+		winning notification|lucky winner|lucky winners|winning number|winning numbers|ballot|donation|donate|charity work|charity organization|orphanages|payment file|overdue payment
+		contract payment|over-invoiced|erbschaft|begunstigter|gewinnbenachrichtigung|spende|heritage|beneficiaire|don de|loterie|herencia|beneficiario|loteria|donacion|heranca|eredita|beneficiario`,
+	themeSecrecy: `strictly confidential|top confidential|highly confidential|utmost confidence|utmost secrecy|utmost confidentiality|keep this confidential|strict confidence|confidential business
+		confidentiality|top secret|mutual benefit|mutually beneficial|business proposal|business proposition|business transaction|risk free|risk-free|hitch free|hitch-free|your urgent response
+		urgent reply|urgent response|your assistance|need your assistance|seek your assistance|god fearing|trustworthy|honest person|trusted person|your sincere|streng vertraulich
+		strictement confidentiel|estrictamente confidencial|estritamente confidencial`,
+	themePersona: `barrister|diplomat|diplomatic|attorney at law|solicitor to|united nations|international monetary fund|director of operations|director of operation|foreign operations|remittance department
+		branch manager|bank manager|auditor|army general|my name is mr|my name is mrs|my name is miss|my name is dr|my name is barr|i am mr|i am mrs|i am miss|i am dr|i am barr|i am engineer|i am engr
+		this is mr|this is mrs|mr. president|former president|head of state|minister of|prince|princess|son of the late|daughter of the late|ich bin herr|ich bin frau|je suis madame|je suis mme|soy el senor|soy la senora`,
+	themeDetails: `your full name|full names|your full names|your telephone number|your phone number|your private telephone|your direct telephone|telephone and fax|phone and fax|your home address|your contact address
+		your occupation|your age|marital status|copy of your passport|means of identification|your international passport|identity card|vollstandiger name|nom complet|nombre completo|nome completo`,
+	themeGreeting: `dear friend|my dear friend|dear beloved|beloved one|beloved in christ|dear beneficiary|dear winner|dear sir/madam|dear sir / madam|attention: beneficiary|attn: beneficiary|attention beneficiary
+		attn: beneficiaries|my dear|dearest|dearest one|god bless|may god|calvary greetings|compliments of the season|greetings to you|greetings in the name|good day to you|i know this will come|this letter may come
+		may come to you as a surprise|come to you as a surprise|i got your contact|got your email|contact through|lieber freund|cher ami|querido amigo|caro amigo`,
+	themeShare: `% of the total|percent of the total|% of the sum|% of this money|% for you|% will be for|40% of|30% of the|25% of the|20% of the total|your share|for your share|share the money|sharing ratio|sharing percentage|percentage for you`,
+
+	themeAccountThreat: `account will be suspended|account will be closed|account will be deactivated|account will be terminated|account will be disabled|account will be locked|account will be deleted
+		account has been suspended|account has been limited|account has been locked|account has been restricted|account has been disabled|account has been blocked|account is suspended|account is on hold
+		account was limited|account suspension|your account access|limited your account|suspend your account|unusual activity|unusual sign-in|unusual login|unusual sign in|unauthorized login|unauthorized access
+		suspicious activity|suspicious login|password will expire|password expires|password expiration|password is about to expire|password has expired|mailbox is full|mailbox is almost full|mailbox quota
+		mailbox has exceeded|exceeded its storage|exceeded your quota|storage limit|storage is full|storage is almost full|undelivered messages|pending messages|incoming messages are|messages are pending
+		emails are pending|failed to deliver|deactivation of your|will be permanently|could not be delivered to your|payment was declined|payment has been declined|unable to process your payment
+		subscription has expired|could not verify your|we detected|security alert
+		konto wird gesperrt|konto wurde gesperrt|konto gesperrt|konto eingeschrankt|konto wurde eingeschrankt|ungewohnliche aktivitat|passwort lauft ab|postfach ist voll|speicherplatz
+		compte sera suspendu|compte a ete suspendu|compte est suspendu|compte a ete limite|compte sera bloque|activite inhabituelle|mot de passe expire|boite de reception est pleine
+		cuenta sera suspendida|cuenta ha sido suspendida|cuenta ha sido bloqueada|cuenta sera bloqueada|actividad inusual|actividad sospechosa|contrasena caducara|buzon esta lleno
+		conta sera suspensa|conta foi suspensa|conta foi bloqueada|conta sera bloqueada|atividade suspeita|atividade incomum|sua senha expira
+		account verra sospeso|conto sara sospeso|conto e stato sospeso|conto e stato bloccato|attivita sospetta|attivita insolita|account wordt geblokkeerd|account is geblokkeerd|rekening is geblokkeerd
+		konto zostalo zablokowane|konto zostanie zablokowane|kontot har sparrats|hesabiniz askiya|hesabiniz kapat
+		аккаунт заблокирован|аккаунт будет заблокирован|учетная запись будет|учётная запись будет|подозрительная активность|アカウントが停止|アカウントが制限|異常なログイン|不正なログイン|帳戶已被|账户已被|账号异常|異常登入`,
+	themeAccountAct: `verify your account|verify your identity|verify your information|verify your email|verify your mailbox|verify your details|verify your billing|verify your payment|verify now|verify my account
+		confirm your account|confirm your identity|confirm your information|confirm your details|confirm your email|confirm your password|confirm your mailbox|confirm now|validate your account|validate your email
+		validate your mailbox|update your account|update your information|update your billing|update your payment|update your details|update payment|update now|restore your account|restore access|restore your access
+		reactivate your account|re-activate your|reactivate now|unlock your account|unlock account|keep my password|keep same password|keep current password|keep the same password|keep using the same|retain your password
+		release messages|release your messages|retrieve your messages|retrieve messages|recover messages|review your account|secure your account|upgrade your mailbox|upgrade storage|increase your quota|sign in to your account
+		log in to your account|login to your account|log on to your|click here to|click below to|click the link below|click on the link below|follow the link below|click the button below
+		konto bestatigen|konto verifizieren|identitat bestatigen|daten bestatigen|daten aktualisieren|jetzt bestatigen|jetzt verifizieren|klicken sie hier|klicken sie auf
+		verifier votre compte|verifiez votre compte|confirmer votre identite|confirmez votre|mettre a jour vos|mettez a jour|cliquez ici|cliquez sur
+		verificar su cuenta|verifique su cuenta|confirmar su identidad|confirme su|actualizar sus datos|actualice sus|haga clic|verificar sua conta|confirme sua|confirmar seus dados|atualize seus dados|clique aqui|clique no
+		verificare il tuo|verifica il tuo|verificare la tua|conferma la tua|confermare i|aggiorna i tuoi|clicca qui|clicca sul|verifieer uw|bevestig uw|klik hier|zweryfikuj|potwierdz swoje|kliknij tutaj|klicka har|bekrafta ditt
+		buraya tiklayin|dogrulayin|подтвердите|перейдите по ссылке|нажмите здесь|ご確認ください|こちらをクリック|验证您的|點擊|点击`,
+
+	themeRecorded: `webcam|web cam|your camera|recorded you|recording of you|video of you|recorded a video|masturbat|pleasuring yourself|satisfying yourself|adult site|adult sites|adult website|adult websites|porn site|porn sites|porn website|pornographic|intimate|split screen|kamera|webcams|pornoseite|camara|fotocamera|видео`,
+	themeContacts: `your contacts|all your contacts|contact list|your friends|friends and family|relatives and|family and friends|your relatives|your colleagues|co-workers|coworkers|social networks|kontakte|vos contacts|tus contactos|tuoi contatti`,
+	themeHacked:   `i hacked|hacked your|i have hacked|hacked you|trojan|malware on|my malware|my virus|installed a|keylogger|full access to your|access to your device|your operating system|your password is|is your password|remote access|rat software|i know your password|gehackt|pirate votre|hackeado|hackerato|взломал`,
+	themeDeadline: `48 hours|24 hours|72 hours|50 hours|two days|one day|three days|timer|the countdown|48 stunden|48 heures|48 horas|48 ore`,
+	themeCoin:     `bitcoin|bitcoins|btc|bit coin|btc address|bitcoin wallet|btc wallet|litecoin|ethereum|cryptocurrency|crypto wallet|usdt`,
+
+	themeInvoice: `invoice|order number|order id|order no|order confirmation|invoice number|invoice no|subscription|auto renewal|auto-renewal|automatic renewal|renewed|has been renewed|charged|debited|purchase|transaction id|your order|payment method`,
+	themeCall:    `call us|call our|toll free|toll-free|helpline|help line|help desk|helpdesk|customer care|customer support|customer service|support number|contact us at|contact our|reach us at|give us a call|please call|call immediately|feel free to call`,
+	themeCancel:  `cancel|cancel this|to cancel|cancellation|refund|dispute|did not authorize|not authorized by you|didn't authorize|did not make this|not made by you|if you did not|if you didn't|unauthorized`,
+}
+
+// lexicon finds all phrases in one pass.
+type lexicon struct {
+	match  *literal.Matcher
+	themes []theme
+	texts  []string
+}
+
+func newLexicon() *lexicon {
+	l := &lexicon{}
+	for t := range themeCount {
+		for line := range strings.SplitSeq(phrases[t], "\n") {
+			for p := range strings.SplitSeq(line, "|") {
+				if p = strings.TrimSpace(p); p != "" {
+					l.themes = append(l.themes, t)
+					l.texts = append(l.texts, p)
+				}
+			}
+		}
+	}
+	l.match = literal.New(l.texts)
+	return l
+}
+
+// found says which themes a text has, and the first phrase of each.
+type found struct {
+	has   [themeCount]bool
+	first [themeCount]string
+	kinds [themeCount]int // different phrases, roughly: repeats of the last one don't count
+}
+
+func (l *lexicon) search(folded []byte) *found {
+	f := &found{}
+	var last [themeCount]int
+	l.match.Scan(folded, func(p, start, end int) bool {
+		if !boundary(folded, start, end) {
+			return true
+		}
+		t := l.themes[p]
+		if !f.has[t] {
+			f.has[t], f.first[t] = true, l.texts[p]
+		}
+		if last[t] != p+1 {
+			last[t] = p + 1
+			f.kinds[t]++
+		}
+		return true
+	})
+	return f
+}
+
+// boundary says whether no letter or digit of the same word goes on at either
+// end. Scripts without spaces have no such borders.
+func boundary(b []byte, start, end int) bool {
+	return !(start > 0 && alnum(b[start-1]) && alnum(b[start])) &&
+		!(end < len(b) && alnum(b[end]) && alnum(b[end-1]))
+}
+
+// count says how many of the themes are there and names them.
+func (f *found) count(ts ...theme) (int, string) {
+	var names []string
+	for _, t := range ts {
+		if f.has[t] {
+			names = append(names, themeNames[t]+" ("+f.first[t]+")")
+		}
+	}
+	return len(names), strings.Join(names, ", ")
+}
