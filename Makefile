@@ -1,0 +1,50 @@
+# Every target works in a fresh clone. The only tools needed are Go and make.
+GO       ?= go
+FUZZTIME ?= 30s
+# Folder with corpora/ and suites/; tests that need it skip where it is absent.
+SHARED   ?= $(or $(SLUICE_SHARED),../shared)
+
+.PHONY: build run test race lint fuzz bench bench-deps deps generate model tidy clean
+
+build: ## bin/sluice: one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sluice ./cmd/sluice
+
+run: build ## the gateway with its defaults: SMTP on 127.0.0.1:2525, console on 127.0.0.1:8025
+	./bin/sluice serve
+
+deps: ## the Debian packages that tests use (root only; tests skip without them)
+	scripts/install-test-deps
+
+test: deps
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: ## needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## every fuzz target, FUZZTIME each
+	GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+bench: ## Go benchmarks of every package
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-deps: ## the peers that are measured beside us
+	scripts/install-test-deps --bench
+
+generate:
+	$(GO) generate ./...
+
+model: ## the shipped text model, from corpora whose terms allow it
+	$(GO) run ./eval/textmodel -shared $(SHARED) -out learn/text/model.bin
+
+tidy:
+	$(GO) mod tidy
+
+clean:
+	rm -rf bin
