@@ -291,10 +291,11 @@ const (
 )
 
 // tidy fills in what a check left out, and bounds what it says: a detail may be
-// as long as the sender likes. Past the bound the strongest pieces stay.
+// as long as the sender likes. Past the bound the strongest pieces stay. The
+// slice that the check returned may be its own, so it is left alone.
 func (r *run) tidy(e *entry, found []sluice.Evidence) []sluice.Evidence {
+	found = slices.Clone(found)
 	if len(found) > maxFound {
-		found = slices.Clone(found)
 		slices.SortStableFunc(found, func(a, b sluice.Evidence) int {
 			return cmp.Or(cmp.Compare(b.Hard, a.Hard), cmp.Compare(b.Raw, a.Raw))
 		})

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"slices"
-
 	"sluice"
 	"sluice/reason"
 )
@@ -57,11 +55,11 @@ func (r *run) within(rest []*entry) bool {
 	if len(r.p.bands) == 0 {
 		return false
 	}
-	var open []sluice.Group
+	open := make([]sluice.Group, 0, 32)
 	for _, e := range rest {
 		open = append(open, e.groups...)
 	}
-	low, high := r.p.cfg.Weights.Bounds(slices.Concat(r.before, r.found), open)
+	low, high := r.p.cfg.Weights.Bounds(open, r.before, r.found)
 	for _, b := range r.p.bands {
 		// Half a tenth of a point on each side is lost in rounding.
 		if low-0.05 < b && b <= high+0.05 {

@@ -272,7 +272,7 @@ func TestBounds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ledger, w := anyLedger(rt), anyWeights(rt)
 		open := []sluice.Group{sluice.GroupText, sluice.Group(rapid.IntRange(1, sluice.GroupCount+3).Draw(rt, "open"))}
-		low, high := w.Bounds(ledger, open)
+		low, high := w.Bounds(open, ledger[:len(ledger)/2], ledger[len(ledger)/2:])
 		n := rapid.IntRange(0, 5).Draw(rt, "later")
 		for i := range n {
 			ledger = append(ledger, soft("LATER", open[i%2], rapid.Float64().Draw(rt, fmt.Sprint("later", i)), sluice.ThreatSpam))

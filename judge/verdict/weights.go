@@ -88,13 +88,15 @@ func (g Group) ratio(sum float64) float64 {
 
 func atLeast0(x float64) float64 { return max(bounded(x), 0) }
 
-// Bounds returns the least and the greatest points that the ledger may still
-// come to, whatever soft evidence is added to the groups in open.
-func (w Weights) Bounds(ledger []sluice.Evidence, open []sluice.Group) (low, high float64) {
+// Bounds returns the least and the greatest points that the ledgers together
+// may still come to, whatever soft evidence is added to the groups in open.
+func (w *Weights) Bounds(open []sluice.Group, ledgers ...[]sluice.Evidence) (low, high float64) {
 	var sum [sluice.GroupCount]float64
-	for i := range ledger {
-		if e := &ledger[i]; counts(e) {
-			sum[e.Group] += bounded(e.Raw)
+	for _, ledger := range ledgers {
+		for i := range ledger {
+			if e := &ledger[i]; counts(e) {
+				sum[e.Group] += bounded(e.Raw)
+			}
 		}
 	}
 	var isOpen [sluice.GroupCount]bool

@@ -1,0 +1,45 @@
+// Package checks lists the checks that need nothing but the message and the
+// session: no network, no store, no model.
+package checks
+
+import (
+	"net/netip"
+
+	"sluice/check"
+	"sluice/check/attachment"
+	"sluice/check/identity"
+	"sluice/check/link"
+	"sluice/check/recipient"
+	"sluice/check/session"
+	"sluice/check/structure"
+	"sluice/check/text"
+)
+
+// Config says who we are and what the admin has decided.
+type Config struct {
+	Names []string     // our host names
+	Addrs []netip.Addr // our public addresses
+	// Lists gives the admin's lists in force; nil for none.
+	Lists func() *recipient.Lists
+}
+
+// Checks returns all pure checks; what needs a model or the network is added by
+// who has it.
+func Checks(c Config) []check.Checker {
+	if c.Lists == nil {
+		c.Lists = func() *recipient.Lists { return nil }
+	}
+	var out []check.Checker
+	for _, list := range [][]check.Checker{
+		session.Checks(session.Config{Names: c.Names, Addrs: c.Addrs}),
+		recipient.Checks(c.Lists),
+		identity.Checks(),
+		structure.Checks(structure.Config{Names: c.Names}),
+		link.Checks(),
+		attachment.Checks(),
+		text.Checks(),
+	} {
+		out = append(out, list...)
+	}
+	return out
+}
