@@ -153,8 +153,10 @@ func (r *Received) from(word string, clause []token) {
 			r.Hello, inComment = hello, true
 		}
 	}
-	if !r.Addr.IsValid() {
-		r.Addr = parseAddr(word)
+	for _, t := range clause {
+		if !t.comment && !r.Addr.IsValid() { // "from [192.0.2.1]", "from host [192.0.2.1]"
+			r.Addr = parseAddr(t.text)
+		}
 	}
 	if inComment && r.Name == "" && !parseAddr(word).IsValid() {
 		r.Name = hostName(word)
@@ -191,7 +193,7 @@ func isSessionComment(s string) bool {
 // (Sendmail), "[addr]:port helo=greeting ident=…" (Exim), "HELO greeting" and
 // "user@addr" (qmail), "addr" (Exchange).
 func readComment(s string) (addr netip.Addr, name, hello string) {
-	words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '(' || r == ')' || r == ',' })
+	words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '(' || r == ')' || r == ',' || r == '"' })
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		if key, value, ok := strings.Cut(w, "="); ok && !strings.Contains(key, "@") {
