@@ -32,7 +32,7 @@ func Weigh(ledger []sluice.Evidence, w Weights) sluice.Verdict {
 		}
 	}
 	// Float sums and ties depend on order, so there is one order.
-	slices.SortFunc(lines[1:], canonical)
+	lines = arranged(lines, canonical)
 
 	exact := contributions(lines, w)
 	v := sluice.Verdict{Threat: threat(lines, exact)}
@@ -44,9 +44,25 @@ func Weigh(ledger []sluice.Evidence, w Weights) sluice.Verdict {
 			v.Threat = lines[h].Threat
 		}
 	}
-	slices.SortStableFunc(lines, strongest)
-	v.Ledger = lines
+	v.Ledger = arranged(lines, strongest)
 	return v
+}
+
+// arranged returns the lines in stable order. A line is large, so indices are
+// sorted and each line is moved once.
+func arranged(lines []sluice.Contribution, order func(a, b *sluice.Contribution) int) []sluice.Contribution {
+	index := make([]int32, len(lines))
+	for i := range index {
+		index[i] = int32(i)
+	}
+	slices.SortFunc(index, func(a, b int32) int {
+		return cmp.Or(order(&lines[a], &lines[b]), cmp.Compare(a, b))
+	})
+	out := make([]sluice.Contribution, len(lines))
+	for to, from := range index {
+		out[to] = lines[from]
+	}
+	return out
 }
 
 // Probability turns log-odds in decibel into a probability.
@@ -177,18 +193,22 @@ func hardRank(e *sluice.Evidence) int {
 
 // strongest orders the ledger for reading: what decides alone, then by points,
 // then what was found before what is unknown.
-func strongest(a, b sluice.Contribution) int {
-	return cmp.Or(
-		cmp.Compare(hardRank(&b.Evidence), hardRank(&a.Evidence)),
-		cmp.Compare(math.Abs(b.Points), math.Abs(a.Points)),
-		cmp.Compare(a.State, b.State),
-	)
+func strongest(a, b *sluice.Contribution) int {
+	if x, y := hardRank(&a.Evidence), hardRank(&b.Evidence); x != y {
+		return y - x
+	}
+	if x, y := math.Abs(a.Points), math.Abs(b.Points); x != y {
+		return cmp.Compare(y, x)
+	}
+	return cmp.Compare(a.State, b.State)
 }
 
 // canonical is a total order of evidence by its content.
-func canonical(a, b sluice.Contribution) int {
+func canonical(a, b *sluice.Contribution) int {
+	if a.Reason != b.Reason {
+		return strings.Compare(string(a.Reason), string(b.Reason))
+	}
 	return cmp.Or(
-		strings.Compare(string(a.Reason), string(b.Reason)),
 		cmp.Compare(a.Group, b.Group),
 		cmp.Compare(a.Phase, b.Phase),
 		cmp.Compare(a.Raw, b.Raw),
