@@ -9,7 +9,7 @@ import (
 // body looks at a part whose end is known: what its encoding breaks, and how many
 // bytes it may decode to.
 func (p *parser) body(part *Part) {
-	if len(part.Children) > 0 && identity(part.Encoding) {
+	if len(part.Children) > 0 {
 		return
 	}
 	b := p.m.Body(part)
@@ -328,7 +328,7 @@ func decodeUU(b []byte, most int) []byte {
 // most Limits.Decoded bytes beyond Raw; a part cut short has the defect
 // DECODED_LIMIT.
 func (m *Message) Decoded(p *Part) []byte {
-	if identity(p.Encoding) {
+	if identity(p.Encoding) || len(p.Children) > 0 {
 		return m.Body(p)
 	}
 	m.mu.Lock()

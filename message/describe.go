@@ -80,12 +80,11 @@ func (p *parser) relocate(defects []Defect, f *header.Field, part *Part) {
 func (p *parser) contentType(part *Part, f *header.Field) {
 	main, list, defects := header.ParseParamList(f.Value)
 	p.relocate(defects, f, part)
-	if i := strings.IndexAny(main, " \t\r\n,"); i > 0 {
-		// "text/html charset=utf-8": the semicolon is missing.
-		p.defect(BadContentType, f.Range, part.Index, f.Value, true)
-		_, more, _ := header.ParseParamList("x;" + main[i+1:])
-		list = append(list, more...)
-		main = main[:i]
+	if !validType(main) {
+		main = repairType(main)
+		if validType(main) {
+			p.defect(BadContentType, f.Range, part.Index, f.Value, true)
+		}
 	}
 	switch {
 	case validType(main):
@@ -125,6 +124,19 @@ func (p *parser) contentType(part *Part, f *header.Field) {
 			part.Readings = append(part.Readings, Reading{Why: DuplicateBoundary, Type: part.Type, Boundary: q.Value})
 		}
 	}
+}
+
+// repairType cuts what stands around a type: spaces beside the slash, quotes, and
+// text behind it.
+func repairType(s string) string {
+	s = strings.Trim(s, " \t\"'<>")
+	if major, minor, ok := strings.Cut(s, "/"); ok {
+		s = strings.TrimRight(major, " \t") + "/" + strings.TrimLeft(minor, " \t")
+	}
+	if i := strings.IndexAny(s, " \t\r\n,"); i > 0 {
+		s = s[:i]
+	}
+	return s
 }
 
 // paramMap chooses among duplicates as header.ParseParams does.

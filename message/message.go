@@ -99,6 +99,7 @@ type Part struct {
 	done    bool // decoded is filled
 	ended   bool // Body.Len is known
 	guessed bool // the boundary is a guess: children are ghosts
+	inner   *Message
 }
 
 // Reading is a second way to read a part.

@@ -220,6 +220,9 @@ func (p *parser) scan(leaf *Part, pos int, hit *delim) (*Part, int) {
 		if o.closed {
 			p.defect(EpiloguePart, span(d.start, d.end-d.start), parent.Index, o.boundary, true)
 		}
+		if d.end == len(p.raw) {
+			return nil, 0 // nothing follows
+		}
 		child := p.newPart(parent, d.end)
 		if child == nil {
 			return nil, 0
@@ -344,12 +347,14 @@ func (p *parser) closeTo(level, start, end int, delimiter bool) {
 		keep = p.stack[level-1].part
 	}
 	for q := p.m.Parts[len(p.m.Parts)-1]; q != nil && q != keep; q = q.Parent {
-		if q.ended {
-			continue
+		if !q.ended {
+			q.ended = true
+			q.Body.Len = max(0, end-q.Body.Off)
+			p.body(q)
 		}
-		q.ended = true
-		q.Body.Len = max(0, end-q.Body.Off)
-		p.body(q)
+		// A delimiter right behind another makes an empty part that ends
+		// behind the line end which its parent gives up.
+		end = max(end, q.Body.End())
 	}
 }
 
@@ -375,6 +380,7 @@ func (p *parser) header(part *Part, pos int) (body int, hit *delim) {
 	end := len(raw)
 	body = len(raw)
 	found := false
+	dashes := 0
 	for at := pos; at < len(raw); {
 		next := p.lineEnd(at)
 		line := raw[at:next]
@@ -382,10 +388,12 @@ func (p *parser) header(part *Part, pos int) (body int, hit *delim) {
 			end, body, found = at, next, true
 			break
 		}
-		if line[0] == '-' && len(line) > 1 && line[1] == '-' && len(p.stack) > 0 {
+		if line[0] == '-' && len(line) > 1 && line[1] == '-' {
 			if d, ok := p.match(at, next); ok {
-				end, body, found = at, at, true
 				hit = &d
+			}
+			if dashes++; hit != nil || dashes <= 8 && namesBoundary(raw[start:at], line) {
+				end, body, found = at, at, true
 				p.defect(HeaderNoEnd, span(at, 0), part.Index, "", false)
 				break
 			}
@@ -426,6 +434,14 @@ func (p *parser) header(part *Part, pos int) (body int, hit *delim) {
 		p.defect(d.Code, d.Range, part.Index, d.Detail, d.Ambiguous)
 	}
 	return body, hit
+}
+
+// namesBoundary says whether the line is a delimiter of the multipart that the
+// header before it has just announced: an empty line is missing.
+func namesBoundary(head, line []byte) bool {
+	b := bytes.TrimRight(line[2:], " \t\r\n")
+	i := bytes.LastIndex(head, b)
+	return len(b) > 0 && i > 9 && containsFold(bytes.ReplaceAll(head[i-min(i, 12):i], []byte("="), []byte(":")), "boundary:")
 }
 
 // hygiene looks at the bytes of the whole message: line ends, NUL, long lines.

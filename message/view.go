@@ -122,6 +122,10 @@ func (w *viewer) part(p *Part, r role) {
 	if len(p.Children) > 0 && !p.guessed {
 		return
 	}
+	if in := w.m.Inner(p); in != nil {
+		w.inner(in, p, r)
+		return
+	}
 	multipart := p.IsMultipart() // without parts: its body shows as text
 	if !isText(p.Type) && !multipart {
 		return
@@ -154,6 +158,17 @@ func (w *viewer) part(p *Part, r role) {
 			w.add(&w.text, text, p)
 		}
 		w.links(links.FindInText(clip(text, w.m.lim.Text), w.m.lim.Links-len(w.v.Links)), p)
+	}
+}
+
+// inner adds what stands under an encoding: readers differ on whether it shows, so
+// its text counts as an embedded message's, and its links count.
+func (w *viewer) inner(in *Message, p *Part, r role) {
+	v := in.View()
+	w.add(&w.embedded, v.Text, p)
+	w.add(&w.embedded, v.Embedded, p)
+	if r != embedded {
+		w.links(v.Links, p)
 	}
 }
 

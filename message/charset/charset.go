@@ -84,7 +84,7 @@ func table(enc encoding.Encoding, b []byte) (string, bool) {
 	return s, !strings.Contains(s, "\uFFFD")
 }
 
-// guess reads unlabelled bytes: UTF-8 where nearly all of it is, else
+// guess reads unlabelled or mislabelled bytes: UTF-8 where most of it is, else
 // windows-1252, which gives every byte a meaning.
 func guess(b []byte) string {
 	if utf8.Valid(b) {
@@ -101,8 +101,8 @@ func guess(b []byte) string {
 	return out.String()
 }
 
-// mostlyUTF8 says whether b is UTF-8 with a few broken characters, as text cut in
-// the middle of one is.
+// mostlyUTF8 says whether b is UTF-8 with broken characters. Text in an 8-bit
+// charset hardly ever holds valid sequences.
 func mostlyUTF8(b []byte) bool {
 	good, bad := 0, 0
 	for i := 0; i < len(b); {
@@ -118,7 +118,7 @@ func mostlyUTF8(b []byte) bool {
 		}
 		i += n
 	}
-	return good >= 8*bad
+	return 2*good >= bad
 }
 
 // clean brings a label into the form of the tables.

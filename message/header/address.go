@@ -217,8 +217,15 @@ func (p *addressParser) finish(end int) {
 		p.words, p.angles, p.comment, p.spaced = p.words[:0], 0, "", false
 	}()
 	if p.angles > 0 {
+		last := &p.out[len(p.out)-1]
 		if len(p.words) > 0 { // text behind the bracket
 			p.r.add(AddressSyntax, p.mailboxStart, end-p.mailboxStart, p.s[p.mailboxStart:end], true)
+			if last.Name == "" {
+				last.Name = DecodeWords(p.phraseAll())
+			}
+		}
+		if last.Name == "" {
+			last.Name = DecodeWords(p.comment)
 		}
 		return
 	}

@@ -274,6 +274,15 @@ func (s *scanner) mainWord() string {
 			}
 			b = append(b, s.quoted()...)
 			continue
+		case ' ', '\t', '\r', '\n':
+			if s.pos > start && startsParam(s.s[s.pos:]) { // the ";" is missing
+				s.r.add(ParamSyntax, s.pos, 1, s.s[s.pos:], true)
+				if b == nil {
+					return s.s[start:s.pos]
+				}
+				return string(b)
+			}
+			fallthrough
 		default:
 			if b != nil {
 				b = append(b, c)
@@ -345,6 +354,10 @@ func (s *scanner) bare() string {
 			}
 			continue
 		}
+		if c := s.s[s.pos]; (c == ' ' || c == '\t') && s.pos > start && startsParam(s.s[s.pos:]) {
+			s.r.add(ParamSyntax, s.pos, 1, s.s[s.pos:], true)
+			break
+		}
 		s.pos++
 	}
 	v := strings.TrimRight(s.s[start:s.pos], " \t\r\n")
@@ -352,6 +365,27 @@ func (s *scanner) bare() string {
 		s.r.add(ParamUnquoted, start, s.pos-start, v, false)
 	}
 	return v
+}
+
+// startsParam says whether s, which begins with white space, goes on with the
+// name of a parameter and "=". Only one step of white space and a short name are
+// looked at.
+func startsParam(s string) bool {
+	i := 1
+	for i < len(s) && i < 64 && (s[i] == ' ' || s[i] == '\t') {
+		i++
+	}
+	start := i
+	for ; i < len(s) && i-start < 32; i++ {
+		c := s[i]
+		if c == '=' {
+			return i > start && (i+1 >= len(s) || s[i+1] != '?' && s[i+1] != '=')
+		}
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || i > start && ('0' <= c && c <= '9' || c == '*')) {
+			return false
+		}
+	}
+	return false
 }
 
 // quoted reads a quoted string at the cursor. A backslash quotes only a quote or
