@@ -86,13 +86,3 @@ func createKeys(path string, rand io.Reader) ([][]byte, error) {
 	}
 	return [][]byte{k}, nil
 }
-
-// Load returns a Sealer with the keys of the file at path, which it makes where
-// it is missing: see [LoadOrCreateKeys].
-func Load(path string, rand io.Reader) (*Sealer, error) {
-	keys, err := LoadOrCreateKeys(path, rand)
-	if err != nil {
-		return nil, err
-	}
-	return New(Config{Keys: keys, Rand: rand})
-}
