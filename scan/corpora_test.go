@@ -35,7 +35,7 @@ func TestCorpora(t *testing.T) {
 				continue
 			}
 			items++
-			o := Stored(message.Parse(m.Raw, message.DefaultLimits()), m.FromLine)
+			o := Stored(m, message.Parse(m.Raw, message.DefaultLimits()))
 			if o.Client.IsValid() {
 				clients++
 			}

@@ -25,18 +25,19 @@ const (
 	maxRcpts = 100
 )
 
-// Stored derives a message's origin. fromLine is [Mail]'s. The client is that of
-// the topmost Received field which names a public address: fields above it were
-// written when one of the receiver's own hosts handed on to another, or by a
-// program that fetched the mail. Where none is public, the topmost address counts.
-func Stored(m *message.Message, fromLine string) Origin {
+// Stored derives the origin of a stored message, m being its parsed form. The
+// client is that of the topmost Received field which names a public address:
+// fields above it were written when one of the receiver's own hosts handed on to
+// another, or by a program that fetched the mail. Where none is public, the
+// topmost address counts.
+func Stored(mail *Mail, m *message.Message) Origin {
 	if len(m.Parts) == 0 {
 		return Origin{}
 	}
 	h := &m.Parts[0].Header
 	var o Origin
 	o.hop(h.Values("Received"))
-	o.From, o.HasFrom = separatorFrom(fromLine)
+	o.From, o.HasFrom = separatorFrom(mail.FromLine)
 	if !o.HasFrom {
 		for _, v := range h.Values("Return-Path") {
 			o.From, o.HasFrom = address(v), true

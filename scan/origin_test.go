@@ -33,16 +33,16 @@ func TestStored(t *testing.T) {
 		{"original first", "", "Delivered-To: r@example.org\r\nX-Original-To: o@example.org\r\n", `invalid IP "" "" from "" false to [o@example.org]`},
 		{"to and cc", "", "To: A <a@example.org>, undisclosed:;\r\nCc: b@EXAMPLE.org\r\n", `invalid IP "" "" from "" false to [a@example.org b@example.org]`},
 	} {
-		o := Stored(parsed(tc.header), tc.from)
+		o := Stored(&Mail{FromLine: tc.from}, parsed(tc.header))
 		if got := fmt.Sprintf("%v %q %q from %q %v to %v", o.Client, o.Hello, o.Name, o.From, o.HasFrom, o.Rcpts); got != tc.want {
 			t.Errorf("%s:\n got %s\nwant %s", tc.what, got, tc.want)
 		}
 	}
-	if o := Stored(&message.Message{}, "a@b"); o.HasFrom {
+	if o := Stored(&Mail{FromLine: "a@b"}, &message.Message{}); o.HasFrom {
 		t.Errorf("no message gives %+v", o)
 	}
 	many := strings.Repeat("To: "+strings.Repeat("a@example.org, ", 500)+"a@example.org\r\n", 10)
-	if n := len(Stored(parsed(many), "").Rcpts); n != maxRcpts {
+	if n := len(Stored(&Mail{}, parsed(many)).Rcpts); n != maxRcpts {
 		t.Errorf("%d recipients, want %d", n, maxRcpts)
 	}
 }
