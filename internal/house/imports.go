@@ -42,7 +42,8 @@ var rooms = []room{
 	{dir: "deliver", may: values},
 	{dir: "store", may: values},
 	{dir: "subscriber", may: values},
-	{dir: "console", may: []string{".", "reason", "explain"}},
+	// A page that shows a quarantined message has to read it: message is a leaf.
+	{dir: "console", may: []string{".", "reason", "explain", "message"}},
 	{dir: "config", may: values},
 	{dir: "lint", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
