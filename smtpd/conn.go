@@ -57,7 +57,7 @@ func newConn(s *Server, set *settings, nc net.Conn) *conn {
 	if s.stressed(set) {
 		cfg = &set.machineStressed
 	}
-	c.m.cfg = cfg
+	c.m = *NewMachine(cfg)
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw

@@ -87,6 +87,7 @@ type Machine struct {
 
 	esmtp   bool // the last greeting was EHLO: extensions apply
 	greeted bool
+	silent  bool // we haven't greeted yet
 	refused bool // refused at connect: only QUIT is left (RFC 5321 3.1)
 	tls     bool
 	slow    bool
@@ -120,7 +121,7 @@ const (
 )
 
 // NewMachine starts a conversation. The first event is Connect.
-func NewMachine(cfg *MachineConfig) *Machine { return &Machine{cfg: cfg} }
+func NewMachine(cfg *MachineConfig) *Machine { return &Machine{cfg: cfg, silent: true} }
 
 // Offer sets what the next hops can take; EHLO advertises it. Call it before the
 // answer to a Hello event.
@@ -239,7 +240,7 @@ func (m *Machine) Answer(r sluice.Reply) {
 			m.hold(syncGreeting, r)
 			return
 		}
-		m.refused = true
+		m.refused, m.silent = true, false
 		m.reply(r)
 	case Hello:
 		m.hold(syncHello, r)
@@ -314,6 +315,7 @@ func (m *Machine) Synced(early []byte) {
 	}
 	switch at {
 	case syncGreeting:
+		m.silent = false
 		m.out = smtp.AppendReply(m.out, 220, "", m.cfg.Hostname+" ESMTP Sluice")
 	case syncHello:
 		m.sayHello(r)
@@ -411,7 +413,7 @@ func (m *Machine) phase() sluice.Phase {
 		return sluice.PhaseRcpt
 	case m.greeted:
 		return sluice.PhaseMail
-	case m.sync == syncGreeting || m.off == 0 && m.commands == 0:
+	case m.silent:
 		return sluice.PhaseConnect
 	}
 	return sluice.PhaseHello
@@ -445,6 +447,9 @@ func (m *Machine) answerViolation(kind sluice.Reason, r sluice.Reply) {
 	rule := violationRules[kind]
 	if !r.Temporary() && !r.Permanent() {
 		r = rule.reply
+		if r.Enhanced == "5.6.0" && !m.Receiving() {
+			r.Enhanced = "5.5.2" // the same octets in a command
+		}
 	}
 	r.Close = r.Close || rule.close
 	switch {
