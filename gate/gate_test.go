@@ -457,4 +457,3 @@ func TestReloadLeavesSessionsAlone(t *testing.T) {
 		t.Errorf("a new session: %q", r)
 	}
 }
-

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sluice"
+	"sluice/check/attachment"
+	"sluice/check/identity"
+	"sluice/check/link"
+	"sluice/check/recipient"
+	"sluice/check/session"
+	"sluice/check/structure"
+	checktext "sluice/check/text"
+	"sluice/config"
+	"sluice/deliver/maildir"
+	"sluice/deliver/relay"
+	"sluice/gate"
+	"sluice/judge/pipeline"
+	"sluice/judge/policy"
+	"sluice/judge/verdict"
+	"sluice/reason"
+)
+
+// buildSettings turns the configuration into what the gate works with: routes,
+// checks, weights, policy.
+func buildSettings(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
+	set, err := buildJudge(cfg, log)
+	if err != nil {
+		return set, err
+	}
+	set.Routes, err = buildRoutes(cfg)
+	return set, err
+}
+
+// buildJudge is buildSettings without next hops, for scanning stored mail.
+func buildJudge(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
+	model, err := loadModel(cfg.Data)
+	if err != nil {
+		return gate.Settings{}, err
+	}
+	admin, err := lists(cfg)
+	if err != nil {
+		return gate.Settings{}, err
+	}
+	checks := slices.Concat(
+		recipient.Checks(func() *recipient.Lists { return admin }),
+		session.Checks(session.Config{Names: []string{cfg.Hostname}}),
+		identity.Checks(),
+		structure.Checks(structure.Config{Names: []string{cfg.Hostname}}),
+		link.Checks(),
+		attachment.Checks(),
+		checktext.Checks(),
+	)
+	pol, weights := buildPolicy(cfg.Policy), verdict.DefaultWeights()
+	return gate.Settings{
+		Hostname: cfg.Hostname, Node: cfg.Hostname,
+		Pipeline: pipeline.New(checks, pipeline.Config{Clock: time.Now, Weights: weights,
+			Bands: []float64{pol.TagAt, pol.QuarantineAt, pol.RejectAt}, Panicked: panicked(log)}),
+		Weights: weights, Policy: pol,
+		Versions:   sluice.Versions{Program: version, Catalogue: reason.Hash(), Model: model.Version(), Config: cfg.Hash()},
+		SubjectTag: cfg.Policy.SubjectTag, Trusted: func(a netip.Addr) bool { return cfg.IsTrusted(a) },
+		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,
+		Budget: cfg.Limits.Judge.Duration, Retention: cfg.Keep.Quarantine.Duration,
+	}, nil
+}
+
+func buildPolicy(p config.Policy) policy.Policy {
+	out := policy.Default()
+	out.TagAt, out.QuarantineAt, out.RejectAt = p.TagAt, p.QuarantineAt, p.RejectAt
+	return out
+}
+
+// panicked logs what a check fell over: the message went on without it.
+func panicked(log *slog.Logger) func(string, any, []byte) {
+	return func(check string, v any, stack []byte) {
+		log.Error("a check panicked", "check", check, "panic", fmt.Sprint(v), "stack", string(stack))
+	}
+}
+
+// lists are the admin's block and allow rules.
+func lists(cfg *config.Config) (*recipient.Lists, error) {
+	var out []recipient.Entry
+	add := func(rules []config.Rule, allow bool) {
+		for _, r := range rules {
+			out = append(out, recipient.Entry{Kind: recipient.Kind(r.Kind), Value: r.Value, Allow: allow, Why: r.Why,
+				Until: r.Until.Time, Tenant: r.Tenant, By: r.By})
+		}
+	}
+	add(cfg.Block, false)
+	add(cfg.Allow, true)
+	return recipient.New(out)
+}
+
+func buildRoutes(cfg *config.Config) (gate.Routes, error) {
+	rs := gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
+	byKey := map[string]sluice.Deliverer{}
+	for _, d := range cfg.Domains {
+		key := string(d.TLS)
+		for _, r := range d.Relay {
+			key += " " + r.String()
+		}
+		del := byKey[key]
+		if del == nil {
+			var err error
+			if del, err = buildDeliverer(cfg, d); err != nil {
+				return rs, fmt.Errorf("domain %s: %w", d.Names[0], err)
+			}
+			byKey[key] = del
+		}
+		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del}
+		for _, n := range d.Names {
+			rs.ByDomain[n] = rt
+		}
+	}
+	return rs, nil
+}
+
+func buildDeliverer(cfg *config.Config, d config.Domain) (sluice.Deliverer, error) {
+	if d.Relay[0].Kind == "maildir" {
+		return maildir.New(maildir.Config{Dir: d.Relay[0].Target, Hostname: cfg.Hostname})
+	}
+	c := relay.Config{Hello: cfg.Hostname, TLS: relay.TLSMay, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxConns: cfg.Limits.RelayConns}
+	switch d.TLS {
+	case "none":
+		c.TLS = relay.TLSNone
+	case "verify":
+		c.TLS = relay.TLSVerify
+	}
+	for _, r := range d.Relay {
+		c.Hosts = append(c.Hosts, r.Target)
+	}
+	return relay.New(c)
+}

@@ -1,0 +1,130 @@
+// Command sluice is the mail-security gateway: one binary for the daemon and
+// for everything an admin does with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the build; a plain go build reports "devel".
+var version = "devel"
+
+// commands is what sluice can do.
+type commands struct {
+	Serve      serveCmd      `cmd:"" help:"Run the gateway: SMTP, console, public page."`
+	Scan       scanCmd       `cmd:"" help:"Judge stored messages: files, folders, mbox, Maildir or standard input."`
+	Explain    explainCmd    `cmd:"" help:"Say why a message was treated as it was."`
+	Log        logCmd        `cmd:"" help:"List what came in, newest first."`
+	Quarantine quarantineCmd `cmd:"" help:"Look after withheld messages."`
+	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+}
+
+// app is what every command gets beside its own flags.
+type app struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// exitError carries a status for the shell beside the words.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: tests start it too.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c commands
+	exit := -1 // set by --help, which has printed what was asked for
+	parser, err := kong.New(&c, kong.Name("sluice"),
+		kong.Description("A mail-security gateway: judges every message and says why."),
+		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exit = n }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Bind(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}))
+	if err != nil {
+		fmt.Fprintf(stderr, "sluice: %v\n", err)
+		return 2
+	}
+	k, err := parser.Parse(spreadLists(args))
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "sluice: %v\nTry: sluice --help\n", err)
+		return 2
+	}
+	err = k.Run()
+	if e, ok := errors.AsType[*exitError](err); ok {
+		if e.err != nil {
+			fmt.Fprintf(stderr, "sluice: %v\n", e.err)
+		}
+		return e.code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "sluice: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// spreadLists repeats learn's --ham and --spam before each of several paths, so
+// that "--ham cur new" and the shell's "--ham box/*" mean what they say.
+func spreadLists(args []string) []string {
+	if len(args) == 0 || args[0] != "learn" {
+		return args
+	}
+	out := args[:1:1]
+	flag, values := "", 0
+	for _, a := range args[1:] {
+		switch {
+		case strings.HasPrefix(a, "-") && a != "-":
+			flag, values = "", 0
+			if a == "--ham" || a == "--spam" {
+				flag = a
+			}
+		case flag != "":
+			if values++; values > 1 {
+				out = append(out, flag)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(a *app) error {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "devel" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				v += "-" + s.Value[:12]
+			}
+		}
+	}
+	_, err := fmt.Fprintf(a.stdout, "sluice %s\n", v)
+	return err
+}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sluice"
+	"sluice/config"
+	"sluice/dns/dnstest"
+	"sluice/gate"
+	"sluice/message"
+	"sluice/reason"
+	"sluice/scan"
+)
+
+type scanCmd struct {
+	Paths  []string  `arg:"" optional:"" help:"Files, folders, mbox files, Maildirs; - for standard input." placeholder:"PATH"`
+	Config string    `help:"Settings file (TOML)." type:"path" placeholder:"FILE"`
+	Data   string    `help:"Data folder, for what was learned." placeholder:"DIR"`
+	JSON   bool      `help:"One JSON object a message and line."`
+	Ledger bool      `help:"Show every message's evidence, not only a single one's."`
+	IP     string    `help:"Client address; default: from the topmost Received."`
+	Helo   string    `help:"HELO name; default: from the topmost Received."`
+	From   *string   `help:"Envelope sender; <> for none."`
+	Rcpt   []string  `help:"Envelope recipient."`
+	Zone   string    `name:"dns-zone" help:"Answer DNS from this zone file or JSON only." type:"path" placeholder:"FILE"`
+	Now    time.Time `help:"Judge as if it were this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
+	Batch  string    `help:"JSON lines with id, file, ip, helo, mail_from, rcpt, authenticated; judged in order." type:"path" placeholder:"FILE"`
+	Jobs   int       `short:"j" help:"Messages at a time; default: one a processor."`
+}
+
+// scanResult is one line of scan --json. The shape is documented in
+// docs/scan.md and stable.
+type scanResult struct {
+	ID       string         `json:"id"`
+	File     string         `json:"file"`
+	Verdict  *scanVerdict   `json:"verdict,omitempty"`
+	Evidence []scanEvidence `json:"evidence,omitempty"`
+	Defects  []scanDefect   `json:"defects,omitempty"`
+	Micros   int64          `json:"time_us"`
+	Error    string         `json:"error,omitempty"`
+
+	subject string
+}
+
+type scanVerdict struct {
+	Threat      string  `json:"threat"`
+	Probability float64 `json:"probability"`
+	Points      float64 `json:"points"`
+	Action      string  `json:"action"`
+	Hard        string  `json:"hard"`
+}
+
+type scanEvidence struct {
+	ID     string  `json:"id"`
+	Group  string  `json:"group"`
+	Points float64 `json:"points"`
+	Raw    float64 `json:"raw"`
+	Reason string  `json:"reason"`
+	Detail string  `json:"detail"`
+	State  string  `json:"state,omitempty"` // unknown or not_run; absent for facts
+}
+
+type scanDefect struct {
+	Code      string `json:"code"`
+	Part      int    `json:"part"`
+	Off       int    `json:"off"`
+	Len       int    `json:"len"`
+	Detail    string `json:"detail"`
+	Ambiguous bool   `json:"ambiguous,omitempty"`
+}
+
+// Run judges everything it is given and reports in the order of the input.
+func (c *scanCmd) Run(a *app) error {
+	cfg, err := config.Load(c.Config, config.Flags{Data: c.Data})
+	if err != nil {
+		return err
+	}
+	s, err := newScanner(a, c, cfg)
+	if err != nil {
+		return err
+	}
+	jobs, inputs := c.Jobs, c.sources(a)
+	if c.Batch != "" {
+		f, err := os.Open(c.Batch)
+		if err != nil {
+			return fmt.Errorf("scan: %w", err)
+		}
+		defer f.Close()
+		// In order, with one memory: what one message teaches counts for the next.
+		jobs, inputs = 1, batch(f, c.Batch)
+	} else if len(c.Paths) == 0 {
+		return errors.New("scan: say what to scan: files, folders, or - for standard input")
+	}
+	var out report = jsonReport{json.NewEncoder(a.stdout)}
+	if !c.JSON {
+		out = newTextReport(a.stdout, a.stderr, c.Ledger)
+	}
+	failed := 0
+	err = inOrder(a.ctx, jobs, inputs, s.judge, func(r *scanResult) error {
+		if r.Error != "" {
+			failed++
+		}
+		return out.message(r)
+	})
+	if err := errors.Join(err, out.end()); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return &exitError{1, fmt.Errorf("scan: %d of the messages could not be read", failed)}
+	}
+	return nil
+}
+
+// input is one thing to judge: a stored message, a line of a batch, or the
+// error in its place.
+type input struct {
+	item *scan.Item
+	job  *scan.Job // nil where it isn't of a batch
+	err  error
+}
+
+func (c *scanCmd) sources(a *app) iter.Seq[input] {
+	return func(yield func(input) bool) {
+		for it := range scan.Sources(scan.Config{Paths: c.Paths, Stdin: a.stdin}) {
+			if !yield(input{item: it}) {
+				return
+			}
+		}
+	}
+}
+
+func batch(r io.Reader, name string) iter.Seq[input] {
+	return func(yield func(input) bool) {
+		for j, err := range scan.Batch(r, name, filepath.Dir(name), 0) {
+			in := input{err: err, job: j}
+			if j != nil {
+				in.item = &j.Item
+			}
+			if !yield(in) {
+				return
+			}
+		}
+	}
+}
+
+// scanner judges items with one gate.
+type scanner struct {
+	ctx  context.Context
+	cmd  *scanCmd
+	gate *gate.Gate
+	ip   netip.Addr
+}
+
+func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
+	s := &scanner{ctx: a.ctx, cmd: c}
+	if c.IP != "" {
+		ip, err := netip.ParseAddr(c.IP)
+		if err != nil {
+			return nil, fmt.Errorf("--ip %q: want an address such as 192.0.2.1 or 2001:db8::1", c.IP)
+		}
+		s.ip = ip.Unmap()
+	}
+	if c.Zone != "" {
+		// No check asks DNS yet, so the zone only has to be right.
+		if _, err := dnstest.Load(c.Zone); err != nil {
+			return nil, err
+		}
+	}
+	set, err := buildJudge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	if err != nil {
+		return nil, err
+	}
+	set.Budget = 5 * time.Minute
+	s.gate = gate.New(gate.Config{Settings: set, Clock: s.clock(), Rand: rand.Reader})
+	return s, nil
+}
+
+// clock is the real one, or one that starts at --now, so that durations stay
+// true.
+func (s *scanner) clock() func() time.Time {
+	if s.cmd.Now.IsZero() {
+		return time.Now
+	}
+	start := time.Now()
+	return func() time.Time { return s.cmd.Now.Add(time.Since(start)) }
+}
+
+// judge reads and judges one message. One that can't be read is a result with
+// an error.
+func (s *scanner) judge(in input) *scanResult {
+	if in.err != nil {
+		return &scanResult{Error: in.err.Error()}
+	}
+	out := &scanResult{ID: in.item.ID, File: in.item.File}
+	mail, err := in.item.Open()
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	conn, env := s.envelope(in, mail)
+	start := time.Now()
+	ex := s.gate.Examine(s.ctx, conn, env, mail.Raw)
+	out.Micros = time.Since(start).Microseconds()
+	out.fill(ex)
+	return out
+}
+
+// envelope is what the flags or the batch line say, and for the rest what the
+// stored message remembers of its way.
+func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Envelope) {
+	now := s.gate.Now()
+	conn := &sluice.Conn{ID: in.item.ID, Door: "scan", Start: now, Stored: true}
+	e := scan.Stored(mail, message.Parse(mail.Raw, message.DefaultLimits()))
+	if j := in.job; j != nil {
+		e.Client = first(j.Client, e.Client)
+		e.Hello = first(j.Hello, e.Hello)
+		if j.HasFrom {
+			e.From = j.From
+		}
+		if len(j.Rcpts) > 0 {
+			e.Rcpts = j.Rcpts
+		}
+		conn.Auth = j.Account
+	}
+	e.Client, e.Hello = first(s.ip, e.Client), first(s.cmd.Helo, e.Hello)
+	if s.cmd.From != nil {
+		e.From = trimBrackets(*s.cmd.From)
+	}
+	if len(s.cmd.Rcpt) > 0 {
+		e.Rcpts = s.cmd.Rcpt
+	}
+	if e.Client.IsValid() {
+		conn.Client = netip.AddrPortFrom(e.Client, 0)
+	}
+	if e.Hello != "" {
+		conn.Hello = sluice.Hello{Verb: "EHLO", Name: e.Hello}
+	}
+	env := sluice.Envelope{From: e.From, Received: now}
+	for _, r := range e.Rcpts {
+		env.Rcpts = append(env.Rcpts, sluice.Recipient{Address: trimBrackets(r)})
+	}
+	return conn, env
+}
+
+// first returns the first value that isn't zero.
+func first[T comparable](values ...T) (zero T) {
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
+
+func trimBrackets(s string) string {
+	if len(s) >= 2 && s[0] == '<' && s[len(s)-1] == '>' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// fill copies a verdict into its stable JSON shape.
+func (r *scanResult) fill(ex *gate.Examined) {
+	v := ex.Record.Verdict
+	r.subject = ex.Record.Subject
+	r.Verdict = &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points,
+		Action: ex.Action.String(), Hard: string(v.Hard)}
+	r.Evidence = ledgerJSON(v.Ledger)
+	for _, d := range ex.Message.Defects {
+		r.Defects = append(r.Defects, scanDefect{d.Code, d.Part, d.Range.Off, d.Range.Len, d.Detail, d.Ambiguous})
+	}
+}
+
+func ledgerJSON(ledger []sluice.Contribution) []scanEvidence {
+	out := make([]scanEvidence, 0, len(ledger))
+	for _, c := range ledger {
+		words := ""
+		if e, ok := reason.Lookup(string(c.Reason)); ok {
+			words = e.Admin
+		}
+		ev := scanEvidence{ID: string(c.Reason), Group: c.Group.String(), Points: c.Points, Raw: c.Raw, Reason: words, Detail: c.Detail}
+		if c.State != sluice.Found {
+			ev.State = c.State.String()
+		}
+		out = append(out, ev)
+	}
+	return out
+}
+
+type report interface {
+	message(*scanResult) error
+	end() error
+}
+
+type jsonReport struct{ enc *json.Encoder }
+
+func (j jsonReport) message(r *scanResult) error { return j.enc.Encode(r) }
+func (j jsonReport) end() error                  { return nil }

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sluice"
+	"sluice/config"
+	"sluice/console"
+	"sluice/console/public"
+	"sluice/explain/ref"
+	"sluice/gate"
+	"sluice/smtpd"
+)
+
+type serveCmd struct {
+	Config  string   `help:"Settings file (TOML); see docs/sluice.example.toml." type:"path" placeholder:"FILE"`
+	Listen  []string `help:"SMTP address." placeholder:"HOST:PORT"`
+	Console string   `help:"Address of the admin console." placeholder:"HOST:PORT"`
+	Data    string   `help:"Folder for everything kept." placeholder:"DIR"`
+	Domains []string `help:"Recipient domains to take mail for." placeholder:"DOMAIN,…"`
+	Relay   string   `help:"Where their mail goes: smtp://HOST:PORT or maildir:PATH." placeholder:"WHERE"`
+	JSON    bool     `help:"Log as JSON."`
+}
+
+func (c *serveCmd) load() (*config.Config, error) {
+	return config.Load(c.Config, config.Flags{Listen: c.Listen, Console: c.Console, Data: c.Data, Domains: c.Domains, Relay: c.Relay})
+}
+
+// Run is the daemon: load, open, build, run, close in reverse.
+func (c *serveCmd) Run(a *app) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	d, err := openDaemon(a, cfg, c.logger(a))
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.listen(cfg); err != nil {
+		return err
+	}
+	if err := d.hello(a, cfg); err != nil {
+		return err
+	}
+	return d.run(a.ctx, c.load)
+}
+
+func (c *serveCmd) logger(a *app) *slog.Logger {
+	if c.JSON {
+		return slog.New(slog.NewJSONHandler(a.stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, nil))
+}
+
+// daemon is the running gateway.
+type daemon struct {
+	log      *slog.Logger
+	rooms    *rooms
+	gate     *gate.Gate
+	registry *prometheus.Registry
+	console  *console.Console
+	sealer   *ref.Sealer
+	smtp     []*smtpListener
+	web      []*webListener
+	settings gate.Settings
+}
+
+type smtpListener struct {
+	cfg    config.Listener
+	ln     net.Listener
+	server *smtpd.Server
+}
+
+type webListener struct {
+	name   string
+	ln     net.Listener
+	server *http.Server
+}
+
+func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err error) {
+	r, err := openRooms(a.ctx, cfg, log, true)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{log: log, rooms: r, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	keys, err := ref.LoadOrCreateKeys(filepath.Join(cfg.Data, "ref.keys"), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
+		return nil, err
+	}
+	if d.settings, err = buildSettings(cfg, log); err != nil {
+		return nil, err
+	}
+	d.gate = gate.New(gate.Config{Settings: d.settings, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
+		Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
+	r.deliver = d.gate.Deliver
+	r.observe(d.registry)
+	d.console, err = console.New(console.Config{Store: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
+		Hosts: cfg.Console.Hosts, URL: "http://" + cfg.Console.Address, Health: r.health, Registry: d.registry,
+		Version: version, Clock: time.Now, Rand: rand.Reader, Log: log})
+	return d, err
+}
+
+// release lets a message go and remembers that an admin wanted it.
+func (d *daemon) release(ctx context.Context, id, by string) error {
+	return releaseAndLabel(ctx, d.gate, d.rooms.store, id, by, "admin")
+}
+
+// listen opens every port before any of them is served, so that a port that is
+// taken is one clear sentence and not half a daemon.
+func (d *daemon) listen(cfg *config.Config) error {
+	tlsConf, err := loadTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	for _, l := range cfg.Listen {
+		ln, err := listenOn("smtp", l.Address)
+		if err != nil {
+			return err
+		}
+		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, tlsConf),
+			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool})
+		d.smtp = append(d.smtp, &smtpListener{l, ln, s})
+	}
+	if cfg.Console.Address != "" {
+		if err := d.listenWeb("console", cfg.Console.Address, d.console.Handler()); err != nil {
+			return err
+		}
+	}
+	if cfg.Public.Address != "" {
+		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster, Clock: time.Now, Log: d.log})
+		if err != nil {
+			return err
+		}
+		if err := d.listenWeb("public", cfg.Public.Address, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *daemon) listenWeb(name, addr string, h http.Handler) error {
+	ln, err := listenOn(name, addr)
+	if err != nil {
+		return err
+	}
+	d.web = append(d.web, &webListener{name, ln, console.NewServer(h, d.log)})
+	return nil
+}
+
+func listenOn(what, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: port %s is taken by another program; stop it, or choose another address with --listen or --console", what, addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s: no right to listen on %s; give the binary CAP_NET_BIND_SERVICE or use a port above 1023", what, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s: can't listen on %q: %w", what, addr, err)
+	}
+	return ln, nil
+}
+
+func loadTLS(t config.TLS) (*tls.Config, error) {
+	if t.Cert == "" {
+		return nil, nil
+	}
+	c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("tls: certificate %s with key %s: %w", t.Cert, t.Key, err)
+	}
+	// Opportunistic TLS with TLS 1.0 beats clear text, but Go's default floor
+	// of 1.2 has been met by every mail server for ten years (RFC 8997).
+	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Config) smtpd.Settings {
+	return smtpd.Settings{Hostname: cfg.Hostname, TLS: t, AlreadyAccepted: l.AlreadyAccepted, Trusted: cfg.IsTrusted,
+		Extensions: func(ctx context.Context) sluice.Extensions {
+			e := g.Extensions(ctx)
+			if max := int64(cfg.Limits.MessageSize); e.Size == 0 || e.Size > max {
+				e.Size = max
+			}
+			return e
+		},
+		Limits: smtpd.Limits{Conns: cfg.Limits.Connections, ConnsPerClient: cfg.Limits.PerClient,
+			Message: int64(cfg.Limits.MessageSize), Recipients: cfg.Limits.Recipients},
+		Timeouts: smtpd.Timeouts{Idle: cfg.Limits.Command.Duration, Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration},
+	}
+}
+
+// hello prints what a first user needs to know.
+func (d *daemon) hello(a *app, cfg *config.Config) error {
+	url, err := d.console.SetupURL(a.ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "Sluice is ready.\n")
+	for _, s := range d.smtp {
+		fmt.Fprintf(a.stdout, "  mail     smtp://%s  for %s\n", s.ln.Addr(), domainList(cfg))
+	}
+	for _, w := range d.web {
+		fmt.Fprintf(a.stdout, "  %-8s http://%s\n", w.name, w.ln.Addr())
+	}
+	fmt.Fprintf(a.stdout, "  data     %s\n", cfg.Data)
+	if url != "" {
+		fmt.Fprintf(a.stdout, "\nFirst start: set the admin password once at\n  %s\n", url)
+	}
+	_, err = fmt.Fprintln(a.stdout)
+	return err
+}
+
+func domainList(cfg *config.Config) string {
+	var names []string
+	for _, d := range cfg.Domains {
+		names = append(names, d.Names...)
+	}
+	if len(names) > 6 {
+		names = append(names[:6], fmt.Sprintf("and %d more", len(names)-6))
+	}
+	return strings.Join(names, ", ")
+}
+
+// openToken unseals a reference for the public page.
+func (d *daemon) openToken(token string) (public.Facts, error) {
+	f, err := d.sealer.Open(token, time.Now())
+	switch {
+	case errors.Is(err, ref.ErrExpired):
+		return public.Facts{}, public.ErrExpired
+	case err != nil:
+		return public.Facts{}, public.ErrInvalid
+	}
+	return public.Facts{Ref: f.ID, Time: f.Time, Client: f.Client, Hello: f.Helo, Phase: f.Phase, Threat: f.Threat, Reasons: f.Reasons}, nil
+}
+
+// run serves until ctx ends, then stops gracefully.
+func (d *daemon) run(ctx context.Context, load func() (*config.Config, error)) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { d.rooms.work(work) })
+	failed := make(chan error, len(d.smtp)+len(d.web))
+	for _, s := range d.smtp {
+		go func() { failed <- s.server.Serve(s.ln) }()
+	}
+	for _, w := range d.web {
+		go func() { failed <- w.server.Serve(w.ln) }()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			d.shutdown()
+			return nil
+		case <-hup:
+			d.reload(load)
+		case err := <-failed:
+			if !errors.Is(err, smtpd.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
+				d.shutdown()
+				return fmt.Errorf("a listener failed: %w", err)
+			}
+		}
+	}
+}
+
+// reload swaps settings for new sessions and drops none. Bad settings change
+// nothing.
+func (d *daemon) reload(load func() (*config.Config, error)) {
+	cfg, err := load()
+	if err == nil {
+		err = d.apply(cfg)
+	}
+	if err != nil {
+		d.log.Error("reload: the old settings stay in force", "error", err)
+		return
+	}
+	d.log.Info("reload: new sessions use the new settings", "config", cfg.Hash())
+}
+
+func (d *daemon) apply(cfg *config.Config) error {
+	set, err := buildSettings(cfg, d.log)
+	if err != nil {
+		return err
+	}
+	t, err := loadTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	d.settings = set
+	d.gate.Reload(set)
+	for _, s := range d.smtp {
+		s.server.Reload(doorSettings(cfg, s.cfg, d.gate, t))
+	}
+	return nil
+}
+
+// shutdown ends sessions between commands and lets running messages finish.
+func (d *daemon) shutdown() {
+	d.log.Info("stopping: running messages are finished, idle sessions are told to come back")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range d.smtp {
+		wg.Go(func() {
+			if err := s.server.Shutdown(ctx); err != nil {
+				d.log.Warn("stopping: some sessions were cut", "error", err)
+			}
+		})
+	}
+	for _, w := range d.web {
+		wg.Go(func() { _ = w.server.Shutdown(ctx) }) // a page that is cut can be loaded again
+	}
+	wg.Wait()
+}
+
+func (d *daemon) close() {
+	for _, s := range d.smtp {
+		_ = s.ln.Close() // closed already after a shutdown
+	}
+	for _, w := range d.web {
+		_ = w.ln.Close()
+	}
+	if err := d.rooms.close(); err != nil {
+		d.log.Error("closing", "error", err)
+	}
+}
