@@ -11,16 +11,26 @@ package console
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice"
+	"sluice/console/internal/web"
 )
 
 // Config wires the console. Store is needed; all else has a default or is left
@@ -29,26 +39,29 @@ type Config struct {
 	Store      sluice.Store
 	Quarantine sluice.Quarantine // nil: no message can be opened
 
-	// Release and Delete act on quarantined messages; by is the account. The
-	// pages of a nil one say that it isn't available.
+	// Release and Delete act on quarantined messages; by is the account. Where
+	// one is nil, the pages offer no such thing.
 	Release func(ctx context.Context, id, by string) error
 	Delete  func(ctx context.Context, id, by string) error
 
-	// Hosts are the names and addresses under which the console may be asked
-	// for, without ports. Loopback names are always allowed.
+	// Hosts are further names under which the console may be asked for. IP
+	// addresses, localhost and the name in URL are always allowed.
 	Hosts []string
 	// URL is the address of the console as people type it, for SetupURL, such as
 	// "http://127.0.0.1:8025". An https URL makes cookies Secure.
 	URL string
 	// Proxies are reverse proxies whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
-	// Tokens open the API without a session: bearer token → name for the audit
-	// log. Tokens shorter than 20 octets are refused by New.
+	// Tokens open the API and /metrics without a session: bearer token → name
+	// for the audit log. New refuses tokens under 20 octets.
 	Tokens map[string]string
-	// MetricsFrom may read /metrics without a login; default: loopback.
+	// MetricsFrom may read /metrics, and the cause in /healthz, without a login;
+	// nil means loopback.
 	MetricsFrom []netip.Prefix
+	// Marks are drawn across the ledger: the points from which on policy acts.
+	Marks []Mark
 
-	Health   func(context.Context) error // nil error: well; default: always well
+	Health   func(context.Context) error // an error is the cause of trouble; default: none
 	Registry *prometheus.Registry        // nil: no /metrics
 	Version  string                      // shown at the foot of each page
 
@@ -57,26 +70,214 @@ type Config struct {
 	Log   *slog.Logger     // default: discards
 }
 
+// Mark is a line across the ledger's bars.
+type Mark struct {
+	Name   string // "quarantine"
+	Points float64
+}
+
 // Console serves the pages. Make it with [New].
 type Console struct {
-	cfg Config
+	cfg      Config
+	pages    map[string]*template.Template
+	handler  http.Handler
+	sessions sessions
+	logins   web.Limiter
+	hashing  chan struct{} // slots for password hashing, which is costly
+	tokens   map[[32]byte]string
+	csrfKey  [32]byte
+	secure   bool
+	outcome  *prometheus.CounterVec
+
+	setup struct {
+		sync.Mutex
+		token string // "" once used
+	}
+	counts struct {
+		sync.Mutex
+		at  time.Time
+		val map[sluice.Action]int
+	}
 }
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // New checks the configuration and builds the console.
 func New(cfg Config) (*Console, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("console: no store")
 	}
-	return &Console{cfg: cfg}, nil
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Health == nil {
+		cfg.Health = func(context.Context) error { return nil }
+	}
+	if cfg.MetricsFrom == nil {
+		cfg.MetricsFrom = loopback
+	}
+	base, err := url.Parse(cfg.URL)
+	if err != nil || cfg.URL != "" && (base.Host == "" || base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("console: %q is no address like http://127.0.0.1:8025", cfg.URL)
+	}
+	c := &Console{
+		cfg:     cfg,
+		logins:  web.Limiter{Burst: 5, Every: 12 * time.Second, Size: 10_000},
+		hashing: make(chan struct{}, 2),
+		tokens:  make(map[[32]byte]string),
+		secure:  base.Scheme == "https",
+		outcome: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_console_logins_total", Help: "Logins to the console by result.",
+		}, []string{"result"}),
+	}
+	for token, name := range cfg.Tokens {
+		if len(token) < 20 || name == "" {
+			return nil, errors.New("console: a bearer token needs a name and at least 20 octets")
+		}
+		c.tokens[sha256.Sum256([]byte(token))] = name
+	}
+	if _, err := io.ReadFull(cfg.Rand, c.csrfKey[:]); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	if c.setup.token, err = c.secret(); err != nil {
+		return nil, err
+	}
+	if c.pages, err = parsePages(); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	if cfg.Registry != nil {
+		if err := cfg.Registry.Register(c.outcome); err != nil {
+			return nil, fmt.Errorf("console: %w", err)
+		}
+	}
+	hosts := append([]string{base.Host}, cfg.Hosts...)
+	var h http.Handler = c.routes()
+	h = http.NewCrossOriginProtection().Handler(h) // Sec-Fetch-Site and Origin
+	h = web.LimitBody(64<<10, h)
+	h = web.Hosts(hosts, h)
+	h = web.Headers(web.Policy, h)
+	c.handler = web.Recover(cfg.Log, h)
+	return c, nil
 }
 
 // Handler serves pages, API, /healthz and /metrics. Give it to [NewServer].
-func (c *Console) Handler() http.Handler { return http.NotFoundHandler() }
-
-// SetupURL returns the one-time address at which the first account is made, ""
-// where an account exists already.
-func (c *Console) SetupURL(ctx context.Context) (string, error) { return "", nil }
+func (c *Console) Handler() http.Handler { return c.handler }
 
 // NewServer returns a server with the limits and deadlines that a listener open
 // to strangers needs.
-func NewServer(h http.Handler, log *slog.Logger) *http.Server { return &http.Server{Handler: h} }
+func NewServer(h http.Handler, log *slog.Logger) *http.Server { return web.NewServer(h, log) }
+
+func (c *Console) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, h) }
+	open("GET /assets/{file}", serveAsset)
+	open("GET /healthz", c.healthz)
+	open("GET /metrics", c.metrics())
+	open("GET /setup/{token}", c.setupForm)
+	open("POST /setup/{token}", c.setupPost)
+	open("GET /login", c.loginForm)
+	open("POST /login", c.loginPost)
+
+	// page needs a session; a POST also its token.
+	page := func(pattern string, h func(http.ResponseWriter, *http.Request, *visit)) {
+		mux.Handle(pattern, c.signedIn(h))
+	}
+	page("GET /{$}", func(w http.ResponseWriter, r *http.Request, _ *visit) {
+		http.Redirect(w, r, "/messages", http.StatusSeeOther)
+	})
+	page("POST /logout", c.logout)
+	page("GET /messages", c.messages)
+	page("GET /messages/{id}", c.message)
+	page("GET /quarantine", c.quarantine)
+	page("GET /quarantine/{id}", c.quarantined)
+	page("GET /quarantine/{id}/{act}", c.confirm)
+	page("POST /quarantine/{id}/{act}", c.act)
+	page("/", func(w http.ResponseWriter, r *http.Request, v *visit) {
+		c.fail(w, r, v, http.StatusNotFound, "There is no such page.", nil)
+	})
+
+	// api takes a bearer token, or a session with its token in a header.
+	api := func(pattern string, h func(http.ResponseWriter, *http.Request, string)) {
+		mux.Handle(pattern, c.apiUser(h))
+	}
+	api("GET /api/v1/messages", c.apiMessages)
+	api("GET /api/v1/messages/{id}", c.apiMessage)
+	api("GET /api/v1/quarantine", c.apiQuarantine)
+	api("GET /api/v1/quarantine/{id}", c.apiQuarantined)
+	api("POST /api/v1/quarantine/{id}/{act}", c.apiAct)
+	api("/api/", func(w http.ResponseWriter, _ *http.Request, _ string) {
+		apiError(w, http.StatusNotFound, "no such resource")
+	})
+	return mux
+}
+
+// secret returns 256 random bits as text.
+func (c *Console) secret() (string, error) {
+	var b [32]byte
+	if _, err := io.ReadFull(c.cfg.Rand, b[:]); err != nil {
+		return "", fmt.Errorf("console: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+}
+
+// healthz answers 200 or 503. The cause may name files and hosts, so only those
+// who may read metrics see it.
+func (c *Console) healthz(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	err := c.cfg.Health(r.Context())
+	if err == nil {
+		_, _ = io.WriteString(w, "ok\n")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	if c.observer(r) {
+		_, _ = io.WriteString(w, err.Error()+"\n")
+	} else {
+		_, _ = io.WriteString(w, "not well\n")
+	}
+}
+
+func (c *Console) metrics() http.HandlerFunc {
+	if c.cfg.Registry == nil {
+		return http.NotFound
+	}
+	h := promhttp.HandlerFor(c.cfg.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 20 * time.Second})
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !c.observer(r) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="sluice"`)
+			http.Error(w, "log in, or send a bearer token", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}
+}
+
+// observer says whether the request may see metrics.
+func (c *Console) observer(r *http.Request) bool {
+	if web.Within(web.Client(r, c.cfg.Proxies), c.cfg.MetricsFrom) || c.bearer(r) != "" {
+		return true
+	}
+	_, ok := c.session(r, false)
+	return ok
+}
+
+// SetupURL returns the one-time address at which the first account is made, ""
+// where an account exists already.
+func (c *Console) SetupURL(ctx context.Context) (string, error) {
+	n, err := c.cfg.Store.CountAccounts(ctx)
+	if err != nil {
+		return "", fmt.Errorf("console: %w", err)
+	}
+	c.setup.Lock()
+	defer c.setup.Unlock()
+	if n > 0 || c.setup.token == "" {
+		return "", nil
+	}
+	return strings.TrimSuffix(c.cfg.URL, "/") + "/setup/" + c.setup.token, nil
+}

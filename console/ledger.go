@@ -1,0 +1,128 @@
+package console
+
+import (
+	"math"
+	"slices"
+
+	"sluice"
+	"sluice/explain"
+	"sluice/reason"
+)
+
+// ledger is a verdict as bars that add up: each begins where the one before it
+// ended, and the last one is the total.
+type ledger struct {
+	Hard    *hardLine // what decided outside the sum
+	Lines   []line
+	Total   line
+	Zero    float64 // where the axis of 0 points stands
+	Marks   []mark
+	Silent  []line // facts without points, checks that couldn't tell or didn't run
+	Unknown int    // of them, those that couldn't tell
+	Adds    bool   // the printed points sum to the printed total
+}
+
+type hardLine struct {
+	ID, Words, Detail string
+	Pass              bool
+}
+
+type line struct {
+	ID, Words, Detail, Group, Phase, State string
+	Points                                 float64
+	X, W                                   float64 // the bar, in thousandths of the width
+	Against                                bool    // speaks against the message
+	Prior                                  bool
+}
+
+type mark struct {
+	Name string
+	X    float64
+}
+
+// bars is the width of the drawing.
+const bars = 1000
+
+// newLedger lays a verdict out. The prior comes first, as in a sum that is begun
+// with what is known of any message; the rest keeps its order.
+func newLedger(v *sluice.Verdict, marks []Mark) ledger {
+	var l ledger
+	rows := slices.Clone(v.Ledger)
+	slices.SortStableFunc(rows, func(a, b sluice.Contribution) int {
+		return prior(b) - prior(a)
+	})
+	// Tenths, as printed: then sums are exact.
+	sum, low, high := 0, 0, 0
+	for _, c := range rows {
+		if c.Hard != sluice.Soft && c.Reason == v.Hard {
+			l.Hard = &hardLine{string(c.Reason), words(string(c.Reason)), explain.Escape(c.Detail, 1000), c.Hard == sluice.HardPass}
+			continue
+		}
+		x := line{ID: escape(string(c.Reason)), Words: words(string(c.Reason)), Detail: explain.Escape(c.Detail, 1000),
+			Group: c.Group.String(), Phase: c.Phase.String(), State: c.State.String(), Points: c.Points,
+			Against: c.Points > 0, Prior: c.Group == sluice.GroupPrior}
+		p := tenths(c.Points)
+		if p == 0 {
+			if c.State == sluice.Unknown {
+				l.Unknown++
+			}
+			l.Silent = append(l.Silent, x)
+			continue
+		}
+		x.X, x.W = float64(min(sum, sum+p)), math.Abs(float64(p))
+		sum += p
+		low, high = min(low, sum), max(high, sum)
+		l.Lines = append(l.Lines, x)
+	}
+	if v.Hard != "" && l.Hard == nil { // named by the verdict, not in the ledger
+		l.Hard = &hardLine{string(v.Hard), words(string(v.Hard)), "", v.HardKind == sluice.HardPass}
+	}
+	total := tenths(v.Points)
+	l.Adds = sum == total
+	low, high = min(low, total), max(high, total)
+	l.Total = line{Points: v.Points, X: float64(min(0, total)), W: math.Abs(float64(total)), Against: total > 0}
+	l.scale(float64(low), float64(high), marks)
+	return l
+}
+
+// scale turns tenths of points into places on the drawing, with some air on
+// both sides. Marks that lie far outside would squeeze the bars and are left out.
+func (l *ledger) scale(low, high float64, marks []Mark) {
+	air := math.Max(10, (high-low)*0.06)
+	for _, m := range marks {
+		if at := 10 * m.Points; at > high && at < high+math.Max(60, (high-low)/2) {
+			high = at
+		}
+	}
+	low, high = low-air, high+air
+	f := bars / (high - low)
+	place := func(x *line) { x.X, x.W = round((x.X-low)*f), round(math.Max(x.W*f, 2)) }
+	for i := range l.Lines {
+		place(&l.Lines[i])
+	}
+	place(&l.Total)
+	l.Zero = round(-low * f)
+	for _, m := range marks {
+		if at := 10 * m.Points; at > low && at < high {
+			l.Marks = append(l.Marks, mark{m.Name, round((at - low) * f)})
+		}
+	}
+}
+
+func prior(c sluice.Contribution) int {
+	if c.Group == sluice.GroupPrior {
+		return 1
+	}
+	return 0
+}
+
+func tenths(f float64) int { return int(math.Round(10 * f)) }
+
+func round(f float64) float64 { return math.Round(10*f) / 10 }
+
+// words are the catalogue's for the admin, "" for a reason it doesn't know (any
+// more).
+func words(id string) string {
+	e, _ := reason.Lookup(id)
+	return e.Admin
+}

@@ -1,0 +1,217 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"sluice"
+	"sluice/explain"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// layout is what every page has.
+type layout struct {
+	Title   string
+	Nav     string // "messages" or "quarantine"
+	Account string // "" before login
+	CSRF    string
+	Version string
+	Notice  string // what a POST has just done
+	Trouble string // why the gateway isn't well
+	Now     time.Time
+}
+
+func (l *layout) base() *layout { return l }
+
+type page interface{ base() *layout }
+
+// maxShown bounds one hostile string on a page, in octets.
+const maxShown = 500
+
+func escape(s string) string { return explain.Escape(s, maxShown) }
+
+var funcs = template.FuncMap{
+	"esc":      escape,
+	"long":     func(s string) string { return explain.Escape(s, 4000) },
+	"stamp":    func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
+	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"short":    short,
+	"ago":      ago,
+	"signed":   signed,
+	"pct":      percent,
+	"times100": func(p float64) float64 { return 100 * p },
+	"bytes":    byteCount,
+	"micros": func(us int64) string {
+		return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
+	},
+	"verb":   func(a sluice.Action) string { return verbs[a] },
+	"threat": func(t sluice.Threat) string { return threatWords[t] },
+	"sender": func(s string) string {
+		if s == "" {
+			return "<>"
+		}
+		return escape(s)
+	},
+}
+
+// verbs name actions as what was done.
+var verbs = map[sluice.Action]string{
+	sluice.Accept: "accepted", sluice.Tag: "tagged", sluice.Banner: "bannered", sluice.Strip: "stripped",
+	sluice.QuarantineIt: "quarantined", sluice.Defer: "deferred", sluice.Reject: "rejected", sluice.Drop: "dropped", sluice.Hold: "held",
+}
+
+var threatWords = map[sluice.Threat]string{
+	sluice.ThreatNone: "", sluice.ThreatSpam: "spam", sluice.ThreatBulk: "bulk mail", sluice.ThreatPhish: "phishing", sluice.ThreatScam: "scam",
+	sluice.ThreatCopycat: "imitation", sluice.ThreatMalware: "malware", sluice.ThreatBot: "bot", sluice.ThreatAttack: "attack",
+}
+
+// short is a time in a list: the clock today, the day before that.
+func short(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	switch {
+	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
+		return t.Format("15:04:05")
+	case t.Year() == now.Year():
+		return t.Format("2 Jan 15:04")
+	}
+	return t.Format("2 Jan 2006")
+}
+
+// ago is a distance in time, either way.
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	form := "%s ago"
+	if d < 0 {
+		d, form = -d, "in %s"
+	}
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf(form, fmt.Sprintf("%d s", d/time.Second))
+	case d < time.Hour:
+		return fmt.Sprintf(form, fmt.Sprintf("%d min", d/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf(form, fmt.Sprintf("%d h", d/time.Hour))
+	}
+	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
+}
+
+// signed prints points with a sign that lines up: a real minus.
+func signed(f float64) string {
+	return strings.Replace(fmt.Sprintf("%+.1f", f), "-", "−", 1)
+}
+
+// percent prints a probability without ever rounding to certainty.
+func percent(p float64) string {
+	switch {
+	case p > 0.999:
+		return "> 99.9 %"
+	case p > 0 && p < 0.001:
+		return "< 0.1 %"
+	}
+	return fmt.Sprintf("%.1f %%", 100*p)
+}
+
+func byteCount(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+func parsePages() (map[string]*template.Template, error) {
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := make(map[string]*template.Template)
+	for _, n := range names {
+		name := strings.TrimSuffix(path.Base(n), ".html")
+		if name == "layout" {
+			continue
+		}
+		t, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", n)
+		if err != nil {
+			return nil, err
+		}
+		pages[name] = t
+	}
+	return pages, nil
+}
+
+// render writes a page. It is built whole first, so that a failure is an error
+// page and never half a page.
+func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
+	l := p.base()
+	l.Version, l.Now = c.cfg.Version, c.cfg.Clock()
+	var b bytes.Buffer
+	if err := c.pages[name].Execute(&b, p); err != nil {
+		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))
+		http.Error(w, "This page can't be built; the log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client is gone
+}
+
+// layout fills what pages of a visit share.
+func (c *Console) layout(ctx context.Context, v *visit, nav, title string) layout {
+	l := layout{Title: title, Nav: nav, Account: v.account, CSRF: v.csrf}
+	if err := c.cfg.Health(ctx); err != nil {
+		l.Trouble = escape(err.Error())
+	}
+	return l
+}
+
+type failPage struct {
+	layout
+	Status int
+	Text   string
+}
+
+// fail shows a page that says what is wrong. The error's own words go to the log.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, status int, text string, err error) {
+	if err != nil {
+		c.cfg.Log.Error("console: "+strings.TrimSuffix(text, "."), slog.String("path", r.URL.EscapedPath()), slog.Any("error", err))
+	}
+	p := failPage{layout: layout{Title: http.StatusText(status)}, Status: status, Text: text}
+	if v != nil {
+		p.Account, p.CSRF = v.account, v.csrf
+	}
+	c.render(w, status, "fail", &p)
+}
+
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	".LICENSE": "text/plain; charset=utf-8",
+}
+
+func serveAsset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	b, err := assetFiles.ReadFile("assets/" + name)
+	kind := assetTypes[path.Ext(name)]
+	if err != nil || kind == "" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "private, max-age=3600")
+	_, _ = w.Write(b)
+}
