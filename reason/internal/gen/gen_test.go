@@ -136,6 +136,24 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
+func TestDocument(t *testing.T) {
+	text := strings.Replace(good, `page = "Words."`, `page = "A <form> | a table."`, 1)
+	es, err := parse("x.toml", []byte(strings.Replace(text, `admin = "Words."`, `admin = "A <form> | a table."`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(document(es))
+	for _, want := range []string{
+		"## Link\n",
+		"| [`A_REASON`](#a_reason) | +4.0 | 550 5.7.1 | A &lt;form> \\| a table. |\n",
+		"### A_REASON\n\nA &lt;form> | a table.\n\n- Reply: `550 5.7.1` a link lies; link openly.\n",
+	} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("document lacks %q:\n%s", want, doc)
+		}
+	}
+}
+
 func TestConstName(t *testing.T) {
 	for id, want := range map[string]string{
 		"BARE_LF": "BareLF", "HELO_NO_FQDN": "HeloNoFQDN", "EICAR": "EICAR", "GTUBE": "GTUBE", "NO_8BIT_ROUTE": "No8BitRoute",

@@ -109,15 +109,15 @@ func document(c []entry) []byte {
 }
 
 func describe(b *bytes.Buffer, e entry) {
-	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", e.ID, oneLine(e.Page))
+	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", e.ID, prose(e.Page))
 	if e.Reply != "" {
-		fmt.Fprintf(b, "- Reply: `%s` %s", code(e), e.Reply)
+		fmt.Fprintf(b, "- Reply: `%s` %s", code(e), prose(e.Reply))
 		if e.Fix != "" {
-			fmt.Fprintf(b, "; %s", e.Fix)
+			fmt.Fprintf(b, "; %s", prose(e.Fix))
 		}
 		b.WriteString(".\n")
 	}
-	fmt.Fprintf(b, "- Recipients read: %s\n- Phase %s, threat %s, %s points (%s).\n- Source: %s\n", oneLine(e.User), e.Phase, e.Threat, points(e), oneLine(e.Weight), oneLine(e.Source))
+	fmt.Fprintf(b, "- Recipients read: %s\n- Phase %s, threat %s, %s points (%s).\n- Source: %s\n", prose(e.User), e.Phase, e.Threat, points(e), prose(e.Weight), prose(e.Source))
 }
 
 func points(e entry) string {
@@ -134,4 +134,7 @@ func code(e entry) string {
 	return fmt.Sprintf("%d %s", *e.Code, e.Enhanced)
 }
 
-func cell(s string) string { return strings.ReplaceAll(oneLine(s), "|", `\|`) }
+// prose keeps words from being read as markup.
+func prose(s string) string { return strings.ReplaceAll(oneLine(s), "<", "&lt;") }
+
+func cell(s string) string { return strings.ReplaceAll(prose(s), "|", `\|`) }
