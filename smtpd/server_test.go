@@ -14,6 +14,7 @@ import (
 	"net"
 	netsmtp "net/smtp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,3 +169,371 @@ func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
 	pool.AddCert(cert)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, pool
 }
+
+func TestStartTLS(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	serverTLS, roots := certificate(t)
+	_, addr := start(t, gate, smtpd.Settings{TLS: serverTLS, Extensions: func(context.Context) sluice.Extensions {
+		return sluice.Extensions{EightBit: true, Known: true}
+	}})
+	c, err := netsmtp.Dial(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.StartTLS(&tls.Config{RootCAs: roots, ServerName: "mx.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := c.Extension("STARTTLS"); ok {
+		t.Error("STARTTLS offered inside TLS")
+	}
+	if ok, _ := c.Extension("8BITMIME"); !ok {
+		t.Error("8BITMIME not offered")
+	}
+	for i := range 2 {
+		if err := c.Mail("a@client.example"); err != nil {
+			t.Fatal(i, err)
+		}
+		if err := c.Rcpt("b@example.org"); err != nil {
+			t.Fatal(i, err)
+		}
+		w, err := c.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := strings.Repeat("0123456789abcdef0123456789abcdef\r\n", 20_000) // over one buffer and one record
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := gate.Messages()[i]; string(got) != body {
+			t.Fatalf("message of %d octets arrived as %d", len(body), len(got))
+		}
+	}
+	if err := c.Quit(); err != nil {
+		t.Fatal(err)
+	}
+	want := `connect|hello EHLO "localhost"|tls TLS1.3|hello EHLO "localhost"|mail "a@client.example" BODY=8BITMIME|`
+	if got := strings.Join(gate.Calls(), "|"); !strings.HasPrefix(got, want) {
+		t.Errorf("calls: %s", got)
+	}
+}
+
+// A client that puts a command behind STARTTLS in one packet is refused, and its
+// command is never obeyed.
+func TestStartTLSInjection(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	serverTLS, _ := certificate(t)
+	_, addr := start(t, gate, smtpd.Settings{TLS: serverTLS})
+	c := dial(t, addr)
+	c.want("", "220 ")
+	c.want("EHLO client.example", "250-")
+	c.send("STARTTLS\r\nMAIL FROM:<evil@client.example>\r\n")
+	c.want("", "554 5.5.1 ")
+	c.closed()
+	if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.StartTLSInjection || v[0].Offset != 31 {
+		t.Errorf("violations: %+v", v)
+	}
+}
+
+func TestEarlyTalker(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	_, addr := start(t, gate, smtpd.Settings{Timeouts: smtpd.Timeouts{GreetPause: 2 * time.Second}})
+	c := dial(t, addr)
+	c.send("EHLO early.example\r\n")
+	c.want("", "554 5.5.1 ")
+	c.closed()
+	if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.EarlyTalker || v[0].Detail != `"EHLO early.example\r\n"` {
+		t.Errorf("violations: %+v", v)
+	}
+
+	// One who waits gets the greeting after the pause.
+	_, addr = start(t, gate, smtpd.Settings{Timeouts: smtpd.Timeouts{GreetPause: 50 * time.Millisecond}})
+	dial(t, addr).want("", "220 mx.example ESMTP Sluice\n")
+}
+
+// Octets that are in the socket, not in our buffer, count as early too.
+func TestPipeliningBehindDataInAnotherPacket(t *testing.T) {
+	arrived := make(chan bool)
+	gate := &smtpdtest.Gate{OnData: func() sluice.Reply {
+		<-arrived
+		return sluice.Reply{Code: 354}
+	}}
+	_, addr := start(t, gate, smtpd.Settings{})
+	c := dial(t, addr)
+	c.want("", "220 ")
+	c.want("EHLO client.example", "250-")
+	c.want("MAIL FROM:<a@client.example>", "250 ")
+	c.want("RCPT TO:<b@example.org>", "250 ")
+	c.send("DATA\r\n")
+	time.Sleep(20 * time.Millisecond) // so that it goes in a packet of its own
+	c.send("Subject: I don't wait\r\n")
+	time.Sleep(20 * time.Millisecond)
+	arrived <- true
+	c.want("", "554 5.5.1 ")
+	c.closed()
+	if n := len(gate.Messages()); n != 0 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+func mailed(c *client) {
+	c.want("", "220 ")
+	c.want("EHLO client.example", "250-")
+	c.want("MAIL FROM:<a@client.example>", "250 ")
+	c.want("RCPT TO:<b@example.org>", "250 ")
+	c.want("DATA", "354 ")
+}
+
+func TestShutdown(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{})
+	idle := dial(t, addr)
+	idle.want("", "220 ")
+	half := dial(t, addr)
+	half.want("", "220 ")
+	half.send("NOO") // inside a command, but in no transaction
+	busy := dial(t, addr)
+	mailed(busy)
+
+	done := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		done <- srv.Shutdown(ctx)
+	}()
+	idle.want("", "421 4.3.2 ")
+	idle.closed()
+	half.want("", "421 4.3.2 ")
+	busy.send("text\r\n.\r\n")
+	busy.want("", "250 ")
+	busy.want("", "421 4.3.2 ") // its next command won't be heard
+	busy.closed()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+		t.Error("still listening")
+	}
+	if n := len(gate.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// A transaction that doesn't end in time is cut, and its gate's context ends.
+func TestShutdownRunsOutOfPatience(t *testing.T) {
+	cancelled := make(chan struct{})
+	gate := &smtpdtest.Gate{OnMessage: func(ctx context.Context, _ []byte) sluice.Reply {
+		<-ctx.Done()
+		close(cancelled)
+		return sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "Later"}
+	}}
+	srv, addr := start(t, gate, smtpd.Settings{})
+	c := dial(t, addr)
+	mailed(c)
+	c.send("text\r\n.\r\n")
+	for len(gate.Messages()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != context.DeadlineExceeded {
+		t.Errorf("Shutdown returned %v", err)
+	}
+	<-cancelled
+}
+
+func TestReloadDropsNoSession(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{})
+	old := dial(t, addr)
+	old.want("", "220 mx.example ")
+	serverTLS, _ := certificate(t)
+	srv.Reload(smtpd.Settings{Hostname: "new.example", TLS: serverTLS})
+	if got := old.want("EHLO client.example", "250-mx.example\n"); strings.Contains(got, "STARTTLS") {
+		t.Error("a running session got new settings")
+	}
+	fresh := dial(t, addr)
+	fresh.want("", "220 new.example ")
+	if got := fresh.want("EHLO client.example", "250-new.example\n"); !strings.Contains(got, "STARTTLS") {
+		t.Error("a new session didn't get the new settings")
+	}
+	old.want("MAIL FROM:<a@client.example>", "250 ")
+}
+
+func TestPanicEndsOneSession(t *testing.T) {
+	var log lockedBuffer
+	gate := &smtpdtest.Gate{OnMail: func(from string) sluice.Reply {
+		if from == "bad@client.example" {
+			panic("boom\x1b[31m")
+		}
+		return sluice.Reply{Code: 250}
+	}}
+	srv, addr := start(t, gate, smtpd.Settings{}, func(c *smtpd.Config) {
+		c.Log = logTo(&log)
+	})
+	other := dial(t, addr)
+	other.want("", "220 ")
+	other.want("EHLO client.example", "250-")
+	c := dial(t, addr)
+	c.want("", "220 ")
+	c.want("EHLO client.example", "250-")
+	c.want("MAIL FROM:<bad@client.example>", "421 4.3.0 ")
+	c.closed()
+	other.want("MAIL FROM:<good@client.example>", "250 ")
+	if got := gate.Ended(); len(got) != 1 || got[0] != sluice.EndedPanic {
+		t.Errorf("ended: %q", got)
+	}
+	if srv.Stats().Panics != 1 {
+		t.Error("panic not counted")
+	}
+	if s := log.String(); !strings.Contains(s, "INTERNAL_PANIC") || !strings.Contains(s, "server_test.go") || strings.Contains(s, "\x1b") {
+		t.Errorf("log: %s", s)
+	}
+}
+
+// lockedBuffer is a log that a test may read while sessions write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestConnectionLimits(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{Limits: smtpd.Limits{ConnsPerClient: 2}})
+	a, b := dial(t, addr), dial(t, addr)
+	a.want("", "220 ")
+	b.want("", "220 ")
+	over := dial(t, addr)
+	over.want("", "421 4.7.0 ")
+	over.closed()
+	a.want("QUIT", "221 ")
+	a.closed()
+	waitFor(t, func() bool { return srv.Stats().Open == 1 })
+	dial(t, addr).want("", "220 ")
+
+	_, addr = start(t, gate, smtpd.Settings{Limits: smtpd.Limits{Conns: 1}})
+	dial(t, addr).want("", "220 ")
+	dial(t, addr).want("", "421 4.3.2 ")
+}
+
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited 5 s in vain")
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{}, func(c *smtpd.Config) { c.Budget = 1000 })
+	c := dial(t, addr)
+	mailed(c)
+	c.send(strings.Repeat("0123456789\r\n", 100) + ".\r\n")
+	c.want("", "452 4.3.1 ")
+	c.want("MAIL FROM:<a@client.example>", "250 ")
+	c.want("RCPT TO:<b@example.org>", "250 ")
+	c.want("DATA", "354 ")
+	c.send("small\r\n.\r\n")
+	c.want("", "250 ")
+	if n := srv.Stats().InFlight; n != 0 {
+		t.Errorf("%d octets still in flight", n)
+	}
+	want := "data|reset|mail"
+	if got := strings.Join(gate.Calls(), "|"); !strings.Contains(got, want) {
+		t.Errorf("calls: %s", got)
+	}
+}
+
+// A spool folder that is gone is our trouble: 4xx, and the session goes on.
+func TestSpoolTrouble(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	_, addr := start(t, gate, smtpd.Settings{}, func(c *smtpd.Config) { c.SpoolDir += "/gone" })
+	c := dial(t, addr)
+	mailed(c)
+	c.send(strings.Repeat("0123456789012345\r\n", 20_000) + ".\r\n")
+	c.want("", "452 4.3.1 ")
+	c.want("NOOP", "250 ")
+}
+
+// A connection lost inside a chunk or a text is no message.
+func TestCutShort(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	_, addr := start(t, gate, smtpd.Settings{})
+	c := dial(t, addr)
+	c.want("", "220 ")
+	c.want("EHLO client.example", "250-")
+	c.want("MAIL FROM:<a@client.example>", "250 ")
+	c.want("RCPT TO:<b@example.org>", "250 ")
+	c.send("BDAT 100 LAST\r\nonly this\r\n")
+	c.conn.Close()
+	waitFor(t, func() bool { return len(gate.Ended()) == 1 })
+
+	c = dial(t, addr)
+	mailed(c)
+	c.send("text\r\n.\r")
+	c.conn.Close()
+	waitFor(t, func() bool { return len(gate.Ended()) == 2 })
+
+	if n := len(gate.Messages()); n != 0 {
+		t.Errorf("%d messages", n)
+	}
+	if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.ChunkCutShort {
+		t.Errorf("violations: %+v", v)
+	}
+}
+
+// When the client goes away, the gate's context ends.
+func TestClientGoesAwayBeforeTheReply(t *testing.T) {
+	gate := &smtpdtest.Gate{OnMessage: func(ctx context.Context, _ []byte) sluice.Reply {
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Error("nobody told the gate")
+		}
+		return sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "Too late"}
+	}}
+	_, addr := start(t, gate, smtpd.Settings{})
+	c := dial(t, addr)
+	mailed(c)
+	c.send("text\r\n.\r\n")
+	waitFor(t, func() bool { return len(gate.Messages()) == 1 })
+	c.conn.Close()
+	waitFor(t, func() bool { return len(gate.Ended()) == 1 })
+}
+
+// One that only waits longer than the watch takes to begin gets its reply, and the
+// session goes on after it.
+func TestSlowGate(t *testing.T) {
+	gate := &smtpdtest.Gate{OnMessage: func(ctx context.Context, _ []byte) sluice.Reply {
+		time.Sleep(1200 * time.Millisecond)
+		if ctx.Err() != nil {
+			t.Error("the context ended")
+		}
+		return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "Accepted"}
+	}}
+	_, addr := start(t, gate, smtpd.Settings{})
+	c := dial(t, addr)
+	mailed(c)
+	c.send("text\r\n.\r\n")
+	c.want("", "250 ")
+	c.want("NOOP", "250 ")
+}
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
