@@ -31,37 +31,103 @@ func Pure(m *Module) []Finding {
 			if slices.ContainsFunc(impure, func(d string) bool { return within(f.Path, d) }) {
 				continue
 			}
-			names := map[string]string{} // what the file calls a package → its path
 			for _, im := range f.imports() {
-				names[im.name] = im.path
 				if im.path == "crypto/rand" {
 					out = append(out, Finding{m.place(im.pos), rule, "imports crypto/rand", "take an io.Reader as an argument"})
 				}
 			}
-			ast.Inspect(f.AST, func(n ast.Node) bool {
-				s, ok := n.(*ast.SelectorExpr)
-				if !ok {
-					return true
-				}
-				x, ok := s.X.(*ast.Ident)
-				if !ok {
-					return true
-				}
-				switch names[x.Name] {
+			f.uses(func(pkg, name string, pos token.Pos) {
+				switch pkg {
 				case "time":
-					if slices.Contains(clock, s.Sel.Name) {
-						out = append(out, Finding{m.place(n.Pos()), rule, "calls time." + s.Sel.Name, "take the time as an argument"})
+					if slices.Contains(clock, name) {
+						out = append(out, Finding{m.place(pos), rule, "calls time." + name, "take the time as an argument"})
 					}
 				case "math/rand", "math/rand/v2":
-					if ast.IsExported(s.Sel.Name) && !strings.HasPrefix(s.Sel.Name, "New") && !slices.Contains([]string{"Rand", "Source", "PCG", "ChaCha8", "Zipf"}, s.Sel.Name) {
-						out = append(out, Finding{m.place(n.Pos()), rule, "uses the global generator: rand." + s.Sel.Name, "take a *rand.Rand as an argument"})
+					if !strings.HasPrefix(name, "New") && !slices.Contains([]string{"Rand", "Source", "PCG", "ChaCha8", "Zipf"}, name) {
+						out = append(out, Finding{m.place(pos), rule, "uses the global generator: rand." + name, "take a *rand.Rand as an argument"})
 					}
 				}
-				return true
 			})
 		}
 	}
 	return out
+}
+
+// uses reports every name that the file takes from another package.
+func (f *File) uses(report func(pkg, name string, pos token.Pos)) {
+	names := map[string]string{} // what the file calls a package → its path
+	for _, im := range f.imports() {
+		names[im.name] = im.path
+	}
+	ast.Inspect(f.AST, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && names[x.Name] != "" {
+				report(names[x.Name], s.Sel.Name, s.Pos())
+			}
+		}
+		return true
+	})
+}
+
+// traps are names of good packages that don't do what one expects of them here.
+// where lists folders; none means everywhere.
+var traps = []struct {
+	pkg, name string
+	where     []string
+	why, do   string
+}{
+	{"strings", "EqualFold", []string{"smtp", "smtpd", "message"}, "it folds Unicode, so the long s ends a BDAT", "fold ASCII only"},
+	{"bytes", "EqualFold", []string{"smtp", "smtpd", "message"}, "it folds Unicode, so the long s ends a BDAT", "fold ASCII only"},
+	{"golang.org/x/net/html", "Parse", nil, "it gives up above 512 open elements", "use the tokenizer"},
+	{"golang.org/x/net/html", "ParseFragment", nil, "it gives up above 512 open elements", "use the tokenizer"},
+	{"net/http", "ListenAndServe", nil, "it has no timeouts", "use an http.Server with timeouts"},
+	{"net/http", "DefaultClient", nil, "it has no timeout", "use an http.Client with a timeout"},
+	{"net/http", "Get", nil, "it has no timeout", "use an http.Client with a timeout"},
+	{"net/http", "Post", nil, "it has no timeout", "use an http.Client with a timeout"},
+}
+
+// Traps checks that the code stays clear of known traps.
+func Traps(m *Module) []Finding {
+	var out []Finding
+	for _, p := range m.Packages {
+		for _, f := range p.code() {
+			f.uses(func(pkg, name string, pos token.Pos) {
+				for _, t := range traps {
+					if t.pkg == pkg && t.name == name && (t.where == nil || slices.ContainsFunc(t.where, func(d string) bool { return within(p.Dir, d) })) {
+						out = append(out, Finding{m.place(pos), "trap", "uses " + pkg + "." + name + ": " + t.why, t.do})
+					}
+				}
+			})
+		}
+	}
+	return out
+}
+
+// hostile are the folders that parse bytes from outside.
+var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links",
+	"dns", "dns/dnstest", "scan", "config", "deliver/quarantine", "explain"}
+
+// Fuzzed checks that every folder which parses bytes from outside has a fuzz
+// target.
+func Fuzzed(m *Module) []Finding {
+	var out []Finding
+	for _, p := range m.Packages {
+		if slices.Contains(hostile, p.Dir) && !p.fuzzed() {
+			out = append(out, Finding{show(p.Dir), "fuzz targets", "it parses bytes from outside and has no fuzz target", "add a func FuzzXxx with seeds beside the parser"})
+		}
+	}
+	return out
+}
+
+func (p *Package) fuzzed() bool {
+	for _, f := range p.Files {
+		for _, d := range f.AST.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.Test && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Fuzz") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // The longest function and package, in lines of code that is neither generated

@@ -19,6 +19,7 @@ const root = "../.."
 
 var rules = map[string]func(*Module) []Finding{
 	"imports": Imports, "decoders": Decoders, "banned": Banned, "pure": Pure, "size": Size, "names": Names, "docs": Docs,
+	"traps": Traps, "fuzzed": Fuzzed,
 }
 
 // TestModule holds the whole module to every rule.
@@ -44,6 +45,11 @@ func TestTables(t *testing.T) {
 	for _, f := range impure {
 		if _, err := os.Stat(filepath.Join(root, f)); err != nil {
 			t.Errorf("impure in code.go names %s: %v", f, err)
+		}
+	}
+	for _, f := range hostile {
+		if _, err := os.Stat(filepath.Join(root, f)); err != nil {
+			t.Errorf("hostile in code.go names %s: %v", f, err)
 		}
 	}
 	for f := range machineOK {
@@ -122,6 +128,13 @@ func TestRules(t *testing.T) {
 		{"pure", "smtpd/server.go", "import \"time\"\nvar t = time.Now()", nil},
 		{"pure", "smtpd/machine.go", "import \"time\"\nvar t = time.Now()", []string{"smtpd/machine.go:4: pure packages: calls time.Now; …"}},
 		{"pure", "smtp/a_test.go", "import \"time\"\nvar t = time.Now()", nil},
+
+		{"traps", "smtp/a.go", "import \"strings\"\nvar f = strings.EqualFold", []string{"smtp/a.go:4: trap: uses strings.EqualFold: …"}},
+		{"traps", "console/a.go", "import \"strings\"\nvar f = strings.EqualFold", nil},
+		{"traps", "message/htmlview/a.go", "import h \"golang.org/x/net/html\"\nvar f = h.Parse", []string{"message/htmlview/a.go:4: trap: uses golang.org/x/net/html.Parse: …"}},
+		{"fuzzed", "smtp/a.go", "func FuzzX() {}", []string{"smtp: fuzz targets: …"}},
+		{"fuzzed", "smtp/a_test.go", "func FuzzX() {}", nil},
+		{"fuzzed", "gate/a.go", "", nil},
 
 		{"size", "gate/a.go", long, []string{fmt.Sprintf("gate/a.go:3: long function: Long has %d lines, over %d; …", maxFunction+2, maxFunction)}},
 		{"size", "gate/a_test.go", long, nil},

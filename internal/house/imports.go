@@ -178,6 +178,7 @@ var banned = map[string]string{
 	"testing/quick":               "properties use pgregory.net/rapid",
 	"io/ioutil":                   "it is deprecated; use io and os",
 	"log":                         "log through log/slog",
+	"net/textproto":               "it takes a bare LF for a line end; read lines with our own parsers",
 }
 
 // Banned checks that nothing imports what the house has decided against.
