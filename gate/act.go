@@ -169,10 +169,11 @@ func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.
 	m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
 	env := *full
 	env.Rcpts = rcpts
-	body := rewrite.Strip(raw, *m.Header(), set.Hostname)
-	if action == sluice.Tag && set.SubjectTag != "" {
-		body = rewrite.TagSubject(body, *m.Header(), set.SubjectTag)
+	edits := rewrite.Edits{AuthServID: set.Hostname}
+	if action == sluice.Tag {
+		edits.SubjectTag = set.SubjectTag
 	}
+	body := rewrite.Edit(raw, *m.Header(), edits)
 	head := rewrite.Headers(rewrite.Options{Hostname: set.Hostname, Conn: conn, Envelope: &env, Verdict: v,
 		Action: action, Required: verdict.Points(set.Policy.TagAt), Now: now})
 	utf8, eight := highBits(raw, m.Header().Range.Off+m.Header().Range.Len)

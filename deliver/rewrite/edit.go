@@ -1,0 +1,261 @@
+package rewrite
+
+import (
+	"bytes"
+	"mime"
+	"slices"
+	"strings"
+
+	"sluice/message/header"
+)
+
+// Edits are the changes to make in a message.
+type Edits struct {
+	AuthServID string // our name in Authentication-Results; "" leaves them all
+	SubjectTag string // put before the subject; "" for none
+}
+
+// change replaces raw[off:end] by text.
+type change struct {
+	off, end int
+	text     string
+}
+
+// Edit makes changes in the header of a message and leaves its body alone. It
+// removes the fields that only we may write: X-Sluice-*, X-Spam, X-Spam-*, and
+// Authentication-Results with our authserv-id (RFC 8601 5). h must be raw's own
+// header. It returns raw itself where nothing changes.
+//
+// Two repairs keep [Headers], put on top, from running into the message: lines
+// at its very start that would continue our last field are removed, and a
+// message without any header gets the empty line that it lacks.
+func Edit(raw []byte, h header.Header, e Edits) []byte {
+	var changes []change
+	at := h.Range.Off
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		changes = lines(changes, raw, at, f.Range.Off, e.AuthServID)
+		at = f.Range.End()
+		switch {
+		case forged(f.Name, string(raw[f.ValueRange.Off:f.ValueRange.End()]), e.AuthServID):
+			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
+		case e.SubjectTag != "" && f.Is("Subject"):
+			changes = append(changes, tagged(raw, f, e.SubjectTag)...)
+		}
+	}
+	// Behind the last field may be lines that are none, or fields beyond the
+	// parser's limits: some reader may take them for header all the same.
+	changes = lines(changes, raw, at, headerEnd(raw, &h), e.AuthServID)
+	if e.SubjectTag != "" && h.Field("Subject") == nil {
+		at := h.Range.Off
+		changes = slices.Insert(changes, 0, change{at, at, "Subject: " + encodeTag(e.SubjectTag) + "\r\n"})
+	}
+	if len(h.Fields) == 0 && len(raw) > 0 && !emptyLine(raw) {
+		changes = append(changes, change{h.Range.End(), h.Range.End(), "\r\n"})
+	}
+	return apply(raw, changes)
+}
+
+func apply(raw []byte, changes []change) []byte {
+	if len(changes) == 0 {
+		return raw
+	}
+	grow := 0
+	for _, c := range changes {
+		grow += len(c.text)
+	}
+	out := make([]byte, 0, len(raw)+grow)
+	at := 0
+	for _, c := range changes {
+		out = append(append(out, raw[at:c.off]...), c.text...)
+		at = c.end
+	}
+	return append(out, raw[at:]...)
+}
+
+func emptyLine(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\n")) || bytes.HasPrefix(b, []byte("\r\n"))
+}
+
+func continues(b []byte) bool { return len(b) > 0 && (b[0] == ' ' || b[0] == '\t') }
+
+// headerEnd is where the header ends for a reader without our limits: where the
+// parser stopped in the middle of the fields, they are followed to their end.
+func headerEnd(raw []byte, h *header.Header) int {
+	end := h.Range.End()
+	for len(h.Fields) > 0 && end < len(raw) {
+		line := raw[end:lineEnd(raw, end)]
+		if bytes.HasPrefix(line, []byte("--")) || !continues(line) && !header.IsField(line) {
+			break
+		}
+		end += len(line)
+	}
+	return end
+}
+
+func lineEnd(raw []byte, at int) int {
+	if i := bytes.IndexByte(raw[at:], '\n'); i >= 0 {
+		return at + i + 1
+	}
+	return len(raw)
+}
+
+// lines looks at raw[at:end], which the parser took for no field: what begins
+// like a field of ours goes, together with the lines that continue it.
+func lines(changes []change, raw []byte, at, end int, authserv string) []change {
+	for at < end {
+		from, top := at, at == 0 && continues(raw)
+		at = lineEnd(raw, at)
+		for at < end && continues(raw[at:]) {
+			at = lineEnd(raw, at)
+		}
+		at = min(at, end)
+		name, value, _ := strings.Cut(string(raw[from:at]), ":")
+		if top || forged(strings.TrimSpace(name), value, authserv) || forged(firstWord(name), value, authserv) {
+			changes = append(changes, change{off: from, end: at})
+		}
+	}
+	return changes
+}
+
+func firstWord(s string) string {
+	if f := strings.Fields(s); len(f) > 0 {
+		return f[0]
+	}
+	return ""
+}
+
+// forged says whether a field is one that only we may write.
+func forged(name, value, authserv string) bool {
+	n := header.Lower(name)
+	switch {
+	case n == "x-spam", strings.HasPrefix(n, "x-spam-"), strings.HasPrefix(n, "x-sluice-"):
+		return true
+	case n == "authentication-results" && authserv != "":
+		id, ok := authServID(value)
+		if !ok {
+			// A reader may make more of it than we do: our name in it is
+			// enough (RFC 8601 5 lets unparseable ones go).
+			return strings.Contains(header.Lower(value), header.Lower(authserv))
+		}
+		return sameID(id, authserv)
+	}
+	return false
+}
+
+// sameID compares as names of hosts are compared, since authserv-ids are mostly
+// that (RFC 8601 2.5).
+func sameID(a, b string) bool {
+	return header.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+// authServID reads the id at the start of an Authentication-Results value
+// (RFC 8601 2.2): [CFWS] value [CFWS version] [CFWS] (";" or the end).
+func authServID(s string) (id string, ok bool) {
+	s, ok = skipCFWS(s)
+	if !ok {
+		return "", false
+	}
+	if strings.HasPrefix(s, `"`) {
+		id, s, ok = quoted(s)
+		if !ok {
+			return "", false
+		}
+	} else {
+		end := strings.IndexAny(s, " \t\r\n;(")
+		if end < 0 {
+			end = len(s)
+		}
+		id, s = s[:end], s[end:]
+	}
+	if s, ok = skipCFWS(s); !ok || id == "" {
+		return "", false
+	}
+	if v := strings.TrimLeft(s, "0123456789"); v != s { // the version
+		if s, ok = skipCFWS(v); !ok {
+			return "", false
+		}
+	}
+	return id, s == "" || s[0] == ';'
+}
+
+// quoted reads a quoted string (RFC 5322 3.2.4).
+func quoted(s string) (text, rest string, ok bool) {
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return b.String(), s[i+1:], true
+		case '\\':
+			if i++; i == len(s) {
+				return "", "", false
+			}
+			b.WriteByte(s[i])
+		case '\r', '\n': // folding
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return "", "", false
+}
+
+// skipCFWS skips white space and comments (RFC 5322 3.2.2), which nest; it
+// counts and does not recurse. Not ok: a comment does not end.
+func skipCFWS(s string) (string, bool) {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '(':
+			depth++
+		case depth > 0 && c == ')':
+			depth--
+		case depth > 0 && c == '\\':
+			i++
+		case depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n':
+			return s[i:], true
+		}
+	}
+	return "", depth == 0
+}
+
+// tagged puts the tag before a subject that does not have it yet.
+func tagged(raw []byte, f *header.Field, tag string) []change {
+	enc := encodeTag(tag)
+	value := raw[f.ValueRange.Off:f.ValueRange.End()]
+	if strings.HasPrefix(f.Value, enc) {
+		return nil
+	}
+	if strings.HasPrefix(f.Value, "=?") && strings.HasPrefix(enc, "=?") {
+		// White space between encoded words is not shown (RFC 2047 6.2).
+		enc = encodeTag(tag + " ")
+	}
+	text := " " + enc
+	first := value[:lineEnd(value, 0)]
+	switch fold := len(f.Name) + len(first) + len(text); {
+	case fold > 900: // RFC 5322 2.1.1: at most 998
+		text += "\r\n"
+		if !continues(value) {
+			text += " "
+		}
+	case !continues(value) && !emptyLine(value):
+		text += " "
+	}
+	return []change{{f.ValueRange.Off, f.ValueRange.Off, text}}
+}
+
+// encodeTag makes a tag fit for a header; what is no plain ASCII becomes encoded
+// words.
+func encodeTag(tag string) string {
+	tag = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, tag)
+	return mime.QEncoding.Encode("utf-8", strings.ToValidUTF8(tag[:min(len(tag), 200)], ""))
+}
+
+// Strip is [Edit] without a tag.
+func Strip(raw []byte, h header.Header, authserv string) []byte {
+	return Edit(raw, h, Edits{AuthServID: authserv})
+}
