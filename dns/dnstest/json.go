@@ -14,10 +14,8 @@ import (
 	"sluice/dns"
 )
 
-// parseJSON reads {name: {TYPE: [values]}}. A value is the record's data as in a
-// master file, but for TXT and SPF, where it is the text itself, or a list of
-// its strings. "TIMEOUT" or "SERVFAIL" stands for a type's values, or for a
-// name's types. A name may be an address: the PTR records of it.
+// parseJSON walks the tokens itself: package json would take the last of two
+// equal names, and tell no place of a wrong value.
 func parseJSON(file string, b []byte) (*Zone, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()

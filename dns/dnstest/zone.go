@@ -20,7 +20,7 @@ import (
 // Bounds on a zone file and on one answer.
 const (
 	maxBytes   = 32 << 20
-	maxRecords = 200_000
+	maxRecords = 100_000
 	maxCNAMEs  = 8
 )
 
@@ -57,8 +57,19 @@ func Load(path string) (*Zone, error) {
 	return Parse(path, f)
 }
 
-// Parse reads a zone in either form: one that begins with "{" is JSON. The file
-// name leads error messages.
+// Parse reads a zone in either form; the file name leads error messages.
+//
+// A file that begins with "{" is JSON, {name: {TYPE: [values]}}. A value is the
+// record's data as in a master file, but for TXT and SPF, where it is the text
+// itself, or a list of its strings. "TIMEOUT" or "SERVFAIL" stands for a type's
+// values, or for a name's types. A name may be an address: that of its PTR
+// records. A name that isn't there doesn't exist.
+//
+// Any other file is a master file (RFC 1035 5). Names without a final dot are
+// below the last $ORIGIN, or below the root where there is none; $INCLUDE is an
+// error, for a zone answers from one file.
+//
+// In both a name "*.example" answers for what isn't there below it (RFC 4592).
 func Parse(file string, r io.Reader) (*Zone, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
@@ -73,9 +84,6 @@ func Parse(file string, r io.Reader) (*Zone, error) {
 	return parseMaster(file, b)
 }
 
-// parseMaster reads an RFC 1035 5 master file. Names without a final dot are
-// below the last $ORIGIN, or below the root where there is none. $INCLUDE is an
-// error: a zone answers from one file.
 func parseMaster(file string, b []byte) (*Zone, error) {
 	z := &Zone{names: map[string]*node{}, inner: true}
 	p := wire.NewZoneParser(bytes.NewReader(b), ".", "")

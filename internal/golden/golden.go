@@ -16,9 +16,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files with what the tests produce")
 
-// Updating says whether the test run rewrites golden files.
-func Updating() bool { return *update }
-
 // Check compares got with the file at path, which is relative to the test's
 // package folder. With -update it writes the file instead, and its folder where
 // missing. A difference fails the test, which goes on.
