@@ -99,23 +99,24 @@ func bareName(text string, from, i int) (start, end int, raw string) {
 		}
 		end++
 	}
+	stop := end // nothing up to here can be a link by itself
 	for end > i && (text[end-1] == '.' || text[end-1] == '-') {
 		end--
 	}
 	if start == i || end <= i+1 {
-		return end, end, ""
+		return stop, stop, ""
 	}
 	name := text[start:end]
 	if at > 0 && at < end {
 		name = text[at+1 : end]
 		if at == start || !plausible(name) {
-			return end, end, ""
+			return stop, stop, ""
 		}
 		return start, end, "mailto:" + text[start:end]
 	}
 	www := len(name) > 4 && strings.EqualFold(name[:4], "www.") && strings.IndexByte(name[4:], '.') > 0
 	if !www && !plausible(name) {
-		return end, end, ""
+		return stop, stop, ""
 	}
 	if end < len(text) && (text[end] == '/' || text[end] == ':' || text[end] == '?') {
 		end = urlEnd(text, end)
@@ -133,6 +134,9 @@ func plausible(name string) bool {
 	dot := strings.LastIndexByte(name, '.')
 	if dot <= 0 || dot+2 >= len(name) {
 		return false
+	}
+	if c := name[dot+1]; 'A' <= c && c <= 'Z' && name[dot-1] >= 'a' {
+		return false // "end.Next sentence"
 	}
 	tld := strings.ToLower(name[dot+1:])
 	for i := 0; i < len(tld); i++ {

@@ -249,10 +249,24 @@ func (l *Link) host(h string) string {
 		}
 		return ip
 	}
-	if strings.ContainsAny(h, " \x00\t\r\n#/:<>?@[\\]^|%\"'`{}()*,;$&!+=~") || strings.Contains(h, "..") {
+	if !plainHost(h) {
 		l.Odd |= OddHost
 	}
 	return h
+}
+
+// plainHost says whether h has only letters, digits and marks that names on the
+// Internet have, and no empty label.
+func plainHost(h string) bool {
+	dot := true
+	for i := 0; i < len(h); i++ {
+		c := h[i]
+		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') || c == '.' && dot {
+			return false
+		}
+		dot = c == '.'
+	}
+	return !dot
 }
 
 // ipv4 reads an IPv4 address as browsers do: one to four numbers, decimal, octal
