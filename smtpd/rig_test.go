@@ -140,5 +140,5 @@ func (r *rig) flush() {
 
 // testConfig is a machine's configuration with limits that tests can reach.
 func testConfig() *MachineConfig {
-	return &MachineConfig{Hostname: "mx.example", Limits: Limits{}.withDefaults()}
+	return DefaultMachineConfig("mx.example")
 }

@@ -78,3 +78,8 @@ func newSettings(set Settings) *settings {
 	s.machineStressed.Limits = set.Limits.stressed()
 	return s
 }
+
+// DefaultMachineConfig is for those who run a [Machine] without a Server.
+func DefaultMachineConfig(hostname string) *MachineConfig {
+	return &MachineConfig{Hostname: hostname, Limits: Limits{}.withDefaults()}
+}
