@@ -101,9 +101,13 @@ func reasons(v *sluice.Verdict) (list, tests []string) {
 		}
 		name := word(string(c.Reason))
 		list = append(list, name+"("+points(c.Points)+"),")
-		if c.Group != sluice.GroupPrior {
-			tests = append(tests, name+",")
+		if c.Group == sluice.GroupPrior {
+			continue
 		}
+		if len(tests) > 0 {
+			name = glued + name // readers of tests= stop at a space
+		}
+		tests = append(tests, name+",")
 	}
 	if len(list) == 0 {
 		list = []string{"none,"}
@@ -122,15 +126,20 @@ func trimComma(s []string) { s[len(s)-1] = strings.TrimSuffix(s[len(s)-1], ",") 
 // block is a header being written.
 type block struct{ b []byte }
 
+// glued begins a word that is not set off by a space, though a fold may come
+// before it.
+const glued = "~"
+
 // field writes one field and folds it between words.
 func (b *block) field(name string, words ...string) {
 	b.b = append(append(b.b, name...), ':')
 	col := len(name) + 1
 	for i, w := range words {
+		w, tight := strings.CutPrefix(w, glued)
 		if i > 0 && col+1+len(w) > lineLen {
 			b.b = append(b.b, '\r', '\n', '\t')
 			col = 8
-		} else {
+		} else if !tight {
 			b.b = append(b.b, ' ')
 			col++
 		}
