@@ -52,45 +52,111 @@ func write(path string, b []byte) error {
 }
 
 // around is how many equal lines Diff shows on either side of a difference, and
-// most how many differing lines it shows in all.
+// most how many lines it shows in all.
 const (
 	around = 3
-	most   = 60
+	most   = 100
 )
 
-// Diff shows where two texts part: common lines at both ends are cut to a few,
-// the rest stands as "-" (want) and "+" (got) lines with line numbers. Control
-// bytes are quoted, so that line ends can be seen.
+// edit is one line of a comparison: ' ' for a line of both texts, '-' for one of
+// want alone, '+' for one of got alone.
+type edit struct {
+	sign byte
+	n    int // line number, in got unless the line is want's alone
+	text string
+}
+
+// Diff shows where two texts part: "-" lines of want and "+" lines of got with
+// their numbers, and a few equal lines around. Control bytes are quoted, so that
+// line ends can be seen.
 func Diff(want, got []byte) string {
-	w, g := lines(want), lines(got)
-	head := 0
-	for head < len(w) && head < len(g) && w[head] == g[head] {
-		head++
-	}
-	tail := 0
-	for tail < len(w)-head && tail < len(g)-head && w[len(w)-1-tail] == g[len(g)-1-tail] {
-		tail++
+	edits := compare(lines(want), lines(got))
+	near := make([]bool, len(edits))
+	for i, e := range edits {
+		if e.sign != ' ' {
+			for k := max(0, i-around); k <= min(len(edits)-1, i+around); k++ {
+				near[k] = true
+			}
+		}
 	}
 	var b strings.Builder
-	for i := max(0, head-around); i < head; i++ {
-		fmt.Fprintf(&b, "  %4d %s\n", i+1, visible(w[i]))
-	}
-	block(&b, '-', w, head, len(w)-tail)
-	block(&b, '+', g, head, len(g)-tail)
-	for i := len(g) - tail; i < min(len(g), len(g)-tail+around); i++ {
-		fmt.Fprintf(&b, "  %4d %s\n", i+1, visible(g[i]))
+	shown, gap := 0, false
+	for i, e := range edits {
+		switch {
+		case !near[i]:
+			gap = shown > 0
+			continue
+		case shown == most:
+			fmt.Fprintf(&b, "  …\n  (more lines differ)\n")
+			return b.String()
+		case gap:
+			b.WriteString("  …\n")
+			gap = false
+		}
+		fmt.Fprintf(&b, "%c %4d %s\n", e.sign, e.n, visible(e.text))
+		shown++
 	}
 	return b.String()
 }
 
-func block(b *strings.Builder, sign byte, ls []string, from, to int) {
-	for i := from; i < to; i++ {
-		if i-from == most {
-			fmt.Fprintf(b, "%c      … %d more lines\n", sign, to-i)
-			return
-		}
-		fmt.Fprintf(b, "%c %4d %s\n", sign, i+1, visible(ls[i]))
+// maxTable bounds the table of a comparison: larger differences are shown as one
+// block.
+const maxTable = 4 << 20
+
+// compare finds a shortest list of edits between two lists of lines by the
+// longest common subsequence of what lies between their common ends.
+func compare(want, got []string) (edits []edit) {
+	head := 0
+	for head < len(want) && head < len(got) && want[head] == got[head] {
+		edits = append(edits, edit{' ', head + 1, want[head]})
+		head++
 	}
+	tail := 0
+	for tail < len(want)-head && tail < len(got)-head && want[len(want)-1-tail] == got[len(got)-1-tail] {
+		tail++
+	}
+	w, g := want[head:len(want)-tail], got[head:len(got)-tail]
+	common := table(w, g)
+	i, k := 0, 0
+	for i < len(w) || k < len(g) {
+		switch {
+		case common != nil && i < len(w) && k < len(g) && w[i] == g[k]:
+			edits = append(edits, edit{' ', head + k + 1, g[k]})
+			i, k = i+1, k+1
+		case k == len(g) || i < len(w) && (common == nil || common[i+1][k] >= common[i][k+1]):
+			edits = append(edits, edit{'-', head + i + 1, w[i]})
+			i++
+		default:
+			edits = append(edits, edit{'+', head + k + 1, g[k]})
+			k++
+		}
+	}
+	for n := len(got) - tail; n < len(got); n++ {
+		edits = append(edits, edit{' ', n + 1, got[n]})
+	}
+	return edits
+}
+
+// table holds the length of the longest common subsequence of w[i:] and g[k:].
+// It is nil where it would be too large.
+func table(w, g []string) [][]int32 {
+	if len(w)*len(g) > maxTable {
+		return nil
+	}
+	t := make([][]int32, len(w)+1)
+	for i := range t {
+		t[i] = make([]int32, len(g)+1)
+	}
+	for i := len(w) - 1; i >= 0; i-- {
+		for k := len(g) - 1; k >= 0; k-- {
+			if w[i] == g[k] {
+				t[i][k] = t[i+1][k+1] + 1
+			} else {
+				t[i][k] = max(t[i+1][k], t[i][k+1])
+			}
+		}
+	}
+	return t
 }
 
 // lines splits after each LF and keeps the line ends: a missing last one is a
