@@ -22,7 +22,11 @@ type message struct {
 // prepare checks the octets that would leave, whatever the doors have checked:
 // the next hop may be lax about them.
 func prepare(d *sluice.Delivery) (*message, *failure) {
-	m := &message{d: d, rcpts: d.Envelope.Rcpts, size: int64(len(d.Header) + len(d.Body)), utf8: d.Utf8 || d.Envelope.SMTPUTF8}
+	m := &message{d: d, rcpts: d.Envelope.Rcpts, size: int64(len(d.Header) + len(d.Body))}
+	// SMTPUTF8 is what the sender may need, 8-bit octets are what is there: a
+	// message that turned out to be ASCII passes anywhere, and 8-bit header
+	// octets from a sender who knows no SMTPUTF8 are old mail, not new.
+	m.utf8 = d.Envelope.SMTPUTF8 && d.Utf8
 	if faults := smtp.CheckText(d.Header, 0); len(faults) > 0 || len(d.Header) > 0 && d.Header[len(d.Header)-1] != '\n' {
 		return nil, &failure{reply: ownHeadFail, final: true, err: fmt.Errorf("relay: our own header is broken: %v", faults)}
 	}
@@ -111,7 +115,7 @@ func (m *message) mail(e *extensions) string {
 	if e.EightBit && (m.eightBit || smtp.EqualFold(m.d.Envelope.Body, "8BITMIME")) {
 		params = append(params, sluice.Param{Key: "BODY", Value: "8BITMIME"})
 	}
-	if e.SMTPUTF8 && m.utf8 {
+	if e.SMTPUTF8 && (m.utf8 || m.d.Envelope.SMTPUTF8) {
 		params = append(params, sluice.Param{Key: "SMTPUTF8"})
 	}
 	return "MAIL " + mailArg(m.d.Envelope.From, e.pass(params, m.d.Envelope.Params, "RET", "ENVID"))

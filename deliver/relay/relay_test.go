@@ -43,19 +43,30 @@ func newRelay(t fataler, cfg relay.Config, servers ...*delivertest.Server) *rela
 }
 
 func delivery(body string, rcpts ...string) *sluice.Delivery {
-	d := &sluice.Delivery{ID: "id", Envelope: &sluice.Envelope{From: "from@sender.example"},
-		Header: []byte("X-Sluice-ID: id\r\n"), Body: []byte(body)}
 	if len(rcpts) == 0 {
 		rcpts = []string{"to@rcpt.example"}
 	}
-	for _, r := range rcpts {
-		d.Envelope.Rcpts = append(d.Envelope.Rcpts, sluice.Recipient{Address: r})
-	}
-	return d
+	return delivertest.Delivery(body, rcpts...)
 }
 
 // long is more than one write.
 var long = body + strings.Repeat("text\r\n", 20_000)
+
+func TestConformance(t *testing.T) {
+	for name, cfg := range map[string]relay.Config{"smtp": {}, "lmtp": {LMTP: true}, "one connection": {MaxConns: 1, Wait: time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			delivertest.TestDeliverer(t, func(t *testing.T) (sluice.Deliverer, func() []string) {
+				s := delivertest.NewServer(t, delivertest.Script{LMTP: cfg.LMTP})
+				return newRelay(t, cfg, s), func() (texts []string) {
+					for _, m := range s.Messages() {
+						texts = append(texts, string(m.Data))
+					}
+					return texts
+				}
+			})
+		})
+	}
+}
 
 const body = "Subject: x\r\n\r\nhello\r\n.dot\r\n"
 
@@ -541,6 +552,9 @@ func TestExtensionsAndParameters(t *testing.T) {
 		{"8-bit to 7-bit", []string{"SIZE"}, &sluice.Envelope{Rcpts: all.Rcpts}, "\xff\r\n", "", "", "554 5.6.3"},
 		{"utf8", []string{"SMTPUTF8", "8BITMIME"}, &sluice.Envelope{From: "ü@sender.example", SMTPUTF8: true, Rcpts: all.Rcpts}, "x\r\n", "FROM:<ü@sender.example> SMTPUTF8", "TO:<to@rcpt.example>", ""},
 		{"utf8 to ASCII", []string{"8BITMIME"}, &sluice.Envelope{Rcpts: []sluice.Recipient{{Address: "ü@rcpt.example"}}}, "x\r\n", "", "", "553 5.6.7"},
+		{"utf8 header to ASCII", []string{"8BITMIME"}, &sluice.Envelope{SMTPUTF8: true, Rcpts: all.Rcpts}, "Subject: \xc3\xbc\r\n", "", "", "553 5.6.7"},
+		{"utf8 not needed", []string{"8BITMIME"}, &sluice.Envelope{SMTPUTF8: true, Rcpts: all.Rcpts}, "x\r\n", "FROM:<>", "TO:<to@rcpt.example>", ""},
+		{"old 8-bit header", []string{"8BITMIME", "SMTPUTF8"}, &sluice.Envelope{Rcpts: all.Rcpts}, "Subject: \xc3\xbc\r\n", "FROM:<> BODY=8BITMIME", "TO:<to@rcpt.example>", ""},
 		{"too large", []string{"SIZE 5"}, &sluice.Envelope{Rcpts: all.Rcpts}, "xxxx\r\n", "", "", "552 5.3.4"},
 		{"just not too large", []string{"SIZE 6"}, &sluice.Envelope{Rcpts: all.Rcpts}, "xxxx\r\n", "FROM:<> SIZE=6", "TO:<to@rcpt.example>", ""},
 	}
@@ -548,7 +562,7 @@ func TestExtensionsAndParameters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := delivertest.NewServer(t, delivertest.Script{Extensions: tt.ext})
 			r := newRelay(t, relay.Config{}, s)
-			o := r.Deliver(t.Context(), &sluice.Delivery{Envelope: tt.env, Body: []byte(tt.body)})[0]
+			o := r.Deliver(t.Context(), &sluice.Delivery{Envelope: tt.env, Body: []byte(tt.body), Utf8: strings.HasPrefix(tt.body, "Subject: \xc3")})[0]
 			if tt.reply != "" {
 				if !strings.HasPrefix(o.Reply.String(), tt.reply) || len(s.Messages()) > 0 {
 					t.Errorf("%+v, want %s", o, tt.reply)
