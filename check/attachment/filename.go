@@ -13,12 +13,17 @@ func newName() check.Checker {
 		Name: "attachment/name", Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Cost: check.Trivial,
 		Reasons: []sluice.Reason{
 			reason.ExecutableName, reason.DoubleExtension, reason.NameDirectionOverride,
-			reason.NamePadded, reason.NameControl, reason.NameContainer, reason.NameMacro,
+			reason.NamePadded, reason.NameControl, reason.MIMENameAmbiguous, reason.NameContainer, reason.NameMacro,
 		},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		for p := range files(in.Message) {
-			for _, c := range names(p) {
+			cs := names(p)
+			for i, c := range cs {
+				// Two names that mean the same to a desktop are a slip.
+				if i > 0 && dangerous(c.kind()) != dangerous(cs[0].kind()) {
+					s.add(reason.MIMENameAmbiguous, cs[0].String()+" and "+c.String(), p)
+				}
 				for _, id := range c.faults(in.Message, p) {
 					s.add(id, c.String(), p)
 				}
@@ -27,6 +32,9 @@ func newName() check.Checker {
 		return s.list
 	})
 }
+
+// dangerous parts what runs, opens as a page or hides a program from the rest.
+func dangerous(k kind) kind { return max(k, document) }
 
 // faults lists what is wrong with one name.
 func (c candidate) faults(m *message.Message, p *message.Part) []sluice.Reason {

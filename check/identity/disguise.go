@@ -18,11 +18,7 @@ func newDisguise() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		var out []sluice.Evidence
 		h := in.Message.Header()
-		name := ""
-		if author, ok := from(in.Message); ok {
-			name = author.Name
-		}
-		for _, t := range []struct{ field, text string }{{"Subject", in.Message.View().Subject}, {"From", name}} {
+		for _, t := range []struct{ field, text string }{{"Subject", in.Message.View().Subject}, {"From", h.Decoded("From")}} {
 			m := disguise.Scan(t.text)
 			if !m.Any() {
 				continue

@@ -42,14 +42,15 @@ func newReplyTo() check.Checker {
 	})
 }
 
-// newSelf looks for mail that claims to be from its own recipient.
+// newSelf looks for mail from outside that claims to be from its own recipient.
+// Mail on disk is left out: people keep what they wrote to themselves.
 func newSelf() check.Checker {
 	return check.Func(check.Info{
 		Name: "identity/self", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Trivial,
 		Reasons: []sluice.Reason{reason.FromIsRecipient},
 	}, func(in *check.Input) []sluice.Evidence {
 		author, ok := from(in.Message)
-		if !ok || in.Envelope == nil || in.Conn != nil && (in.Conn.Auth != "" || in.Conn.Trusted) {
+		if !ok || in.Envelope == nil || in.Conn == nil || in.Conn.Auth != "" || in.Conn.Trusted || in.Conn.Stored {
 			return nil
 		}
 		for _, r := range in.Envelope.Rcpts {

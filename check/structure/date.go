@@ -28,7 +28,7 @@ func newDate() check.Checker {
 		h := in.Message.Header()
 		f := h.Field("Date")
 		if f == nil {
-			if sparse(h) {
+			if sparse(in) {
 				return nil
 			}
 			return []sluice.Evidence{check.Found(reason.DateMissing, "no Date field")}

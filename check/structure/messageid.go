@@ -12,12 +12,12 @@ import (
 func newMessageID() check.Checker {
 	return check.Func(check.Info{
 		Name: "structure/message-id", Phase: sluice.PhaseMessage, Group: sluice.GroupStructure, Cost: check.Trivial,
-		Reasons: []sluice.Reason{reason.MessageIDMissing, reason.MessageIDInvalid, reason.MessageIDHost},
+		Reasons: []sluice.Reason{reason.MessageIDMissing, reason.MessageIDInvalid},
 	}, func(in *check.Input) []sluice.Evidence {
 		h := in.Message.Header()
 		f := h.Field("Message-ID")
 		if f == nil {
-			if sparse(h) {
+			if sparse(in) {
 				return nil
 			}
 			return []sluice.Evidence{check.Found(reason.MessageIDMissing, "no Message-ID field")}
@@ -31,16 +31,7 @@ func newMessageID() check.Checker {
 		switch {
 		case !ok || !at2 || left == "" || right == "" || strings.ContainsAny(inner, " \t<>"):
 			return []sluice.Evidence{at(reason.MessageIDInvalid, quote(id), f)}
-		case oddHost(right):
-			return []sluice.Evidence{at(reason.MessageIDHost, quote(id), f)}
 		}
 		return nil
 	})
-}
-
-// oddHost says whether the right side can't be a host that mails: localhost,
-// or a bare address. Single labels are common and say nothing.
-func oddHost(host string) bool {
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasPrefix(host, "localhost.") || host == "127.0.0.1" || host == "[127.0.0.1]" || strings.Count(host, "@") > 0
 }

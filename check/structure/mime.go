@@ -36,7 +36,6 @@ var severity = map[string]sluice.Reason{
 
 	// Two readers can see different names or types of one file.
 	message.DuplicateDisposition: reason.MIMENameAmbiguous,
-	message.FilenameConflict:     reason.MIMENameAmbiguous,
 	header.ParamConflict:         reason.MIMENameAmbiguous,
 	header.ParamDuplicate:        reason.MIMENameAmbiguous,
 	header.ParamGap:              reason.MIMENameAmbiguous,

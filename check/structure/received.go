@@ -23,11 +23,11 @@ func newReceived(c Config) check.Checker {
 	}
 	return check.Func(check.Info{
 		Name: "structure/received", Phase: sluice.PhaseMessage, Group: sluice.GroupStructure, Cost: check.Cheap,
-		Reasons: []sluice.Reason{reason.ReceivedForgedOurs, reason.ReceivedSyntax},
+		Reasons: []sluice.Reason{reason.ReceivedForgedOurs},
 	}, func(in *check.Input) []sluice.Evidence {
 		h := in.Message.Header()
 		var out []sluice.Evidence
-		n, broken := 0, false
+		n := 0
 		for i := range h.Fields {
 			f := &h.Fields[i]
 			if !f.Is("Received") {
@@ -40,10 +40,6 @@ func newReceived(c Config) check.Checker {
 				// Mail that left us may come back through a list, but then the
 				// list's own host stands above us.
 				out = append(out, at(reason.ReceivedForgedOurs, quote(f.Value), f))
-			}
-			if !broken && !plausibleTrace(f.Value) {
-				broken = true
-				out = append(out, at(reason.ReceivedSyntax, quote(f.Value), f))
 			}
 		}
 		return out
@@ -65,15 +61,4 @@ func receivedBy(v string) string {
 		host = host[:j]
 	}
 	return strings.TrimSuffix(host, ".")
-}
-
-// plausibleTrace says whether a Received field has a date behind a semicolon and
-// one of the words that it is made of (RFC 5321 4.4).
-func plausibleTrace(v string) bool {
-	i := strings.LastIndexByte(v, ';')
-	if i < 0 {
-		return false
-	}
-	low := header.Lower(v[:i])
-	return strings.Contains(low, "by ") || strings.Contains(low, "from ") || strings.Contains(low, "id ") || strings.Contains(low, "with ") || strings.HasPrefix(low, "(")
 }

@@ -10,7 +10,6 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/message"
 	"sluice/message/header"
 	"sluice/reason"
 )
@@ -35,11 +34,11 @@ func at(id sluice.Reason, detail string, f *header.Field) sluice.Evidence {
 	return check.FoundAt(id, detail, f.Range, 0)
 }
 
-// sparse says whether a message has so few fields that it never went through a
-// mail system as such: exported, archived or written by hand. What is missing
-// there says nothing.
-func sparse(h *header.Header) bool {
-	return h.Field("Received") == nil && h.Field("MIME-Version") == nil && h.Field("Return-Path") == nil
+// sparse says whether a message on disk shows no trace of transport: exported,
+// archived or written by hand. What is missing there says nothing. A live
+// client gets no such excuse: its first hop is us.
+func sparse(in *check.Input) bool {
+	return in.Conn != nil && in.Conn.Stored && in.Message.Header().Field("Received") == nil
 }
 
 // newLoop stops mail that runs in circles (RFC 5321 6.3: at least 100 hops).
@@ -56,14 +55,16 @@ func newLoop() check.Checker {
 	})
 }
 
-// once lists the fields that may stand once at most (RFC 5322 3.6).
-var once = [...]string{"From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References", "Subject", "Date"}
+// once lists the fields that may stand once at most (RFC 5322 3.6) and mean
+// something to readers. In-Reply-To and References are left out: patch mailers
+// repeat them.
+var once = [...]string{"From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "Subject", "Date"}
 
 // newBasic looks at the fields that every message has, or has once.
 func newBasic() check.Checker {
 	return check.Func(check.Info{
 		Name: "structure/basic", Phase: sluice.PhaseMessage, Group: sluice.GroupStructure, Cost: check.Trivial,
-		Reasons: []sluice.Reason{reason.ToMissing, reason.ToUndisclosed, reason.FieldDuplicate, reason.MIMEVersionMissing},
+		Reasons: []sluice.Reason{reason.ToMissing, reason.ToUndisclosed, reason.FieldDuplicate},
 	}, func(in *check.Input) []sluice.Evidence {
 		h := in.Message.Header()
 		var out []sluice.Evidence
@@ -74,10 +75,7 @@ func newBasic() check.Checker {
 				break
 			}
 		}
-		if f := h.Field("Content-Type"); f != nil && h.Field("MIME-Version") == nil && !sparse(h) {
-			out = append(out, at(reason.MIMEVersionMissing, "Content-Type without MIME-Version", f)) // RFC 2045 4
-		}
-		return append(out, recipients(in.Message, h)...)
+		return append(out, recipients(in, h)...)
 	})
 }
 
@@ -96,15 +94,15 @@ func second(h *header.Header, name string) *header.Field {
 
 // recipients looks at To and Cc. Lists and mail of the null sender may have
 // neither; RFC 5322 3.6 asks for none of them.
-func recipients(m *message.Message, h *header.Header) []sluice.Evidence {
+func recipients(in *check.Input, h *header.Header) []sluice.Evidence {
 	to := h.Field("To")
 	if to == nil && h.Field("Cc") == nil {
-		if sparse(h) || h.Field("List-Id") != nil || h.Field("Resent-To") != nil || h.Field("Apparently-To") != nil || h.Field("Newsgroups") != nil {
+		if sparse(in) || h.Field("List-Id") != nil || h.Field("Resent-To") != nil || h.Field("Apparently-To") != nil || h.Field("Newsgroups") != nil {
 			return nil
 		}
 		return []sluice.Evidence{check.Found(reason.ToMissing, "neither To nor Cc")}
 	}
-	if to != nil && h.Field("Cc") == nil && len(m.Addresses("To")) == 0 {
+	if to != nil && h.Field("Cc") == nil && len(in.Message.Addresses("To")) == 0 {
 		v := strings.ToLower(to.Value)
 		if strings.Contains(v, "undisclosed") || strings.Contains(v, "recipient") || v == "" {
 			return []sluice.Evidence{at(reason.ToUndisclosed, quote(to.Value), to)}

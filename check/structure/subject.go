@@ -23,7 +23,7 @@ func newSubject() check.Checker {
 		}
 		s := strings.TrimSpace(in.Message.View().Subject)
 		var out []sluice.Evidence
-		if replyPrefix(s) && fakeReply(h) {
+		if replyPrefix(s) && !sparse(in) && fakeReply(h) {
 			out = append(out, at(reason.SubjectFakeReply, quote(s), f))
 		}
 		if shouts(s) {
@@ -47,15 +47,14 @@ func replyPrefix(s string) bool {
 }
 
 // fakeReply says whether a modern mail program would have left a trace of the
-// message that this one answers. Lists and old programs drop References, so
-// only mail that names its program, or none, but carries MIME, counts.
+// message that this one answers. List software drops References.
 func fakeReply(h *header.Header) bool {
 	for _, name := range []string{"References", "In-Reply-To", "Thread-Index", "List-Id", "X-Mailing-List", "List-Post", "X-BeenThere", "Mailing-List", "X-Original-Message-ID"} {
 		if h.Field(name) != nil {
 			return false
 		}
 	}
-	return !sparse(h)
+	return true
 }
 
 // shouts says whether a subject of some length is all upper case and pressing.

@@ -9,8 +9,9 @@ import (
 	"sluice/reason"
 )
 
-// Hidden text counts when it is prose and not a preheader or a block for other
-// screens: this many words, and so large a share of the text that is shown.
+// Hidden text counts when it is prose and not a preheader or the same block for
+// another screen: this many words that the reader doesn't see anywhere, and so
+// large a share of those that are shown.
 const (
 	hiddenWords = 80
 	hiddenShare = 0.5
@@ -27,21 +28,34 @@ func newHidden() check.Checker {
 		if len(v.Hidden) < 3*hiddenWords {
 			return nil
 		}
-		hidden, shown := words(v.Hidden), words(v.Text)
-		if hidden < hiddenWords || float64(hidden) < hiddenShare*float64(shown) {
+		shown := words(v.Text)
+		known := map[string]bool{}
+		for _, w := range shown {
+			known[w] = true
+		}
+		hidden, fresh := words(v.Hidden), 0
+		for _, w := range hidden {
+			if !known[w] {
+				fresh++
+			}
+		}
+		if fresh < hiddenWords || float64(fresh) < hiddenShare*float64(len(shown)) {
 			return nil
 		}
-		return []sluice.Evidence{check.Found(reason.TextHidden, fmt.Sprintf("%d words hidden, %d shown", hidden, shown))}
+		return []sluice.Evidence{check.Found(reason.TextHidden, fmt.Sprintf("%d of %d hidden words are nowhere in the %d shown", fresh, len(hidden), len(shown)))}
 	})
 }
 
-// words counts words of three letters or more: padding isn't prose.
-func words(s string) int {
-	n := 0
+// words lists the first few thousand words of three to thirty letters: padding
+// and addresses aren't prose.
+func words(s string) []string {
+	var out []string
 	for w := range strings.FieldsSeq(s) {
-		if len(w) >= 3 {
-			n++
+		if len(w) >= 3 && len(w) <= 30 && !strings.ContainsAny(w, "/@{}=<>") {
+			if out = append(out, strings.ToLower(w)); len(out) == 5000 {
+				break
+			}
 		}
 	}
-	return n
+	return out
 }

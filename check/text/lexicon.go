@@ -52,26 +52,30 @@ var phrases = map[theme]string{
 		million u.s dollars|million u.s. dollars|us dollars|u.s. dollars|united states dollars|hundred thousand dollars|hundred thousand united|thousand united states
 		millionen euro|millionen dollar|millions de dollars|millions d'euros|millones de dolares|millones de euros|milhoes de dolares|milioni di dollari|milioni di euro`,
 	themeDeath: `next of kin|late client|late husband|late father|my late|deceased|deceased client|widow|plane crash|esophageal cancer|oesophageal cancer|cancer of the|terminal illness
-		without a will|auto crash|died in|no known relative|nachster angehoriger|naechster angehoeriger|verstorbenen|veuve|decede|defunt|fallecido|viuda|falecido|vedova|defunto`,
+		late parents|late old client|your late|same surname|similar surname|surname identity|the deceased|breast cancer|died of cancer|dying widow|long term illness|critical illness
+		untimely death|lost his life|without a will|no written will|auto crash|died in|no known relative|nachster angehoriger|naechster angehoeriger|verstorbenen|verstorbener|veuve|decede|defunt|fallecido|viuda|falecido|vedova|defunto`,
 	themeBank: `security company|dormant account|foreign account|bank draft|atm card|atm visa card|atm master card|western union|moneygram|money gram|remittance|central bank|reserve bank
 		bank of africa|wire transfer|fund transfer|transfer of the fund|transfer the fund|transfer of the money|transfer this money|transfer this fund|transfer the sum|consignment
+		bank of benin|uba bank|united bank of|atm machine|nominated bank|nominated account|account officer|huge deposit|with my bank|in my bank|our bank|money transfer|payment department|deposited here
 		trunk box|trunk boxes|cashier's check|certified bank|offshore account|bank account|your account for|account details|receiving account|fixed deposit|deposited the sum|deposited the fund
 		uberweisung der|sicherheitsfirma|compte bancaire|virement de|cuenta bancaria|conta bancaria|conto bancario`,
 	themeClaim: `beneficiary|beneficiaries|inheritance|inherit|unclaimed|your fund|your funds|the funds|the said fund|compensation fund|claims agent|claim agent|fiduciary agent|won the sum|lottery
 		winning notification|lucky winner|lucky winners|winning number|winning numbers|ballot|donation|donate|charity work|charity organization|orphanages|payment file|overdue payment
-		contract payment|over-invoiced|erbschaft|begunstigter|gewinnbenachrichtigung|spende|heritage|beneficiaire|don de|loterie|herencia|beneficiario|loteria|donacion|heranca|eredita|beneficiario`,
+		contract payment|contract fund|contract funds|over-invoiced|fund beneficiary|outstanding payment|been donated to you|donated to you|a donation of|am donating|donate this money|approved to receive
+		compensation fund of|payment funds|approval payment|release of your|funds released|your long awaited|total sum of|the sum of|an sie gespendet|eine spende|spende von|nicht beanspruchten|erbschaft|begunstigter|gewinnbenachrichtigung|spende|heritage|beneficiaire|don de|loterie|herencia|beneficiario|loteria|donacion|heranca|eredita|beneficiario`,
 	themeSecrecy: `strictly confidential|top confidential|highly confidential|utmost confidence|utmost secrecy|utmost confidentiality|keep this confidential|strict confidence|confidential business
 		confidentiality|top secret|mutual benefit|mutually beneficial|business proposal|business proposition|business transaction|risk free|risk-free|hitch free|hitch-free|your urgent response
-		urgent reply|urgent response|your assistance|need your assistance|seek your assistance|god fearing|trustworthy|honest person|trusted person|your sincere|streng vertraulich
+		can i trust you|trust worthy|beneficial to both of us|beneficial to both|contact me urgently|contact me for more|reply me|very urgent|for more details contact|for more info contact|into your privacy
+		with due respect|still waiting for your|life changing|this is real|urgent reply|urgent response|your assistance|need your assistance|seek your assistance|god fearing|trustworthy|honest person|trusted person|your sincere|streng vertraulich
 		strictement confidentiel|estrictamente confidencial|estritamente confidencial`,
 	themePersona: `barrister|diplomat|diplomatic|attorney at law|solicitor to|united nations|international monetary fund|director of operations|director of operation|foreign operations|remittance department
-		branch manager|bank manager|auditor|army general|my name is mr|my name is mrs|my name is miss|my name is dr|my name is barr|i am mr|i am mrs|i am miss|i am dr|i am barr|i am engineer|i am engr
+		imf|federal reserve|account manager|secretary general|rechtsanwalt|lawyer by profession|mein name ist|sheikh|director general|branch manager|bank manager|auditor|army general|my name is mr|my name is mrs|my name is miss|my name is dr|my name is barr|i am mr|i am mrs|i am miss|i am dr|i am barr|i am engineer|i am engr
 		this is mr|this is mrs|mr. president|former president|head of state|minister of|prince|princess|son of the late|daughter of the late|ich bin herr|ich bin frau|je suis madame|je suis mme|soy el senor|soy la senora`,
 	themeDetails: `your full name|full names|your full names|your telephone number|your phone number|your private telephone|your direct telephone|telephone and fax|phone and fax|your home address|your contact address
 		your occupation|your age|marital status|copy of your passport|means of identification|your international passport|identity card|vollstandiger name|nom complet|nombre completo|nome completo`,
 	themeGreeting: `dear friend|my dear friend|dear beloved|beloved one|beloved in christ|dear beneficiary|dear winner|dear sir/madam|dear sir / madam|attention: beneficiary|attn: beneficiary|attention beneficiary
 		attn: beneficiaries|my dear|dearest|dearest one|god bless|may god|calvary greetings|compliments of the season|greetings to you|greetings in the name|good day to you|i know this will come|this letter may come
-		may come to you as a surprise|come to you as a surprise|i got your contact|got your email|contact through|lieber freund|cher ami|querido amigo|caro amigo`,
+		dear fund beneficiary|attn dear|attn: dear|attention dear|greetings dear|hello dear|my name is.|may come to you as a surprise|come to you as a surprise|i got your contact|got your email|contact through|lieber freund|cher ami|querido amigo|caro amigo`,
 	themeShare: `% of the total|percent of the total|% of the sum|% of this money|% for you|% will be for|40% of|30% of the|25% of the|20% of the total|your share|for your share|share the money|sharing ratio|sharing percentage|percentage for you`,
 
 	themeAccountThreat: `account will be suspended|account will be closed|account will be deactivated|account will be terminated|account will be disabled|account will be locked|account will be deleted

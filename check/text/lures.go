@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"strings"
 
 	"sluice"
@@ -25,7 +26,11 @@ func newLures() check.Checker {
 		if len(text) > maxFold {
 			text = text[:maxFold]
 		}
-		f := lex.search(fold(v.Subject + "\n" + text))
+		folded := fold(v.Subject + "\n" + text)
+		f := lex.search(folded)
+		if !f.has[themeMoney] && (bigSum(text) || millions(folded)) {
+			f.has[themeMoney], f.first[themeMoney] = true, "a sum of millions"
+		}
 		var out []sluice.Evidence
 		for _, story := range []func(*found, *message.View, string) (sluice.Reason, string){advanceFee, extortion, credential, callback} {
 			if id, detail := story(f, v, text); id != "" {
@@ -37,10 +42,7 @@ func newLures() check.Checker {
 }
 
 // advanceFee: a stranger, a sum of money, and a reason why it will be yours.
-func advanceFee(f *found, _ *message.View, text string) (sluice.Reason, string) {
-	if !f.has[themeMoney] && bigSum(text) {
-		f.has[themeMoney], f.first[themeMoney] = true, "a sum of millions"
-	}
+func advanceFee(f *found, _ *message.View, _ string) (sluice.Reason, string) {
 	n, detail := f.count(themeMoney, themeDeath, themeBank, themeClaim, themeSecrecy, themePersona, themeDetails, themeGreeting, themeShare)
 	switch {
 	case !f.has[themeMoney] && n < 6:
@@ -79,6 +81,32 @@ func bigSum(s string) bool {
 		i = j
 	}
 	return false
+}
+
+// millions finds a number with "million" behind it and a currency at either end:
+// "$10.5million", "gbp 6.350 million", "2 millionen us-dollar".
+func millions(folded []byte) bool {
+	for at := 0; ; {
+		i := bytes.Index(folded[at:], []byte("mill"))
+		if i < 0 {
+			return false
+		}
+		i += at
+		at = i + 4
+		start := i
+		for start > 0 && (folded[start-1] == ' ' || folded[start-1] == '.' || folded[start-1] == ',' || digit(folded[start-1])) {
+			start--
+		}
+		if !bytes.ContainsAny(folded[start:i], "0123456789") {
+			continue
+		}
+		near := folded[max(0, start-4):min(len(folded), i+24)]
+		for _, c := range []string{"$", "€", "£", "usd", "eur", "gbp", "dollar", "pound"} {
+			if bytes.Contains(near, []byte(c)) {
+				return true
+			}
+		}
+	}
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }

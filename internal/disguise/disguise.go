@@ -135,6 +135,9 @@ func (s *scanner) rune(r rune, at int) {
 		s.latin++
 		s.marks.Styled++
 		s.mark(at)
+	case r >= 0x334 && r <= 0x338: // struck through, a decoration
+		s.marks.Styled++
+		s.mark(at)
 	case r == 0x00ad || r >= 0x300 && r <= 0x36f:
 		// A soft hyphen or an accent is part of the word.
 	case r >= 0xc0 && r <= 0x24f && r != '×' && r != '÷':
@@ -177,8 +180,13 @@ func styled(r rune) bool {
 		r >= 0x1f110 && r <= 0x1f169, // parenthesised, squared, negative circled
 		r >= 0x1f170 && r <= 0x1f189: // negative squared; A, B, O, P are emoji too
 		return r != 0x1f170 && r != 0x1f171 && r != 0x1f17e && r != 0x1f17f
-	case r >= 0x1d00 && r <= 0x1d22: // small capitals
+	case r >= 0x1d00 && r <= 0x1d22, r == 0xa730, r == 0xa731: // small capitals
 		return true
+	case r >= 0x250 && r <= 0x2af: // small capitals among the phonetic letters
+		switch r {
+		case 0x262, 0x26a, 0x274, 0x276, 0x280, 0x281, 0x28f, 0x299, 0x29c, 0x29f:
+			return true
+		}
 	}
 	return false
 }

@@ -31,6 +31,8 @@ func TestScan(t *testing.T) {
 		{"accents", "Crème brûlée, Ångström, naïve, ĳs", disguise.Marks{First: -1}},
 		{"decomposed accents", "Cre\u0300me bru\u0302lée", disguise.Marks{First: -1}},
 		{"mathematical bold", "𝐏𝐚𝐲", disguise.Marks{Styled: 3, First: 0}},
+		{"small capitals", "ʟᴏᴡᴇ", disguise.Marks{Styled: 4, First: 0}},
+		{"struck through", "P\u0336h\u0336", disguise.Marks{Styled: 2, First: 1}},
 		{"full-width", "ＰＡＹ", disguise.Marks{Styled: 3, First: 0}},
 		{"blood group emoji", "🅰 🅱", disguise.Marks{First: -1}},
 		{"override", "gnp\u202eexe", disguise.Marks{Bidi: 1, First: 3}},

@@ -1,0 +1,113 @@
+package link
+
+import (
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/internal/domains"
+	"sluice/message/links"
+	"sluice/reason"
+)
+
+// newMismatch compares what a link shows with where it leads: a text that is
+// itself an address of another organisation.
+func newMismatch() check.Checker {
+	return check.Func(check.Info{
+		Name: "link/mismatch", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
+		Reasons: []sluice.Reason{reason.LinkTextMismatch, reason.LinkTextTracked},
+	}, func(in *check.Input) []sluice.Evidence {
+		var s statements
+		us := ""
+		all := clickable(in.Message.View())
+		for _, l := range all {
+			if l.Source != links.FromAnchor || !web(l) || l.Host == "" {
+				continue
+			}
+			shown := shownHost(l.Text)
+			if shown == "" || org(shown) == org(l.Host) || domains.Rewriter(l.Host) || domains.Shortener(shown) {
+				continue
+			}
+			if us == "" {
+				us = author(in.Message)
+			}
+			// Senders count the clicks at their own host or at a service, whatever
+			// a link shows; so does who poses as them, but authentication tells
+			// those.
+			id := sluice.Reason(reason.LinkTextMismatch)
+			if _, bare := address(l.Host); !bare && (org(l.Host) == us || counter(all, org(l.Host))) {
+				id = reason.LinkTextTracked
+			}
+			s.add(id, l, "shows "+quote(shown)+" and leads to "+quote(l.Host))
+		}
+		return s.list
+	})
+}
+
+// counter says whether most of many links go through one place: what leads
+// there says nothing of one link.
+func counter(all []*links.Link, place string) bool {
+	same, other := 0, 0
+	for _, l := range all {
+		switch {
+		case l.Source != links.FromAnchor || !web(l):
+		case org(l.Host) == place:
+			same++
+		default:
+			other++
+		}
+	}
+	return same >= 4 && same >= 3*other
+}
+
+func org(host string) string { return links.OrgDomain(host) }
+
+// shownHost is the host of an address that is the whole of a link's text, or ""
+// where the text is something else.
+func shownHost(text string) string {
+	text = strings.Trim(text, " \t\r\n<>()[]\"'.,:;\u00a0\u200b")
+	if len(text) < 4 || len(text) > 400 || !strings.Contains(text, ".") || strings.ContainsAny(text, " @\n\t") {
+		return ""
+	}
+	low := strings.ToLower(text)
+	if !strings.HasPrefix(low, "http") && !strings.Contains(low, "://") {
+		host, _, _ := strings.Cut(low, "/")
+		if !likelySite(host) {
+			return ""
+		}
+		text = "http://" + text
+	}
+	l := links.Parse(text)
+	if !web(&l) || !strings.Contains(l.Host, ".") || !domains.KnownTLD(l.Host) {
+		return ""
+	}
+	if _, ip := address(l.Host); ip {
+		return ""
+	}
+	return l.Host
+}
+
+// likelySite tells a site's name from a file's ("report.py") or a program's
+// ("Node.js", "ASP.NET"): it begins with www, or ends as sites mostly do.
+func likelySite(host string) bool {
+	if strings.HasPrefix(host, "www.") {
+		return true
+	}
+	name, tld, ok := cutLastDot(host)
+	if !ok || name == "" || strings.EqualFold(host, "asp.net") || strings.EqualFold(host, "booking.com") {
+		return false
+	}
+	switch tld {
+	case "com", "net", "org", "edu", "gov", "info", "biz", "de", "uk", "fr", "it", "es", "nl", "br", "ca", "au", "jp", "cn", "in", "ch", "at", "be", "dk", "no", "fi", "se", "cz", "eu", "us":
+		return true
+	}
+	return false
+}
+
+func cutLastDot(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, '.')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}

@@ -1,0 +1,76 @@
+package link
+
+import (
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/internal/domains"
+	"sluice/message/links"
+	"sluice/reason"
+)
+
+// newPlace looks at the kind of place where links lead: shorteners, free web
+// space, open redirectors, cheap top-level domains. Honest mail leads there
+// too, so each counts little.
+func newPlace() check.Checker {
+	return check.Func(check.Info{
+		Name: "link/place", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
+		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD},
+	}, func(in *check.Input) []sluice.Evidence {
+		var s statements
+		us, asked := "", false
+		for _, l := range clickable(in.Message.View()) {
+			if !web(l) || l.Host == "" {
+				continue
+			}
+			if domains.Shortener(l.Host) {
+				s.add(reason.LinkShortener, l, quote(l.Host))
+				continue
+			}
+			if domains.FreeHost(l.Host) {
+				if !asked {
+					us, asked = author(in.Message), true
+				}
+				if org(l.Host) != us {
+					s.add(reason.LinkFreeHost, l, quote(l.Host))
+				}
+			}
+			if domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) { // "sendmail.cf" is a file
+				s.add(reason.LinkRiskyTLD, l, quote(l.Host))
+			}
+			if to := redirects(l); to != "" {
+				s.add(reason.LinkRedirect, l, quote(l.Host)+" leads on to "+quote(to))
+			}
+		}
+		return s.list
+	})
+}
+
+// redirectors are well-known sites that lead anywhere, by the beginning of the
+// path that does it.
+var redirectors = map[string]string{
+	"google.com": "/url?", "google.de": "/url?", "google.co.uk": "/url?", "google.fr": "/url?", "bing.com": "/ck/a?", "duckduckgo.com": "/l/?",
+	"youtube.com": "/redirect?", "facebook.com": "/l.php?", "linkedin.com": "/redir/", "adobe.com": "/r/", "baidu.com": "/link?",
+	"doubleclick.net": "", "googleadservices.com": "/pagead/", "yandex.ru": "/clck/", "t.umblr.com": "/redirect?", "slack-redir.net": "/link?",
+}
+
+// redirects returns where a well-known redirector leads, as far as it says so.
+func redirects(l *links.Link) string {
+	begin, ok := redirectors[org(l.Host)]
+	if !ok || !strings.HasPrefix(l.Path, begin) {
+		return ""
+	}
+	low := strings.ToLower(l.Path)
+	for _, mark := range []string{"=http://", "=https://", "=http%3a%2f%2f", "=https%3a%2f%2f", "?http://", "?https://"} {
+		i := strings.Index(low, mark)
+		if i < 0 {
+			continue
+		}
+		target := strings.NewReplacer("%3A", ":", "%3a", ":", "%2F", "/", "%2f", "/").Replace(l.Path[i+1 : min(len(l.Path), i+500)])
+		if t := links.Parse(target); t.Host != "" && org(t.Host) != org(l.Host) {
+			return t.Host
+		}
+	}
+	return ""
+}
