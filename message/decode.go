@@ -80,7 +80,7 @@ var b64Class = func() (t [256]byte) {
 // at padding, some skip junk, some stop at it.
 func (p *parser) checkBase64(part *Part, b []byte) {
 	off := part.Body.Off
-	digits, pads, line := 0, 0, 0
+	digits, pads := 0, 0
 	for i, c := range b {
 		v := b64Class[c]
 		if v < 64 {
@@ -93,21 +93,15 @@ func (p *parser) checkBase64(part *Part, b []byte) {
 				digits, pads = 0, 0
 			}
 			digits++
-			line++
 			continue
 		}
 		switch {
-		case c == '\n':
-			line = 0
 		case v == b64Pad:
 			if pads++; digits%4 == 0 && pads == 1 && digits == 0 {
 				p.defect(Base64Padding, span(off+i, 1), part.Index, "", true)
 			}
 		case v == b64Junk:
 			p.defect(Base64Junk, span(off+i, 1), part.Index, "", true)
-		}
-		if line == longLine {
-			p.defect(Base64LongLine, span(off+i, 1), part.Index, "", false)
 		}
 	}
 	switch {

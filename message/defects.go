@@ -55,7 +55,6 @@ const (
 	Base64Padding    = "BASE64_PADDING_INSIDE"
 	Base64AfterEnd   = "BASE64_DATA_AFTER_PADDING"
 	Base64NoPadding  = "BASE64_MISSING_PADDING"
-	Base64LongLine   = "BASE64_LONG_LINE"
 	QuotedBroken     = "QUOTED_PRINTABLE_BROKEN"
 	UuencodedText    = "UUENCODED_IN_TEXT"
 	UnknownCharset   = "UNKNOWN_CHARSET"
@@ -162,7 +161,6 @@ func DefectCodes() []DefectCode {
 		{Base64Padding, "padding in the middle of base64"},
 		{Base64AfterEnd, "data behind the padding of base64"},
 		{Base64NoPadding, "base64 that stops within a group of four"},
-		{Base64LongLine, "base64 lines over 998 bytes"},
 		{QuotedBroken, "an \"=\" in quoted-printable that isn't followed by two hex digits or a line end"},
 		{UuencodedText, "a uuencoded file inside text"},
 		{UnknownCharset, "an unknown charset label"},

@@ -349,7 +349,7 @@ func (p *parser) guessBoundary(at int) string {
 		}
 		end := p.lineEnd(at)
 		line := bytes.TrimRight(p.raw[at:end], " \t\r\n")
-		if len(line) > 4 && len(line) < 200 && line[0] == '-' && line[1] == '-' && line[2] != ' ' && end < len(p.raw) {
+		if len(line) > 2 && len(line) < 200 && line[0] == '-' && line[1] == '-' && line[2] != ' ' && end < len(p.raw) {
 			next := p.raw[end:p.lineEnd(end)]
 			if header.IsField(next) {
 				return string(line[2:])

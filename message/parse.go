@@ -227,7 +227,7 @@ func (p *parser) scan(leaf *Part, pos int, hit *delim) (*Part, int) {
 		if child == nil {
 			return nil, 0
 		}
-		if o.closed {
+		if o.closed || parent.guessed {
 			child.Ghost = true
 		}
 		return child, d.end

@@ -170,8 +170,10 @@ func lookup(label string) (kind, encoding.Encoding) {
 	case "replacement":
 		return unknown, nil
 	}
-	if enc, err := htmlindex.Get(alias(label)); err == nil && enc != encoding.Replacement {
-		return tableKind, enc
+	for _, l := range [2]string{label, alias(label)} {
+		if enc, err := htmlindex.Get(l); err == nil && enc != encoding.Replacement {
+			return tableKind, enc
+		}
 	}
 	if enc, err := ianaindex.MIME.Encoding(label); err == nil && enc != nil {
 		return tableKind, enc
