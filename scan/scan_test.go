@@ -280,3 +280,22 @@ func FuzzMailbox(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkMailbox(b *testing.B) {
+	box := bytes.Repeat([]byte(mbox+"\n\n"), 10_000)
+	b.SetBytes(int64(len(box)))
+	for b.Loop() {
+		n := 0
+		if err := split(newReader(box), 0, func(extent, bool) bool { n++; return true }); err != nil || n != 30_000 {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+func BenchmarkNewMail(b *testing.B) {
+	in := bytes.Repeat([]byte(strings.Repeat("x", 70)+"\n"), 150)
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		NewMail(in)
+	}
+}

@@ -119,15 +119,18 @@ func Fuzzed(m *Module) []Finding {
 	return out
 }
 
-func (p *Package) fuzzed() bool {
+func (p *Package) fuzzed() bool { return len(p.fuzzTargets()) > 0 }
+
+// fuzzTargets are the names of the package's fuzz targets.
+func (p *Package) fuzzTargets() (names []string) {
 	for _, f := range p.Files {
 		for _, d := range f.AST.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && f.Test && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Fuzz") {
-				return true
+				names = append(names, fn.Name.Name)
 			}
 		}
 	}
-	return false
+	return names
 }
 
 // The longest function and package, in lines of code that is neither generated

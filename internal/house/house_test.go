@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -37,6 +38,33 @@ func TestModule(t *testing.T) {
 				t.Error(f)
 			}
 		})
+	}
+}
+
+// TestFuzzScript checks that the script which CI runs finds every fuzz target.
+func TestFuzzScript(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash: ", err)
+	}
+	out, err := exec.Command("bash", root+"/scripts/fuzz", "--list").Output()
+	if err != nil {
+		t.Fatalf("scripts/fuzz --list: %v", err)
+	}
+	m, err := Load(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, p := range m.Packages {
+		for _, name := range p.fuzzTargets() {
+			want = append(want, p.Dir+" "+name)
+		}
+	}
+	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	slices.Sort(want)
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("targets in the source and in scripts/fuzz (-source +script):\n%s", d)
 	}
 }
 
