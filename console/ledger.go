@@ -30,7 +30,7 @@ type hardLine struct {
 type line struct {
 	ID, Words, Detail, Group, Phase, State string
 	Points                                 float64
-	X, W                                   float64 // the bar, in thousandths of the width
+	X, W                                   float64 // the bar, in hundredths of the width
 	Against                                bool    // speaks against the message
 	Prior                                  bool
 }
@@ -39,9 +39,6 @@ type mark struct {
 	Name string
 	X    float64
 }
-
-// bars is the width of the drawing.
-const bars = 1000
 
 // newLedger lays a verdict out. The prior comes first, as in a sum that is begun
 // with what is known of any message; the rest keeps its order.
@@ -95,8 +92,8 @@ func (l *ledger) scale(low, high float64, marks []Mark) {
 		}
 	}
 	low, high = low-air, high+air
-	f := bars / (high - low)
-	place := func(x *line) { x.X, x.W = round((x.X-low)*f), round(math.Max(x.W*f, 2)) }
+	f := 100 / (high - low)
+	place := func(x *line) { x.X, x.W = round((x.X-low)*f), round(math.Max(x.W*f, 0.3)) }
 	for i := range l.Lines {
 		place(&l.Lines[i])
 	}
@@ -118,7 +115,7 @@ func prior(c sluice.Contribution) int {
 
 func tenths(f float64) int { return int(math.Round(10 * f)) }
 
-func round(f float64) float64 { return math.Round(10*f) / 10 }
+func round(f float64) float64 { return math.Round(100*f) / 100 }
 
 // words are the catalogue's for the admin, "" for a reason it doesn't know (any
 // more).

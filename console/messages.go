@@ -238,19 +238,17 @@ func recipients(r *sluice.Record) []recipientRow {
 	}
 	for _, o := range r.Outcomes {
 		x := row(o.Recipient)
+		x.Bad = !o.Delivered()
 		switch {
 		case o.Unknown:
-			x.Outcome, x.Bad = "no answer after the final dot: it may have arrived", true
+			x.Outcome = "no answer after the final dot: it may have arrived"
 		case o.Delivered():
 			x.Outcome = "next hop: " + o.Reply.String()
-		default:
-			x.Bad = true
-			if o.Reply.Code != 0 {
-				x.Outcome = o.Reply.String()
-			}
-			if o.Err != nil {
-				x.Outcome += " (" + o.Err.Error() + ")"
-			}
+		case o.Reply.Code != 0:
+			x.Outcome = o.Reply.String()
+		}
+		if o.Err != nil {
+			x.Outcome += " (" + o.Err.Error() + ")"
 		}
 	}
 	return rows

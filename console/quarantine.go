@@ -61,12 +61,16 @@ type quarantinedPage struct {
 	Text               []string
 	HasHTML, Cut       bool
 	Files              []filePart
+	Links              []linkRow
 	Source             []string
 	CanRelease, CanDel bool
 	Act                string // on the page that asks for confirmation
 }
 
 type headerField struct{ Name, Value string }
+
+// linkRow is a link as words; it is never made to work.
+type linkRow struct{ Text, URL string }
 
 type filePart struct {
 	Name, Type string
@@ -125,7 +129,7 @@ func (p *quarantinedPage) read(raw []byte) {
 			break
 		}
 		f := &m.Header().Fields[i]
-		p.Fields = append(p.Fields, headerField{explain.Escape(f.Name, 80), explain.Escape(m.Header().Fields[i].Value, 2000)})
+		p.Fields = append(p.Fields, headerField{explain.Escape(f.Name, 80), explain.Escape(strings.ReplaceAll(f.Value, "\t", " "), 2000)})
 	}
 	view := m.View()
 	p.Text, p.HasHTML = lines(view.Text), view.HasHTML
@@ -134,6 +138,12 @@ func (p *quarantinedPage) read(raw []byte) {
 			break
 		}
 		p.Files = append(p.Files, filePart{escape(a.Filename), escape(a.Type), int64(a.Body.Len)})
+	}
+	for _, l := range view.Links {
+		if len(p.Links) == 100 {
+			break
+		}
+		p.Links = append(p.Links, linkRow{escape(strings.Join(strings.Fields(l.Text), " ")), escape(l.Raw)})
 	}
 	p.Source = lines(string(raw[:min(len(raw), 128<<10)]))
 	p.Cut = int64(len(raw)) < p.Q.Size
