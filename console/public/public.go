@@ -122,6 +122,10 @@ func New(cfg Config) (http.Handler, error) {
 // limit bounds how often one address may ask.
 func (s *site) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/assets/") { // cheap, and part of a page already counted
+			next.ServeHTTP(w, r)
+			return
+		}
 		if wait, ok := s.limiter.Allow(web.Client(r, s.cfg.Proxies), s.cfg.Clock()); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 			http.Error(w, "Too many requests from your address; please wait a little.", http.StatusTooManyRequests)
