@@ -155,6 +155,7 @@ func (m *Machine) sayHello(r sluice.Reply) {
 	}
 	m.greeted = true
 	if !m.esmtp {
+		m.offer = sluice.Extensions{Size: m.offer.Size} // nobody was told of the others
 		m.out = smtp.AppendReply(m.out, 250, "", m.cfg.Hostname)
 		return
 	}

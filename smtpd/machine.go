@@ -485,6 +485,8 @@ func (m *Machine) swallowLine(in []byte) int {
 		m.reply(r)
 		return n
 	}
+	m.off += int64(n) // as in nextCommand
 	m.fail(r.Code, r.Enhanced, r.Text)
+	m.off -= int64(n)
 	return n
 }
