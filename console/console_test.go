@@ -341,6 +341,7 @@ func TestSessionsExpire(t *testing.T) {
 	poll := func() *http.Response {
 		req := d.request("GET", "/messages", nil)
 		req.Header.Set("HX-Request", "true")
+		req.Header.Set("HX-Trigger", "list")
 		res, _ := d.do(req)
 		return res
 	}
@@ -349,6 +350,9 @@ func TestSessionsExpire(t *testing.T) {
 	d.clock = d.clock.Add(20 * time.Minute)
 	res = poll()
 	want(t, "a refresh 70 minutes after the last click", res, 401)
+	if _, page := signedInDesk(t, nil).get("/messages"); !strings.Contains(page, `<div id="list" hx-get=`) {
+		t.Error("the list that refreshes itself has another name now")
+	}
 	if got := res.Header.Get("HX-Redirect"); !strings.HasPrefix(got, "/login") {
 		t.Errorf("HX-Redirect %q", got)
 	}

@@ -104,7 +104,9 @@ func (c *Console) session(r *http.Request, touch bool) (*visit, bool) {
 	if err != nil || len(k.Value) > 100 {
 		return nil, false
 	}
-	account, ok := c.sessions.find(k.Value, c.cfg.Clock(), touch && r.Header.Get("HX-Request") == "")
+	// htmx names the element that asks: "list" is the one that refreshes itself.
+	touch = touch && r.Header.Get("HX-Trigger") != "list"
+	account, ok := c.sessions.find(k.Value, c.cfg.Clock(), touch)
 	if !ok {
 		return nil, false
 	}
