@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"strings"
 
 	"sluice/message/charset"
 )
@@ -9,7 +10,7 @@ import (
 // body looks at a part whose end is known: what its encoding breaks, and how many
 // bytes it may decode to.
 func (p *parser) body(part *Part) {
-	if len(part.Children) > 0 {
+	if part.container() {
 		return
 	}
 	b := p.m.Body(part)
@@ -32,15 +33,51 @@ func (p *parser) body(part *Part) {
 			}
 		}
 		if isText(part.Type) {
-			if i := uuBegin(b); i >= 0 {
-				p.defect(UuencodedText, span(r.Off+i, len(b)-i), part.Index, string(b[i:min(len(b), i+80)]), true)
-			}
+			p.uuencoded(part, b)
 		}
 		return
 	}
+	p.spend(part)
+}
+
+// spend takes what a part may decode to off what all parts may.
+func (p *parser) spend(part *Part) {
 	p.decoded -= part.allow
 	if p.decoded <= 0 {
-		p.limit(DecodedLimit, r, part.Index)
+		p.limit(DecodedLimit, part.Body, part.Index)
+	}
+}
+
+// uuencoded makes a ghost part of every uuencoded file in text: some clients show
+// it as an attachment, others as text.
+func (p *parser) uuencoded(part *Part, b []byte) {
+	const most = 16 // files in one part
+	pos := 0
+	for range most {
+		i := uuBegin(b[pos:])
+		if i < 0 {
+			return
+		}
+		start := pos + i
+		line, _, _ := bytes.Cut(b[start:], []byte("\n"))
+		pos = len(b)
+		if j := bytes.Index(b[start:], []byte("\nend")); j >= 0 {
+			pos = start + j + len("\nend")
+		}
+		at := span(part.Body.Off+start, pos-start)
+		p.defect(UuencodedText, at, part.Index, string(line[:min(len(line), 80)]), true)
+		child := p.newPart(part, at.Off)
+		if child == nil {
+			return
+		}
+		child.Ghost, child.ended, child.Body = true, true, at
+		child.Header.Range = span(at.Off, 0)
+		child.Type, child.Encoding, child.Disposition = "application/octet-stream", "x-uuencode", "attachment"
+		if f := bytes.SplitN(bytes.TrimSpace(line[:min(len(line), 1000)]), []byte(" "), 3); len(f) == 3 {
+			child.Filename = strings.ToValidUTF8(string(f[2]), "\uFFFD")
+		}
+		child.allow = min(p.decoded, at.Len)
+		p.spend(child)
 	}
 }
 
@@ -322,7 +359,7 @@ func decodeUU(b []byte, most int) []byte {
 // most Limits.Decoded bytes beyond Raw; a part cut short has the defect
 // DECODED_LIMIT.
 func (m *Message) Decoded(p *Part) []byte {
-	if identity(p.Encoding) || len(p.Children) > 0 {
+	if identity(p.Encoding) || p.container() {
 		return m.Body(p)
 	}
 	m.mu.Lock()

@@ -8,7 +8,7 @@ import "iter"
 // and where the limits forbid it. The result is cached; ranges of the inner
 // message are of its own Raw.
 func (m *Message) Inner(p *Part) *Message {
-	if identity(p.Encoding) || len(p.Children) > 0 || !p.IsMultipart() && !p.IsMessage() {
+	if identity(p.Encoding) || p.container() || !p.IsMultipart() && !p.IsMessage() {
 		return nil
 	}
 	body := m.Decoded(p)

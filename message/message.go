@@ -89,7 +89,7 @@ type Part struct {
 	Readings []Reading
 
 	// Ghost parts stand where only some readers see a part: behind the closing
-	// boundary, or after text that looks like the end.
+	// boundary, between guessed boundaries, or uuencoded inside text.
 	Ghost bool
 	// Depth counts the parents.
 	Depth int
@@ -141,6 +141,10 @@ type View struct {
 // IsMultipart says whether the part is a multipart with children to be expected.
 func (p *Part) IsMultipart() bool { return len(p.Type) > 10 && p.Type[:10] == "multipart/" }
 
+// container says whether the body is read as its children. A text part with
+// uuencoded files inside has children too, but is still read as text.
+func (p *Part) container() bool { return len(p.Children) > 0 && !isText(p.Type) }
+
 // IsMessage says whether the part holds an embedded message.
 func (p *Part) IsMessage() bool {
 	switch p.Type {
@@ -181,7 +185,7 @@ func (m *Message) Attachments() []*Part {
 	var out []*Part
 	for _, p := range m.Parts {
 		switch {
-		case p.IsMultipart() && len(p.Children) > 0:
+		case p.IsMultipart() && p.container():
 		case p.Index == 0 && p.IsMessage():
 		case p.Filename != "", p.Disposition != "" && p.Disposition != "inline", !isText(p.Type) && !p.IsMultipart():
 			out = append(out, p)

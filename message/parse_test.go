@@ -3,7 +3,9 @@ package message_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -262,6 +264,34 @@ func TestGhosts(t *testing.T) {
 	}
 }
 
+func TestUuencoded(t *testing.T) {
+	m := parse(basic + "\nsee\nbegin 644 my file.exe\n#0V%T\n`\nend\nand\nbegin 644 b.txt\n#0V%T\n`\nend\n")
+	at := m.Attachments()
+	if len(at) != 2 || at[0].Filename != "my file.exe" || string(m.Decoded(at[0])) != "Cat" || !at[1].Ghost {
+		t.Errorf("%+v", at)
+	}
+	if v := m.View(); !strings.HasPrefix(v.Text, "see\nbegin 644") {
+		t.Errorf("text %q", v.Text)
+	}
+}
+
+// TestConcurrent is for the race detector: checks run side by side.
+func TestConcurrent(t *testing.T) {
+	m := message.Parse(typical(), message.DefaultLimits())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			m.View()
+			for mm, p := range m.All() {
+				mm.Decoded(p)
+				mm.Text(p)
+			}
+			m.Addresses("From")
+		})
+	}
+	wg.Wait()
+}
+
 func TestInner(t *testing.T) {
 	m := parse(basic + "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nRnJvbTogYUBiClN1YmplY3Q6IHgKCmhpIGh0dHA6Ly9hLmV4YW1wbGUvCg==\n")
 	in := m.Inner(m.Parts[0])
@@ -354,7 +384,7 @@ func TestView(t *testing.T) {
 
 // TestLinear feeds shapes that punish quadratic readers.
 func TestLinear(t *testing.T) {
-	const n = 200_000
+	const n = 60_000
 	many := func(s string) string { return strings.Repeat(s, n) }
 	for name, in := range map[string]string{
 		"dashes":           mixed("a", many("--\n")),
@@ -374,7 +404,12 @@ func TestLinear(t *testing.T) {
 		"types":            many("Content-Type: text/html\n") + "\nx",
 		"messages":         basic + many("Content-Type: message/rfc822\n\n"),
 	} {
+		start := time.Now()
 		m := parse(in)
+		m.View()
+		if took := time.Since(start); took > 3*time.Second { // milliseconds where linear
+			t.Errorf("%s: %d bytes took %v", name, len(in), took)
+		}
 		if err := check(m); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -115,7 +115,7 @@ func shape(m *message.Message, p *message.Part) string {
 // leaves lists the leaves in order, with the message they belong to.
 func leaves(m *message.Message) (out []func() (decoded []byte, text string)) {
 	for mm, p := range m.All() {
-		if len(p.Children) == 0 && !p.Ghost && !p.IsMultipart() && mm.Inner(p) == nil {
+		if (len(p.Children) == 0 || strings.HasPrefix(p.Type, "text/")) && !p.Ghost && !p.IsMultipart() && mm.Inner(p) == nil {
 			out = append(out, func() ([]byte, string) { return mm.Decoded(p), mm.Text(p) })
 		}
 	}

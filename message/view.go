@@ -119,7 +119,7 @@ func choose(alt *Part, hasHTML, hasText []bool) *Part {
 
 // part adds one part's text to the view.
 func (w *viewer) part(p *Part, r role) {
-	if len(p.Children) > 0 && !p.guessed {
+	if p.container() && !p.guessed {
 		return
 	}
 	if in := w.m.Inner(p); in != nil {
