@@ -18,7 +18,7 @@ func newMismatch() check.Checker {
 		Reasons: []sluice.Reason{reason.LinkTextMismatch, reason.LinkTextTracked},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		us := ""
+		us, places := "", tally(nil)
 		all := clickable(in.Message.View())
 		for _, l := range all {
 			if l.Source != links.FromAnchor || !web(l) || l.Host == "" {
@@ -28,14 +28,14 @@ func newMismatch() check.Checker {
 			if shown == "" || org(shown) == org(l.Host) || domains.Rewriter(l.Host) || domains.Shortener(shown) {
 				continue
 			}
-			if us == "" {
-				us = author(in.Message)
+			if places == nil {
+				us, places = author(in.Message), count(all)
 			}
 			// Senders count the clicks at their own host or at a service, whatever
 			// a link shows; so does who poses as them, but authentication tells
 			// those.
 			id := sluice.Reason(reason.LinkTextMismatch)
-			if _, bare := address(l.Host); !bare && (org(l.Host) == us || counter(all, org(l.Host))) {
+			if _, bare := address(l.Host); !bare && (org(l.Host) == us || places.counter(org(l.Host))) {
 				id = reason.LinkTextTracked
 			}
 			s.add(id, l, "shows "+quote(shown)+" and leads to "+quote(l.Host))
@@ -44,20 +44,24 @@ func newMismatch() check.Checker {
 	})
 }
 
-// counter says whether most of many links go through one place: what leads
-// there says nothing of one link.
-func counter(all []*links.Link, place string) bool {
-	same, other := 0, 0
+// tally counts the anchors by the organisation that they lead to; "" counts all.
+type tally map[string]int
+
+func count(all []*links.Link) tally {
+	t := tally{"": 0}
 	for _, l := range all {
-		switch {
-		case l.Source != links.FromAnchor || !web(l):
-		case org(l.Host) == place:
-			same++
-		default:
-			other++
+		if l.Source == links.FromAnchor && web(l) {
+			t[""]++
+			t[org(l.Host)]++
 		}
 	}
-	return same >= 4 && same >= 3*other
+	return t
+}
+
+// counter says whether most of many links go through one place: what leads
+// there says nothing of one link.
+func (t tally) counter(place string) bool {
+	return t[place] >= 4 && t[place] >= 3*(t[""]-t[place])
 }
 
 func org(host string) string { return links.OrgDomain(host) }
@@ -94,7 +98,7 @@ func likelySite(host string) bool {
 		return true
 	}
 	name, tld, ok := cutLastDot(host)
-	if !ok || name == "" || strings.EqualFold(host, "asp.net") || strings.EqualFold(host, "booking.com") {
+	if !ok || name == "" || host == "asp.net" {
 		return false
 	}
 	switch tld {

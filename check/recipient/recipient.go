@@ -5,6 +5,7 @@ package recipient
 import (
 	"sluice"
 	"sluice/check"
+	"sluice/message/header"
 	"sluice/reason"
 )
 
@@ -99,7 +100,7 @@ func (c *lookup) author(l *Lists, in *check.Input) *Entry {
 	}
 	var best *Entry
 	for _, a := range in.Message.Addresses("From") {
-		if s := a.String(); s != envelope {
+		if s := a.String(); !header.EqualFold(s, envelope) {
 			if e := l.sender(s, tenant, in.Now); e != nil && (best == nil || best.Allow && !e.Allow) {
 				best = e
 			}

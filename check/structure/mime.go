@@ -81,7 +81,7 @@ func newMIME() check.Checker {
 			var first *message.Defect
 			for i := range in.Message.Defects {
 				d := &in.Message.Defects[i]
-				if severity[d.Code] != id || full(codes, d.Code) {
+				if severity[d.Code] != id || full(codes, d.Code) || id == reason.MIMENameAmbiguous && !aboutName(d) {
 					continue
 				}
 				codes = append(codes, d.Code)
@@ -95,6 +95,12 @@ func newMIME() check.Checker {
 		}
 		return out
 	})
+}
+
+// aboutName says whether a parameter's defect touches the file's name; other
+// parameters have defects of their own.
+func aboutName(d *message.Defect) bool {
+	return d.Code == message.DuplicateDisposition || strings.Contains(header.Lower(d.Detail), "name")
 }
 
 // full keeps the list of codes short and without repeats.

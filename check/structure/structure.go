@@ -102,11 +102,20 @@ func recipients(in *check.Input, h *header.Header) []sluice.Evidence {
 		}
 		return []sluice.Evidence{check.Found(reason.ToMissing, "neither To nor Cc")}
 	}
-	if to != nil && h.Field("Cc") == nil && len(in.Message.Addresses("To")) == 0 {
+	if to != nil && h.Field("Cc") == nil && !anybody(in.Message.Addresses("To")) {
 		v := strings.ToLower(to.Value)
 		if strings.Contains(v, "undisclosed") || strings.Contains(v, "recipient") || v == "" {
 			return []sluice.Evidence{at(reason.ToUndisclosed, quote(to.Value), to)}
 		}
 	}
 	return nil
+}
+
+func anybody(list []header.Address) bool {
+	for i := range list {
+		if list[i].Domain != "" {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,77 @@
+package identity_test
+
+import (
+	"testing"
+
+	"sluice/check"
+	"sluice/check/checktest"
+	"sluice/check/identity"
+)
+
+func TestMessages(t *testing.T) {
+	mail := func(fields string) string { return checktest.Mail(fields, "Hello\n") }
+	checktest.Table(t, identity.Checks(), []checktest.Case{
+		{"plain", mail(""), ""},
+		{"no From", mail("-From"), "FROM_MISSING"},
+		{"two From fields", mail("From: a@example.org\nFrom: b@example.com"), "FROM_DUPLICATE"},
+		{"From without address", mail("From: The Bank"), "FROM_INVALID"},
+		{"From with an empty domain", mail("From: <bob@>"), "FROM_INVALID"},
+		{"empty From", mail("From:"), "FROM_INVALID"},
+		{"two authors", mail("From: a@example.org, b@example.com"), "FROM_MULTIPLE"},
+		{"two authors on a list", mail("From: a@example.org, b@example.com\nList-Id: <l.example.org>"), ""},
+		{"two bracketed addresses", mail("From: <ceo@example.com> <x@example.org>"), "FROM_AMBIGUOUS"},
+		{"source route", mail("From: <@example.com:x@example.org>"), "FROM_AMBIGUOUS"},
+		{"foreign address outside quotes", mail("From: ceo@bank.com <x@example.org>"), "FROM_AMBIGUOUS FROM_NAME_ADDRESS"},
+		{"own address outside quotes", mail("From: bob@example.org <bob@example.org>"), ""},
+		{"single label domain", mail("From: root@server"), "FROM_DOMAIN_UNKNOWN"},
+		{"top-level domain that doesn't exist", mail("From: a@firm.nosuchtld"), "FROM_DOMAIN_UNKNOWN"},
+		{"A-label", mail("From: a@xn--bcher-kva.com"), ""},
+
+		{"name holds another address", mail(`From: "ceo@bank.com" <x@example.org>`), "FROM_NAME_ADDRESS"},
+		{"name holds it in words", mail(`From: "Ann, ceo@bank.com (Bank)" <x@example.org>`), "FROM_NAME_ADDRESS"},
+		{"name holds it encoded", mail(`From: =?utf-8?B?Y2VvQGJhbmsuY29t?= <x@example.org>`), "FROM_NAME_ADDRESS"},
+		{"name holds it with a wide at", mail("From: \"ceo＠bank.com\" <x@example.org>"), "FROM_NAME_ADDRESS"},
+		{"name holds an address of the same house", mail(`From: "bob@mail.example.org" <bob@example.org>`), ""},
+		{"name holds the recipient's domain", mail(`From: "boss@example.net" <x@example.org>`), "FROM_NAME_OURS"},
+		{"list rewrites the name", mail(`From: "bob@bank.com via list" <l@example.org>` + "\nList-Id: <l.example.org>"), ""},
+		{"name with an at sign only", mail(`From: "Bob @ work" <bob@example.org>`), ""},
+		{"name with a file name", mail(`From: "me@version1.2" <bob@example.org>`), ""},
+
+		{"answers to the same house", mail("Reply-To: sales@mail.example.org"), ""},
+		{"answers to free mail", mail("Reply-To: mrs.smith@gmail.com"), "REPLY_TO_FREE_MAIL"},
+		{"answers of the same person to free mail", mail("Reply-To: bob@gmail.com"), ""},
+		{"free mail answers to another mailbox", mail("From: a.b@gmail.com\nReply-To: mrs.smith@outlook.com"), "REPLY_TO_OTHER_MAILBOX"},
+		{"free mail answers to another mailbox there", mail("From: a.b@gmail.com\nReply-To: mrs.smith@gmail.com"), "REPLY_TO_OTHER_MAILBOX"},
+		{"answers elsewhere", mail("Reply-To: desk@help.example.com"), "REPLY_TO_DIFFERS"},
+		{"one of the answers to the same house", mail("Reply-To: desk@help.example.com, bob@example.org"), ""},
+		{"answers of a list", mail("Reply-To: mrs.smith@gmail.com\nList-Post: <mailto:l@example.org>"), ""},
+		{"broken Reply-To", mail("Reply-To: nobody"), ""},
+
+		{"from the recipient", mail("From: Ann <ANN@example.net>"), "FROM_IS_RECIPIENT"},
+
+		{"styled subject", mail("Subject: =?utf-8?B?8J2Qj/CdkJrwnZCy?= now"), "HEADER_STYLED"},
+		{"styled name in a From without address", mail("From: ʟᴏᴡᴇ's"), "FROM_INVALID HEADER_STYLED"},
+		{"mixed script in the subject", mail("Subject: P\u0430ypal notice"), "HEADER_MIXED_SCRIPT"},
+		{"mixed script in the name", mail("From: P\u0430ypal <bob@example.org>"), "HEADER_MIXED_SCRIPT"},
+		{"invisible in subject and name", mail("Subject: in\u200bvoice\nFrom: Pay\u200bpal <bob@example.org>"), "HEADER_INVISIBLE"},
+		{"emoji sequence", mail("Subject: Hi 👩\u200d💻 there"), ""},
+		{"override", mail("Subject: abc\u202edef"), "HEADER_DIRECTION"},
+		{"embedding in Hebrew", mail("Subject: \u202bשלום\u202c"), ""},
+		{"Russian", mail("Subject: Привет из Москвы\nFrom: Иван <bob@example.org>"), ""},
+	})
+}
+
+// Our own users may write to themselves, and people keep what they did.
+func TestSelfInside(t *testing.T) {
+	for name, change := range map[string]func(*check.Input){
+		"authenticated": func(in *check.Input) { in.Conn.Auth = "ann" },
+		"trusted":       func(in *check.Input) { in.Conn.Trusted = true },
+		"stored":        func(in *check.Input) { in.Conn.Stored = true },
+	} {
+		in := checktest.Input(checktest.Mail("From: ann@example.net", ""))
+		change(in)
+		if ev := checktest.Run(t, identity.Checks(), in); len(ev) != 0 {
+			t.Errorf("%s: %+v", name, ev)
+		}
+	}
+}
