@@ -151,10 +151,9 @@ const (
 	ToUndisclosed             = "TO_UNDISCLOSED"              // the recipients are not disclosed
 	UnknownRecipient          = "UNKNOWN_RECIPIENT"           // no such mailbox here
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
-	UuencodedProgram          = "UUENCODED_PROGRAM"           // the text holds an encoded program
 )
 
-const hash = "572b2379c4501581"
+const hash = "b055b21dcbf40692"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1627,15 +1626,5 @@ var entries = [...]Entry{
 		User:   "Many small signs together made this message look unwanted.",
 		Admin:  "The sum of all evidence decided; no single reason leads.",
 		Source: "sum of evidence",
-	},
-	{ID: "UUENCODED_PROGRAM", Group: "attachment", Phase: "message", Threat: "malware",
-		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
-		Weight: "judged: some clients show it as an attachment while MIME scanners see text",
-		Reply:  "the text holds an encoded program",
-		Fix:    "share it by link, or ask the recipient for another way",
-		Page:   "The text of the message holds a program in uuencode form. Share it by link.",
-		User:   "The message text hides a program.",
-		Admin:  "uuencode block with a name that runs.",
-		Source: "POSIX uuencode; Outlook's handling of it",
 	},
 }

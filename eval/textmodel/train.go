@@ -37,9 +37,9 @@ const (
 	// they say of kinds that they know: no site's mail is all strange.
 	strangeness = 0.25
 	// Bounds of what the text says. The ceiling is above the line, and below what
-	// rejects by 16 dB; the floor is nearer, since good words are cheap to add.
+	// rejects by 16 dB; the floor is nearer to 0, since good words are cheap to add.
 	ceiling = 24
-	floor   = -10
+	floor   = -6
 )
 
 // Kinds of good mail that are left out in turn, to see how a model does on good
@@ -50,6 +50,9 @@ const (
 	hardest  = "spamassassin/hardham"
 	madePool = "made/ham"
 	leftOut  = " (left out)"
+	padded   = " (padded)"
+
+	madeTrust = 0.2 // made-up mail gives way where real mail contradicts it
 )
 
 // outcome is the score of a mail by a model that hasn't seen its group.
@@ -57,6 +60,7 @@ type outcome struct {
 	*mail
 	margin float64
 	new    bool // nor any other of its pool
+	padded bool // bad mail behind good words
 }
 
 // train fits the weights on all mails, and the calibration on what models that
@@ -82,7 +86,11 @@ func labelled(mails []mail, in func(*mail) bool) []text.Labelled {
 	var out []text.Labelled
 	for i := range mails {
 		if m := &mails[i]; in(m) {
-			out = append(out, text.Labelled{Document: m.doc, Spam: m.entry.Class() == eval.Bad, Trust: text.Trusted})
+			l := text.Labelled{Document: m.doc, Spam: m.entry.Class() == eval.Bad, Trust: text.Trusted}
+			if m.entry.Pool() == madePool {
+				l.Trust = madeTrust
+			}
+			out = append(out, l)
 		}
 	}
 	return out
@@ -112,6 +120,7 @@ func crossValidate(mails []mail) []outcome {
 			func(m *mail) bool { return m.entry.Pool() == pool },
 		})
 	}
+	pad := newPadding(mails)
 	results := make([][]outcome, len(jobs))
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, 2)
@@ -121,8 +130,13 @@ func crossValidate(mails []mail) []outcome {
 			defer func() { <-limit }()
 			model := text.Fit(text.Fitting{Seed: seed}, labelled(mails, j.in))
 			for i := range mails {
-				if m := &mails[i]; j.out(m) {
-					results[k] = append(results[k], outcome{m, model.Score(m.doc).Margin, k >= folds})
+				m := &mails[i]
+				if !j.out(m) {
+					continue
+				}
+				results[k] = append(results[k], outcome{mail: m, margin: model.Score(m.doc).Margin, new: k >= folds})
+				if m.entry.Class() == eval.Bad {
+					results[k] = append(results[k], outcome{mail: m, margin: model.Score(pad.front(i, m.doc)).Margin, padded: true})
 				}
 			}
 		})
@@ -133,8 +147,11 @@ func crossValidate(mails []mail) []outcome {
 
 // pool names the kind of an outcome for weighing and reporting.
 func (o *outcome) pool() string {
-	if o.new {
+	switch {
+	case o.new:
 		return o.entry.Pool() + leftOut
+	case o.padded:
+		return o.entry.Pool() + padded
 	}
 	return o.entry.Pool()
 }
@@ -153,11 +170,11 @@ func calibrate(w io.Writer, c text.Calibration, outcomes []outcome) text.Calibra
 		return cmp.Or(cmp.Compare(len(by[b]), len(by[a])), cmp.Compare(a, b))
 	})
 	var points []text.Point
-	var known []float64 // good mail of kinds that were learned
+	var known, spam []float64 // good mail of kinds that were learned; bad mail
 	least := math.Inf(-1)
 	for _, name := range names {
-		if name == madePool {
-			continue // it would flatter
+		if name == madePool || strings.HasSuffix(name, padded) {
+			continue // reported only: made mail would flatter, padding is not what mail is like
 		}
 		stranger := strings.HasSuffix(name, leftOut)
 		weight := 1 / math.Sqrt(float64(len(by[name])))
@@ -169,6 +186,7 @@ func calibrate(w io.Writer, c text.Calibration, outcomes []outcome) text.Calibra
 		}
 		switch {
 		case bad[name]:
+			spam = append(spam, by[name]...)
 		case strings.HasPrefix(name, hardest):
 			// A collection of the hardest cases has no honest share to be held to.
 		case stranger:
@@ -179,6 +197,10 @@ func calibrate(w io.Writer, c text.Calibration, outcomes []outcome) text.Calibra
 			known = append(known, by[name]...)
 		}
 	}
+	one, _ := eval.Recall(known, spam, 0.01)
+	tenth, _ := eval.Recall(known, spam, 0.001)
+	fmt.Fprintf(w, "cross-validated on known kinds: 1-ROCA%% %.3f, recall at 1 %% false positives %.3f, at 0.1 %% %.3f\n",
+		eval.Area(known, spam), one.Value(), tenth.Value())
 	_, cut := eval.Recall(known, nil, worstKnown)
 	fmt.Fprintf(w, "margin %.3f leaves %.2f %% of good mail of known kinds\n", cut, 100*worstKnown)
 	least = max(least, cut)
@@ -191,8 +213,8 @@ func calibrate(w io.Writer, c text.Calibration, outcomes []outcome) text.Calibra
 	}
 	c.Ceiling, c.Floor = ceiling, floor
 	for _, name := range names {
-		r := eval.Above(by[name], (line-c.Offset)/c.Slope)
-		fmt.Fprintf(w, "%7.3f %% of %d over the line: %s\n", 100*r.Value(), r.N, name)
+		tag, quarantine := eval.Above(by[name], (tagAt-c.Offset)/c.Slope), eval.Above(by[name], (line-c.Offset)/c.Slope)
+		fmt.Fprintf(w, "%7.3f %% over %.1f dB, %7.3f %% over %.1f dB of %d %s\n", 100*tag.Value(), tagAt, 100*quarantine.Value(), line, tag.N, name)
 	}
 	return c
 }

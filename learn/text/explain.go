@@ -17,8 +17,8 @@ const maxTokenWords = 20000
 
 // Top returns up to n words that weigh most in the score of d, heaviest first.
 // The weight of each feature is given to the word that it ends in: byte 4-grams,
-// the word itself, its pair with the word before. Where a segment decided, only
-// its words count. It is slower than Score and meant for what is shown to people.
+// the word itself, its pair with the word before. Where a part of the text decided,
+// only its words count. It is slower than Score and meant for what is shown to people.
 func (m *Model) Top(d *Document, n int) []Token {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)

@@ -9,11 +9,11 @@ const (
 	tableBits = 20
 	tableSize = 1 << tableBits
 
-	maxText = 96 << 10 // normalised octets that are looked at
-	maxTail = 32 << 10 // how many of them come from the end of a longer text
+	maxText = 64 << 10 // normalised octets that are looked at
+	maxTail = 16 << 10 // how many of them come from the end of a longer text
 
-	blockWords = 60  // a segment is two blocks in a row: 120 words
-	blockBytes = 480 // … or this much text without spaces
+	blockWords = 60  // in a block: the least that is read apart is two of them
+	blockBytes = 480 // … or this much text with fewer spaces
 	maxWord    = 40  // octets of a word that are hashed
 )
 
@@ -41,8 +41,7 @@ type mark struct {
 	from, to, features int32
 }
 
-// block is a run of about 60 words. A segment, the unit that is scored apart, is
-// two blocks in a row.
+// block is a run of about 60 words.
 type block struct {
 	features int // end of its features in index
 	text     int // end of its text

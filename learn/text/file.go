@@ -79,7 +79,7 @@ func Load(r io.Reader) (*Model, error) {
 
 func (c Calibration) valid() bool {
 	in := func(v, lo, hi float64) bool { return v >= lo && v <= hi } // false for NaN
-	return in(c.Slope, 0.01, 1000) && in(c.Offset, -100, 100) && in(c.Segment, 0, 10) &&
+	return in(c.Slope, 0.01, 1000) && in(c.Offset, -100, 100) && in(c.Segment, 0, 10) && in(c.Edge, 0, 10) &&
 		in(c.Floor, -100, 0) && in(c.Ceiling, 0, 100)
 }
 

@@ -2,10 +2,10 @@
 // vector machine (Sculley and Wachman, SIGIR 2007) over hashed byte 4-grams,
 // words, pairs of words and link hosts of what a person would see.
 //
-// A message is scored twice: as a whole, and by its most suspicious 120 words,
-// so that good words put in front or behind don't hide bad ones. The better of
-// the two readings, as decibel of odds, is the result. DESIGN.md in this folder
-// says how the shipped weights were made and what was tried and left.
+// A message is read as a whole and in parts, and the part that reads worst counts,
+// so that good words put around bad ones don't hide them. The result is a number
+// of decibel of odds. DESIGN.md in this folder says how the shipped weights were
+// made, and what was tried and left.
 package text
 
 import (
@@ -37,11 +37,14 @@ type Model struct {
 	base    string // version of the weights that a delta was added to
 }
 
-// Calibration turns the score of the support vector machine into decibel.
+// Calibration turns the score of the support vector machine into decibel. A part
+// of the text counts for less than the whole by a penalty, since the worst of
+// many parts is high by chance.
 type Calibration struct {
-	Slope   float64 // decibel per unit of score, positive
-	Offset  float64 // decibel at score 0
-	Segment float64 // what a segment's score is lowered by: the best of many is high by chance
+	Slope   float64 // decibel per unit of margin, positive
+	Offset  float64 // decibel at margin 0
+	Segment float64 // penalty of a segment of 120 words
+	Edge    float64 // penalty of what is left without a beginning or without an end
 	Floor   float64 // least decibel, negative
 	Ceiling float64 // most decibel: the words of a message alone never suffice to reject it
 }
@@ -49,12 +52,11 @@ type Calibration struct {
 // Score is what a model makes of a document.
 type Score struct {
 	DB       float64 // 10·log10 of the odds of spam to ham where both are as frequent
-	Margin   float64 // the score that DB was made of; 1 is typical for learned spam, −1 for ham
-	Whole    float64 // the whole text's margin
-	Segment  float64 // the most suspicious segment's margin, before it is lowered
+	Margin   float64 // what DB was made of: the best reading; 1 is typical of learned spam, −1 of ham
+	Whole    float64 // the reading of the whole text
 	Coverage float64 // share of the features that the model knows, 0 to 1
 	Features int     // how many different features there are
-	From, To int     // the segment in the normalised text; equal where the whole decided
+	From, To int     // the part of the normalised text that was read so; all of it where From = To
 }
 
 // Version identifies the weights: hexadecimal, from the hash of the model file.
@@ -81,19 +83,16 @@ func (m *Model) Score(d *Document) Score {
 }
 
 func (m *Model) score(s *scratch) Score {
-	r := sums(s, m.weights)
-	out := Score{Features: r.n, Whole: r.whole() * m.unit}
-	if r.n == 0 {
+	all := sums(s, m.weights, m.cal.Segment/m.unit, m.cal.Edge/m.unit)
+	out := Score{Features: all.n, Whole: all.margin() * m.unit}
+	if all.n == 0 {
 		return out
 	}
-	out.Coverage = float64(r.known) / float64(r.n)
+	out.Coverage = float64(all.known) / float64(all.n)
 	out.Margin = out.Whole
-	if best := s.best; best.n > 0 {
-		out.Segment = best.score * m.unit
-		if v := out.Segment - m.cal.Segment; len(s.blocks) > 2 && v > out.Margin {
-			out.Margin = v
-			out.From, out.To = s.textRange(best.block)
-		}
+	if v := s.best.margin * m.unit; v > out.Margin {
+		out.Margin = v
+		out.From, out.To = s.textRange(s.best)
 	}
 	out.DB = min(max(m.cal.Slope*out.Margin+m.cal.Offset, m.cal.Floor), m.cal.Ceiling)
 	return out
@@ -102,48 +101,48 @@ func (m *Model) score(s *scratch) Score {
 // scratch is the memory of one scoring, pooled.
 type scratch struct {
 	features
-	stamp []uint32 // by slot: the block, counted through all texts, where it was last seen
-	clock uint32
-	best  segment
+	stamp []uint16 // by slot: the block, counted through all texts, where it was last seen
+	clock uint16
+	best  part
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// segment is two blocks in a row, the second of which is named.
-type segment struct {
-	block int
-	n     int
-	score float64 // sum over root of n, in steps of the weights
+// part is a run of blocks and how it reads, less its penalty.
+type part struct {
+	from, to int // blocks; to is outside
+	margin   float64
 }
 
-// total sums up the different features of the whole text.
+// total sums up different features.
 type total struct {
 	sum      float64
 	n, known int
 }
 
-func (t total) whole() float64 {
+func (t total) margin() float64 {
 	if t.n == 0 {
 		return 0
 	}
 	return t.sum / math.Sqrt(float64(t.n))
 }
 
-// sums walks the features once, notes the best segment in s and returns the
-// total. Every feature counts once in the whole and once in each segment: the
-// clock ticks at each block, so a stamp tells whether a feature was met in this
-// block, in the one before, or at all in this text.
-func sums[W int16 | float32](s *scratch, weights []W) (all total) {
-	s.tick(uint32(len(s.blocks)))
+// sums reads the whole text, and notes in s the part that reads worst: two blocks
+// in a row, or all blocks from one on, or all up to one. So bad words stand out
+// from good ones before, behind and around them. A text of one or two blocks has
+// no parts. Every feature counts once in whatever is summed up: the clock ticks at
+// each block, and a stamp tells where a feature was met last.
+func sums[W int16 | float32](s *scratch, weights []W, segment, edge float64) (all total) {
+	s.best = part{margin: math.Inf(-1)}
+	parts := len(s.blocks) > 2
+	s.tick(len(s.blocks))
 	first := s.clock
-	s.best = segment{score: math.Inf(-1)}
-	var prevSum float64
-	prevN, start := 0, 0
+	var before total
+	start := 0
 	for k, b := range s.blocks {
 		s.clock++
 		now := s.clock
-		var sum, bothSum float64
-		n, bothN := 0, 0
+		var here, both total // this block; what it shares with the one before
 		for _, i := range s.index[start:b.features] {
 			seen := s.stamp[i]
 			if seen == now {
@@ -151,8 +150,8 @@ func sums[W int16 | float32](s *scratch, weights []W) (all total) {
 			}
 			s.stamp[i] = now
 			w := float64(weights[i])
-			sum += w
-			n++
+			here.sum += w
+			here.n++
 			if seen <= first {
 				all.sum += w
 				all.n++
@@ -160,40 +159,72 @@ func sums[W int16 | float32](s *scratch, weights []W) (all total) {
 					all.known++
 				}
 			} else if seen == now-1 {
-				bothSum += w
-				bothN++
+				both.sum += w
+				both.n++
 			}
 		}
-		if c := n + prevN - bothN; c > 0 && (k > 0 || len(s.blocks) == 1) {
-			score := (sum + prevSum - bothSum) / math.Sqrt(float64(c))
-			if score > s.best.score {
-				s.best = segment{k, c, score}
-			}
+		if parts && k > 0 {
+			pair := total{sum: before.sum + here.sum - both.sum, n: before.n + here.n - both.n}
+			s.better(part{k - 1, k + 1, pair.margin() - segment})
+			s.better(part{0, k + 1, all.margin() - edge})
 		}
-		prevSum, prevN, start = sum, n, b.features
+		before, start = here, b.features
+	}
+	if parts {
+		ends(s, weights, edge)
 	}
 	return all
 }
 
-// tick leaves one step between two texts and makes room for n blocks.
-func (s *scratch) tick(n uint32) {
-	if s.stamp == nil {
-		s.stamp = make([]uint32, tableSize)
+// ends walks back from the end of the text: the other half of sums.
+func ends[W int16 | float32](s *scratch, weights []W, edge float64) {
+	s.tick(1)
+	s.clock++
+	now := s.clock
+	var tail total
+	for k := len(s.blocks) - 1; k > 0; k-- {
+		for _, i := range s.index[s.blocks[k-1].features:s.blocks[k].features] {
+			if s.stamp[i] != now {
+				s.stamp[i] = now
+				tail.sum += float64(weights[i])
+				tail.n++
+			}
+		}
+		if k < len(s.blocks)-1 {
+			s.better(part{k, len(s.blocks), tail.margin() - edge})
+		}
 	}
-	if s.clock > math.MaxUint32-n-2 {
+}
+
+func (s *scratch) better(p part) {
+	if p.margin > s.best.margin {
+		s.best = p
+	}
+}
+
+// tick leaves one step between two texts and makes room for n blocks.
+func (s *scratch) tick(n int) {
+	if s.stamp == nil {
+		s.stamp = make([]uint16, tableSize)
+	}
+	if int(s.clock)+n+2 > math.MaxUint16 {
 		clear(s.stamp)
 		s.clock = 0
 	}
 	s.clock++
 }
 
-// distinct returns the different features among those of index[from:to], in
-// their order.
+// distinct returns the different features of a run of blocks, in their order.
 func (s *scratch) distinct(from, to int) []uint32 {
 	s.tick(1)
 	s.clock++
-	out := make([]uint32, 0, (to-from)/2)
-	for _, i := range s.index[from:to] {
+	start := 0
+	if from > 0 {
+		start = s.blocks[from-1].features
+	}
+	index := s.index[start:s.blocks[to-1].features]
+	out := make([]uint32, 0, len(index)/2)
+	for _, i := range index {
 		if s.stamp[i] != s.clock {
 			s.stamp[i] = s.clock
 			out = append(out, i)
@@ -202,19 +233,10 @@ func (s *scratch) distinct(from, to int) []uint32 {
 	return out
 }
 
-// featureRange returns where the features of the segment that ends with block k
-// lie in index.
-func (s *scratch) featureRange(k int) (from, to int) {
-	if k >= 2 {
-		from = s.blocks[k-2].features
+// textRange returns where p lies in the normalised text.
+func (s *scratch) textRange(p part) (from, to int) {
+	if p.from > 0 {
+		from = s.blocks[p.from-1].text
 	}
-	return from, s.blocks[k].features
-}
-
-// textRange returns where that segment lies in the normalised text.
-func (s *scratch) textRange(k int) (from, to int) {
-	if k >= 2 {
-		from = s.blocks[k-2].text
-	}
-	return from, s.blocks[k].text
+	return from, s.blocks[p.to-1].text
 }

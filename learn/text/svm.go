@@ -71,26 +71,30 @@ type Labelled struct {
 
 // Fitting says how Fit goes about its work. The zero value takes the defaults.
 type Fitting struct {
-	Passes   int     // over all examples; 8
-	Segments int     // rounds of learning from the worst segments; 1
-	Penalty  float64 // Calibration.Segment of the model to be; 0.4
-	Seed     uint64  // of the order of examples
+	Passes  int     // over all examples; 8
+	Parts   int     // rounds of learning from the parts that read worst; 1
+	Segment float64 // penalties as in Calibration; 0.3
+	Edge    float64 // 0.15
+	Seed    uint64  // of the order of examples
 }
 
 // Fit makes weights from nothing: dual coordinate descent with the learner's own
 // rule, over many passes, with a look back on everything. It then adds to the
-// examples the segment of each text that looks most like spam, where that is on
-// the wrong side, and goes on. The same input gives the same model, bit by bit.
+// examples the part of each text that reads worst, where that isn't well on its
+// side, and goes on. The same input gives the same model, bit by bit.
 // Its calibration is neutral: 10 decibel per unit of score.
 func Fit(f Fitting, labelled []Labelled) *Model {
 	if f.Passes == 0 {
 		f.Passes = 8
 	}
-	if f.Segments == 0 {
-		f.Segments = 1
+	if f.Parts == 0 {
+		f.Parts = 1
 	}
-	if f.Penalty == 0 {
-		f.Penalty = 0.4
+	if f.Segment == 0 {
+		f.Segment = 0.3
+	}
+	if f.Edge == 0 {
+		f.Edge = 0.15
 	}
 	s := new(scratch)
 	w := make([]float32, tableSize)
@@ -98,29 +102,53 @@ func Fit(f Fitting, labelled []Labelled) *Model {
 	for i := range labelled {
 		l := &labelled[i]
 		s.extract(l.Document)
-		if index := s.distinct(0, len(s.index)); len(index) > 0 {
+		if index := s.distinct(0, len(s.blocks)); len(index) > 0 {
 			examples = append(examples, newExample(index, l.Spam, float32(l.Trust)))
 		}
 	}
 	descend(w, examples, f.Passes, f.Seed)
-	for round := range f.Segments {
-		m := quantise(w, f.Penalty)
+	for round := range f.Parts {
+		m := f.model(w, examples)
 		for i := range labelled {
 			l := &labelled[i]
 			s.extract(l.Document)
-			if len(s.blocks) <= 2 {
-				continue
+			m.score(s)
+			if p := s.best; p.to > 0 && sign(l.Spam)*p.margin*m.unit < 1 {
+				examples = append(examples, newExample(s.distinct(p.from, p.to), l.Spam, float32(l.Trust)))
 			}
-			score := m.score(s)
-			if sign(l.Spam)*score.Segment >= 1 {
-				continue
-			}
-			from, to := s.featureRange(s.best.block)
-			examples = append(examples, newExample(s.distinct(from, to), l.Spam, float32(l.Trust)))
 		}
 		descend(w, examples, f.Passes/2+1, f.Seed+uint64(round)+1)
 	}
-	return quantise(w, f.Penalty)
+	m := f.model(w, examples)
+	m.version = m.hash()
+	return m
+}
+
+// model cuts the weights to size and brings the examples' margins back to where
+// they were before that.
+func (f *Fitting) model(w []float32, examples []*example) *Model {
+	m := quantise(w)
+	m.unit /= meanMargin(m, examples)
+	m.cal = Calibration{Slope: 10, Segment: f.Segment, Edge: f.Edge, Floor: -100, Ceiling: 100}
+	return m
+}
+
+// meanMargin is how far m puts its own examples on their side, on average.
+func meanMargin(m *Model, examples []*example) float64 {
+	var sum float64
+	n := 0
+	for _, e := range examples {
+		var margin float64
+		for _, i := range e.index {
+			margin += float64(m.weights[i])
+		}
+		sum += margin * m.unit * float64(e.sign) * float64(e.norm)
+		n++
+	}
+	if sum <= 0 {
+		return 1
+	}
+	return sum / float64(n)
 }
 
 func sign(spam bool) float64 {
@@ -147,12 +175,13 @@ func descend(w []float32, examples []*example, passes int, seed uint64) {
 const (
 	coarse = 127
 	fine   = 64 // fine steps in a coarse one
-	// Of the weights, this share may be cut at the largest step.
-	clipped = 1e-4
+	// This share of the weights is cut to the largest step. It is a bound on what
+	// one feature can do: names and habits of one source weigh most.
+	clipped = 1e-2
 )
 
-// quantise turns weights into a model with a neutral calibration.
-func quantise(w []float32, penalty float64) *Model {
+// quantise turns weights into a model without a calibration.
+func quantise(w []float32) *Model {
 	size := make([]float32, 0, len(w)/2)
 	for _, v := range w {
 		if v != 0 {
@@ -165,15 +194,10 @@ func quantise(w []float32, penalty float64) *Model {
 		top = size[min(len(size)-1, int(float64(len(size))*(1-clipped)))]
 	}
 	step := float64(top) / coarse
-	m := &Model{
-		weights: make([]int16, tableSize),
-		unit:    step / fine,
-		cal:     Calibration{Slope: 10, Segment: penalty, Floor: -100, Ceiling: 100},
-	}
+	m := &Model{weights: make([]int16, tableSize), unit: step / fine}
 	for i, v := range w {
 		q := math.RoundToEven(float64(v) / step)
 		m.weights[i] = int16(fine * min(max(q, -coarse), coarse))
 	}
-	m.version = m.hash()
 	return m
 }

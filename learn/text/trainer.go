@@ -47,13 +47,12 @@ func NewTrainer(base *Model, delta *Delta) *Trainer {
 // weight returns the weight of a slot in units of the score.
 func (m *Model) weight(i int) float32 { return float32(float64(m.weights[i]) * m.unit) }
 
-// Learn takes in one document: all of it, and the segment that looks most like
-// spam where that alone would stand on the wrong side. A document without text
-// teaches nothing.
+// Learn takes in one document: all of it, and the part of it that reads worst
+// where that isn't well on its side. A document without text teaches nothing.
 func (t *Trainer) Learn(d *Document, spam bool, trust Trust) {
 	s := &t.scratch
 	s.extract(d)
-	index := s.distinct(0, len(s.index))
+	index := s.distinct(0, len(s.blocks))
 	if len(index) == 0 {
 		return
 	}
@@ -63,10 +62,9 @@ func (t *Trainer) Learn(d *Document, spam bool, trust Trust) {
 		t.ham++
 	}
 	t.see(newExample(index, spam, float32(trust)))
-	sums(s, t.w)
-	if len(s.blocks) > 2 && sign(spam)*s.best.score < relaxed {
-		from, to := s.featureRange(s.best.block)
-		t.see(newExample(s.distinct(from, to), spam, float32(trust)))
+	sums(s, t.w, t.base.cal.Segment, t.base.cal.Edge)
+	if p := s.best; p.to > 0 && sign(spam)*p.margin < relaxed {
+		t.see(newExample(s.distinct(p.from, p.to), spam, float32(trust)))
 	}
 }
 
