@@ -192,6 +192,8 @@ func (c *Console) routes() *http.ServeMux {
 		http.Redirect(w, r, "/messages", http.StatusSeeOther)
 	})
 	page("POST /logout", c.logout)
+	page("GET /account", c.accountForm)
+	page("POST /account", c.accountPost)
 	page("GET /messages", c.messages)
 	page("GET /messages/{id}", c.message)
 	page("GET /quarantine", c.quarantine)

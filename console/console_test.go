@@ -309,6 +309,49 @@ func TestNextStaysHere(t *testing.T) {
 	}
 }
 
+// FuzzNext: whatever a link to the login page says, one stays on this server.
+func FuzzNext(f *testing.F) {
+	for _, s := range []string{"/messages?q=1", "//evil", "/\\evil", "https://evil", "/%2fevil", "/./../x", "/a?b=//c#d"} {
+		f.Add(s)
+	}
+	base, err := url.Parse("http://console.example/login")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, next string) {
+		got := local(next)
+		if got == "" {
+			return
+		}
+		u, err := base.Parse(got)
+		if err != nil || u.Host != base.Host || u.Scheme != base.Scheme || len(got) > 1 && (got[1] == '/' || got[1] == '\\') {
+			t.Errorf("local(%q) = %q leads to %v", next, got, u)
+		}
+	})
+}
+
+// FuzzQuery: filters never panic, and what they yield is within bounds.
+func FuzzQuery(f *testing.F) {
+	f.Add("q=x&action=reject&threat=spam&limit=10&since=2026-03-14T12:00:00Z&before=1")
+	f.Add("limit=-1&action=\x00&until=9999999")
+	f.Fuzz(func(t *testing.T, raw string) {
+		v, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		q, err := parseQuery(v)
+		if err != nil {
+			return
+		}
+		if q.Limit < 0 || q.Limit > 500 || q.Action != nil && *q.Action > sluice.Hold || q.Threat != nil && *q.Threat > sluice.ThreatAttack {
+			t.Errorf("%q gives %+v", raw, q)
+		}
+		if _, err := memory.New().Records(t.Context(), sluice.Query{Text: q.Text, Action: q.Action, Threat: q.Threat, Limit: q.Limit}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestLoginIsLimited(t *testing.T) {
 	d := signedInDesk(t, nil)
 	d.browser.Jar, _ = cookiejar.New(nil)
@@ -385,6 +428,39 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestChangePassword(t *testing.T) {
+	d := signedInDesk(t, nil)
+	const next = "another good passphrase"
+	second, _ := cookiejar.New(nil)
+	first := d.browser.Jar
+	d.browser.Jar = second
+	res, _ := d.post("/login", "/login", url.Values{"name": {adminName}, "password": {adminWord}})
+	want(t, "a second session", res, 303)
+	d.browser.Jar = first
+	for _, test := range []struct {
+		old, word, again string
+		want             int
+	}{
+		{"wrong", next, next, 403}, {adminWord, "short", "short", 400}, {adminWord, next, "other", 400}, {adminWord, next, next, 303},
+	} {
+		res, _ := d.post("/account", "/account", url.Values{"old": {test.old}, "password": {test.word}, "again": {test.again}})
+		want(t, fmt.Sprint(test), res, test.want)
+		d.clock = d.clock.Add(15 * time.Second)
+	}
+	res, body := d.get("/account?done=password")
+	want(t, "the session that changed it", res, 200)
+	if !strings.Contains(body, "The password is changed") {
+		t.Error("no word of the change")
+	}
+	d.browser.Jar = second
+	res, _ = d.get("/messages")
+	want(t, "the other session", res, 303)
+	res, _ = d.post("/login", "/login", url.Values{"name": {adminName}, "password": {adminWord}})
+	want(t, "login with the old password", res, 401)
+	res, _ = d.post("/login", "/login", url.Values{"name": {adminName}, "password": {next}})
+	want(t, "login with the new one", res, 303)
+}
+
 // TestEverythingNeedsALogin walks all routes without a session.
 func TestEverythingNeedsALogin(t *testing.T) {
 	d := signedInDesk(t, nil)
@@ -396,6 +472,7 @@ func TestEverythingNeedsALogin(t *testing.T) {
 		want         int
 	}{
 		{"GET", "/", 303}, {"GET", "/messages", 303}, {"GET", "/messages/r1", 303}, {"GET", "/nowhere", 303},
+		{"GET", "/account", 303}, {"POST", "/account", 303},
 		{"GET", "/quarantine", 303}, {"GET", "/quarantine/q1", 303}, {"GET", "/quarantine/q1/release", 303}, {"GET", "/quarantine/q1/delete", 303},
 		{"POST", "/quarantine/q1/release", 303}, {"POST", "/quarantine/q1/delete", 303}, {"POST", "/logout", 303},
 		{"GET", "/api/v1/messages", 401}, {"GET", "/api/v1/messages/r1", 401}, {"GET", "/api/v1/quarantine", 401},

@@ -58,7 +58,7 @@ type quarantinedPage struct {
 	Q                  *sluice.Quarantined
 	Ledger             ledger
 	Fields             []headerField
-	Text               []string
+	Text, Hidden       []string
 	HasHTML, Cut       bool
 	Files              []filePart
 	Links              []linkRow
@@ -132,7 +132,7 @@ func (p *quarantinedPage) read(raw []byte) {
 		p.Fields = append(p.Fields, headerField{explain.Escape(f.Name, 80), explain.Escape(strings.ReplaceAll(f.Value, "\t", " "), 2000)})
 	}
 	view := m.View()
-	p.Text, p.HasHTML = lines(view.Text), view.HasHTML
+	p.Text, p.Hidden, p.HasHTML = lines(view.Text), lines(view.Hidden), view.HasHTML
 	for _, a := range m.Attachments() {
 		if len(p.Files) == 100 {
 			break

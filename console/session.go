@@ -84,6 +84,18 @@ func (s *sessions) find(cookie string, now time.Time, touch bool) (account strin
 	return v.account, true
 }
 
+// removeOthers ends the sessions of an account but the one with this cookie.
+func (s *sessions) removeOthers(account, cookie string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keep := sha256.Sum256([]byte(cookie))
+	for k, v := range s.all {
+		if v.account == account && k != keep {
+			delete(s.all, k)
+		}
+	}
+}
+
 func (s *sessions) remove(cookie string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -320,6 +332,19 @@ func (c *Console) showSetup(w http.ResponseWriter, r *http.Request, status int, 
 		Name: name, Error: problem, Min: password.MinLength, Token: r.PathValue("token")})
 }
 
+// wordProblem says what is wrong with a new password, "" for nothing.
+func wordProblem(word, again string) string {
+	switch {
+	case len(word) < password.MinLength:
+		return "The password is too short: at least " + strconv.Itoa(password.MinLength) + " characters."
+	case len(word) > password.MaxLength:
+		return "The password is too long: at most " + strconv.Itoa(password.MaxLength) + " characters."
+	case word != again:
+		return "The two passwords differ."
+	}
+	return ""
+}
+
 var accountName = regexp.MustCompile(`^[A-Za-z0-9._@+-]{1,64}$`)
 
 func (c *Console) setupPost(w http.ResponseWriter, r *http.Request) {
@@ -327,18 +352,12 @@ func (c *Console) setupPost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, word := r.PostFormValue("name"), r.PostFormValue("password")
-	problem := ""
+	problem := wordProblem(word, r.PostFormValue("again"))
 	switch {
 	case !c.formOK(r):
 		problem = "The form was out of date, or cookies are switched off. Please try again."
 	case !accountName.MatchString(name):
 		problem = "A name has letters, digits, and . _ @ + - only."
-	case len(word) < password.MinLength:
-		problem = "The password is too short: at least " + strconv.Itoa(password.MinLength) + " characters."
-	case len(word) > password.MaxLength:
-		problem = "The password is too long: at most " + strconv.Itoa(password.MaxLength) + " characters."
-	case word != r.PostFormValue("again"):
-		problem = "The two passwords differ."
 	}
 	if problem != "" {
 		c.showSetup(w, r, http.StatusBadRequest, name, problem)
@@ -367,4 +386,48 @@ func (c *Console) setupPost(w http.ResponseWriter, r *http.Request) {
 		c.cfg.Log.Info("console: first account made", slog.String("account", name), slog.Any("client", web.Client(r, c.cfg.Proxies)))
 		c.welcome(w, r, name, "")
 	}
+}
+
+func (c *Console) accountForm(w http.ResponseWriter, r *http.Request, v *visit) {
+	c.showAccount(w, r, v, http.StatusOK, "")
+}
+
+func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, v *visit, status int, problem string) {
+	p := loginPage{layout: c.layout(r.Context(), v, "account", "Account"), Name: v.account, Error: problem, Min: password.MinLength}
+	if r.URL.Query().Get("done") == "password" {
+		p.Notice = "The password is changed. All other sessions of this account have ended."
+	}
+	c.render(w, status, "account", &p)
+}
+
+// accountPost changes one's own password. The old one is asked for, so that an
+// unattended screen isn't enough, and guesses at it are limited like logins.
+func (c *Console) accountPost(w http.ResponseWriter, r *http.Request, v *visit) {
+	if !c.mayTry(w, r) {
+		return
+	}
+	a, err := c.cfg.Store.Account(r.Context(), v.account)
+	if err != nil {
+		c.fail(w, r, v, http.StatusInternalServerError, "Accounts can't be read at the moment.", err)
+		return
+	}
+	word := r.PostFormValue("password")
+	if problem := wordProblem(word, r.PostFormValue("again")); problem != "" {
+		c.showAccount(w, r, v, http.StatusBadRequest, problem)
+		return
+	}
+	if !c.verify(r, a.Password, r.PostFormValue("old")) {
+		c.showAccount(w, r, v, http.StatusForbidden, "The old password is wrong.")
+		return
+	}
+	if a.Password, err = password.Hash(c.cfg.Rand, word); err == nil {
+		err = c.cfg.Store.PutAccount(r.Context(), a)
+	}
+	if err != nil {
+		c.fail(w, r, v, http.StatusInternalServerError, "The password can't be kept.", err)
+		return
+	}
+	c.sessions.removeOthers(v.account, v.cookie)
+	c.cfg.Log.Info("console: password changed", slog.String("account", escape(v.account)), slog.Any("client", web.Client(r, c.cfg.Proxies)))
+	http.Redirect(w, r, "/account?done=password", http.StatusSeeOther)
 }

@@ -101,6 +101,22 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// FuzzClient: X-Forwarded-For is the client's own text as far as it likes.
+func FuzzClient(f *testing.F) {
+	f.Add("127.0.0.1:1", "192.0.2.1, 10.0.0.1")
+	f.Add("[::1]:1", ",,,")
+	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	f.Fuzz(func(t *testing.T, remote, forwarded string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header["X-Forwarded-For"] = []string{forwarded}
+		got := Client(r, proxies)
+		if ap, err := netip.ParseAddrPort(remote); err == nil && !Within(ap.Addr().Unmap(), proxies) && got != ap.Addr().Unmap() {
+			t.Errorf("%q with %q: %v, but the peer is no proxy", remote, forwarded, got)
+		}
+	})
+}
+
 func TestHosts(t *testing.T) {
 	h := Hosts([]string{"console.example:8025", "Mail.Example"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
 	for host, want := range map[string]int{
