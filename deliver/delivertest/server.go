@@ -60,6 +60,7 @@ type Message struct {
 	Mail  string   // the MAIL command's argument
 	Rcpts []string // the RCPT commands' arguments that were accepted
 	Data  []byte   // dots unstuffed
+	TLS   bool     // came through TLS
 }
 
 // Server is a back end that misbehaves on request. It keeps count of what it
@@ -426,6 +427,7 @@ func (p *peer) data() error {
 		return err
 	}
 	m := Message{Mail: p.mail, Rcpts: p.rcpts, Data: text}
+	_, m.TLS = p.nc.(*tls.Conn)
 	n := 1
 	if p.s.script.LMTP {
 		n = len(p.rcpts)

@@ -281,7 +281,7 @@ func TestDiskFails(t *testing.T) {
 					t.Errorf("failure at %d: %v", at, err)
 				}
 			}
-			time.Sleep(24 * time.Hour)
+			time.Sleep(2 * time.Hour)
 			synctest.Wait()
 			want := 1
 			if err != nil {
