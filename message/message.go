@@ -178,6 +178,23 @@ func (m *Message) Addresses(field string) []header.Address {
 	return out
 }
 
+// From is the address that a person sees as the author. clear is false where
+// readers could differ on it: no From field, several, several addresses in it, or
+// one that breaks the grammar. Authentication must look at the same address as
+// this; without a clear one nothing is aligned.
+func (m *Message) From() (a header.Address, clear bool) {
+	h := m.Header()
+	list, defects := header.ParseAddressList(h.Get("From"))
+	if len(list) == 0 {
+		return a, false
+	}
+	clear = len(list) == 1 && h.Count("From") == 1 && list[0].Domain != ""
+	for _, d := range defects {
+		clear = clear && !d.Ambiguous
+	}
+	return list[0], clear
+}
+
 // Attachments lists the leaves that a client offers as files: those with a name,
 // those marked as attachments, and what is neither text nor a container; also
 // embedded messages. Ghost parts are included.

@@ -523,13 +523,18 @@ func (p *parser) bareCR(from int) {
 	}
 }
 
-// rootFields reports fields of the root that are missing or there twice.
+// rootFields reports fields of the root that are missing or there twice, and what
+// is wrong with the addresses of its authors.
 func (p *parser) rootFields() {
 	h := p.m.Header()
-	for _, f := range [...]struct{ name, twice, none string }{
-		{"From", DuplicateFrom, MissingFrom}, {"Date", DuplicateDate, MissingDate}, {"Message-ID", DuplicateMessageID, MissingMessageID},
-		{"Subject", DuplicateSubject, ""}, {"Sender", DuplicateSender, ""}, {"Reply-To", DuplicateReplyTo, ""},
-		{"To", DuplicateTo, ""}, {"Cc", DuplicateCc, ""}, {"MIME-Version", DuplicateMimeVersion, ""},
+	for _, f := range [...]struct {
+		name, twice, none string
+		author            bool // its addresses say who wrote
+	}{
+		{"From", DuplicateFrom, MissingFrom, true}, {"Sender", DuplicateSender, "", true}, {"Reply-To", DuplicateReplyTo, "", true},
+		{"Date", DuplicateDate, MissingDate, false}, {"Message-ID", DuplicateMessageID, MissingMessageID, false},
+		{"Subject", DuplicateSubject, "", false}, {"To", DuplicateTo, "", false}, {"Cc", DuplicateCc, "", false},
+		{"MIME-Version", DuplicateMimeVersion, "", false},
 	} {
 		n := 0
 		var second *header.Field
@@ -537,6 +542,10 @@ func (p *parser) rootFields() {
 			if h.Fields[i].Is(f.name) {
 				if n++; n == 2 {
 					second = &h.Fields[i]
+				}
+				if f.author && n <= perPart {
+					_, defects := header.ParseAddressList(h.Fields[i].Value)
+					p.relocate(defects, &h.Fields[i], p.m.Parts[0])
 				}
 			}
 		}
