@@ -20,7 +20,7 @@ func newArchive() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		for p := range files(in.Message) {
-			data := in.Message.Decoded(p)
+			data := p.data()
 			if sniff(data) != zipArchive {
 				continue
 			}

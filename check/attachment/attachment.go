@@ -9,29 +9,52 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice"
 	"sluice/check"
 	"sluice/message"
 )
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newEICAR(), newProgram(), newName(), newArchive(), newPage(), newConflict(), newUuencode()}
+	return []check.Checker{newEICAR(), newProgram(), newName(), newArchive(), newPage(), newConflict()}
 }
+
+// file is one part and the message that it belongs to: the one at hand, or one
+// that stands encoded inside of it.
+type file struct {
+	*message.Part
+	m     *message.Message
+	inner bool
+}
+
+func (f file) data() []byte { return f.m.Decoded(f.Part) }
 
 // files walks the parts that aren't containers: what somebody could save or
 // open, the message's own text included.
-func files(m *message.Message) iter.Seq[*message.Part] {
-	return func(yield func(*message.Part) bool) {
-		for _, p := range m.Parts {
-			if len(p.Children) == 0 && !yield(p) {
+func files(m *message.Message) iter.Seq[file] {
+	return func(yield func(file) bool) {
+		for in, p := range m.All() {
+			if len(p.Children) > 0 && (p.IsMultipart() || p.IsMessage()) {
+				continue
+			}
+			if !yield(file{p, in, in != m}) {
 				return
 			}
 		}
 	}
 }
 
+// found states id of a file; at is where in its message. Places in an encoded
+// inner message have no place in the outer one.
+func (f file) found(id sluice.Reason, detail string, at message.Range) sluice.Evidence {
+	if f.inner {
+		return check.Found(id, detail+" (in an encoded part)")
+	}
+	return check.FoundAt(id, detail, at, f.Index)
+}
+
 // attached says whether a client shows p as a file, not as text.
-func attached(p *message.Part) bool {
+func attached(p file) bool {
 	return p.Filename != "" || p.Disposition == "attachment" || !strings.HasPrefix(p.Type, "text/") && !strings.HasPrefix(p.Type, "message/")
 }
 
@@ -42,7 +65,7 @@ type candidate struct {
 }
 
 // names lists all names that clients may read for p.
-func names(p *message.Part) []candidate {
+func names(p file) []candidate {
 	var out []candidate
 	add := func(s, why string) {
 		if s != "" && !slices.ContainsFunc(out, func(c candidate) bool { return c.raw == s }) {

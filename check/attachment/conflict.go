@@ -5,7 +5,6 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/message"
 	"sluice/reason"
 )
 
@@ -20,7 +19,7 @@ func newConflict() check.Checker {
 			if !attached(p) {
 				continue
 			}
-			f := sniff(in.Message.Decoded(p))
+			f := sniff(p.data())
 			if claim := claims(p); claim != "" && !peaceful(f) {
 				s.add(reason.AttachmentTypeConflict, quote(p.Filename)+" claims "+claim+" and is "+f.String(), p)
 			}
@@ -31,7 +30,7 @@ func newConflict() check.Checker {
 
 // claims returns "image", "pdf" or "media" where type or name promise something
 // harmless. Other types are used so loosely that a conflict says nothing.
-func claims(p *message.Part) string {
+func claims(p file) string {
 	for _, c := range names(p) {
 		switch c.ext {
 		case "pdf":

@@ -31,9 +31,9 @@ func newEICAR() check.Checker {
 				return []sluice.Evidence{check.FoundAt(reason.EICAR, "in the message as it arrived", message.Range{Off: i, Len: len(needle)}, 0)}
 			}
 		}
-		for _, p := range m.Parts {
-			if len(p.Children) == 0 && p.Encoding != "7bit" && p.Encoding != "8bit" && bytes.Contains(m.Decoded(p), eicarFile) {
-				return []sluice.Evidence{check.FoundAt(reason.EICAR, "in part "+p.Path+" "+quote(p.Filename), p.Body, p.Index)}
+		for p := range files(m) {
+			if p.Encoding != "7bit" && p.Encoding != "8bit" && bytes.Contains(p.data(), eicarFile) {
+				return []sluice.Evidence{p.found(reason.EICAR, "in part "+p.Path+" "+quote(p.Filename), p.Body)}
 			}
 		}
 		return nil

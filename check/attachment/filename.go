@@ -3,7 +3,6 @@ package attachment
 import (
 	"sluice"
 	"sluice/check"
-	"sluice/message"
 	"sluice/reason"
 )
 
@@ -24,7 +23,7 @@ func newName() check.Checker {
 				if i > 0 && dangerous(c.kind()) != dangerous(cs[0].kind()) {
 					s.add(reason.MIMENameAmbiguous, cs[0].String()+" and "+c.String(), p)
 				}
-				for _, id := range c.faults(in.Message, p) {
+				for _, id := range c.faults(p) {
 					s.add(id, c.String(), p)
 				}
 			}
@@ -37,7 +36,7 @@ func newName() check.Checker {
 func dangerous(k kind) kind { return max(k, document) }
 
 // faults lists what is wrong with one name.
-func (c candidate) faults(m *message.Message, p *message.Part) []sluice.Reason {
+func (c candidate) faults(p file) []sluice.Reason {
 	var out []sluice.Reason
 	if c.bidi {
 		out = append(out, reason.NameDirectionOverride)
@@ -52,7 +51,7 @@ func (c candidate) faults(m *message.Message, p *message.Part) []sluice.Reason {
 	// A name such as "example.com" or a saved page's address ends like a DOS
 	// program; the content tells.
 	if c.ext == "com" || c.ext == "url" || c.ext == "app" {
-		switch sniff(m.Decoded(p)) {
+		switch sniff(p.data()) {
 		case html, pdf, image, zipArchive, oleFile, gzipFile:
 			k = harmless
 		case unknown:
@@ -77,11 +76,11 @@ func (c candidate) faults(m *message.Message, p *message.Part) []sluice.Reason {
 // statements keeps the first of each reason.
 type statements struct{ list []sluice.Evidence }
 
-func (s *statements) add(id sluice.Reason, detail string, p *message.Part) {
+func (s *statements) add(id sluice.Reason, detail string, p file) {
 	for i := range s.list {
 		if s.list[i].Reason == id {
 			return
 		}
 	}
-	s.list = append(s.list, check.FoundAt(id, detail, p.Header.Range, p.Index))
+	s.list = append(s.list, p.found(id, detail, p.Header.Range))
 }

@@ -83,10 +83,10 @@ func parseName(raw string) name {
 		s = s[i+1:]
 	}
 	trimmed := strings.TrimRight(s, ". ")
+	tail := len(trimmed) < len(s)
 	if i := strings.IndexByte(trimmed, ':'); i > 1 { // an NTFS stream is not part of the name
 		trimmed = trimmed[:i]
 	}
-	tail := len(trimmed) < len(s)
 	stem, ext, ok := cutLastDot(trimmed)
 	if !ok {
 		return n

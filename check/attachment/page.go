@@ -7,7 +7,6 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/message"
 	"sluice/reason"
 )
 
@@ -26,10 +25,10 @@ func newPage() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		for p := range files(in.Message) {
-			if !attached(p) || !pageLike(p) && !sniffsAsPage(in.Message, p) {
+			if !attached(p) || !pageLike(p) && !sniffsAsPage(p) {
 				continue
 			}
-			data := in.Message.Decoded(p)
+			data := p.data()
 			if id, detail := readPage(data[:min(len(data), maxPage)]); id != "" {
 				s.add(id, detail+" in "+quote(p.Filename), p)
 			}
@@ -38,7 +37,7 @@ func newPage() check.Checker {
 	})
 }
 
-func pageLike(p *message.Part) bool {
+func pageLike(p file) bool {
 	switch p.Type {
 	case "text/html", "application/xhtml+xml", "image/svg+xml":
 		return true
@@ -51,8 +50,8 @@ func pageLike(p *message.Part) bool {
 	return false
 }
 
-func sniffsAsPage(m *message.Message, p *message.Part) bool {
-	f := sniff(m.Decoded(p))
+func sniffsAsPage(p file) bool {
+	f := sniff(p.data())
 	return f == html || f == svg
 }
 

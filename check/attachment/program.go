@@ -14,8 +14,8 @@ func newProgram() check.Checker {
 		Reasons: []sluice.Reason{reason.ExecutableContent},
 	}, func(in *check.Input) []sluice.Evidence {
 		for p := range files(in.Message) {
-			if f := sniff(in.Message.Decoded(p)); f.program() {
-				return []sluice.Evidence{check.FoundAt(reason.ExecutableContent, f.String()+" in part "+p.Path+" "+quote(p.Filename), p.Body, p.Index)}
+			if f := sniff(p.data()); f.program() {
+				return []sluice.Evidence{p.found(reason.ExecutableContent, f.String()+" in part "+p.Path+" "+quote(p.Filename), p.Body)}
 			}
 		}
 		return nil

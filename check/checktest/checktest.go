@@ -117,21 +117,19 @@ func Reasons(ev []sluice.Evidence) []string {
 	return out
 }
 
-// Case is one row of a table: a message and all reasons that it must give.
-type Case struct {
-	Name string
-	Raw  string
-	Want string // reasons in the order of the alphabet, parted by spaces
-}
+// Case is one row of a table: its name, a message, and all reasons that it must
+// give, in the order of the alphabet and parted by spaces.
+type Case [3]string
 
 // Table runs a table of messages.
 func Table(t *testing.T, checks []check.Checker, cases []Case) {
 	t.Helper()
 	for _, c := range cases {
-		t.Run(c.Name, func(t *testing.T) {
-			ev := Run(t, checks, Input(c.Raw))
-			if got := strings.Join(Reasons(ev), " "); got != c.Want {
-				t.Errorf("got %q, want %q\n%+v", got, c.Want, ev)
+		name, raw, want := c[0], c[1], c[2]
+		t.Run(name, func(t *testing.T) {
+			ev := Run(t, checks, Input(raw))
+			if got := strings.Join(Reasons(ev), " "); got != want {
+				t.Errorf("got %q, want %q\n%+v", got, want, ev)
 			}
 		})
 	}
