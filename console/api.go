@@ -11,6 +11,7 @@ import (
 
 	"sluice"
 	"sluice/reason"
+	"sluice/store"
 )
 
 // bearer returns the name that a request's bearer token stands for, "" for
@@ -205,7 +206,7 @@ func (c *Console) apiAct(w http.ResponseWriter, r *http.Request, by string) {
 
 func toAPI(r *sluice.Record, full bool) apiRecord {
 	a := apiRecord{ID: r.ID, Tenant: r.Tenant, Time: r.Time, Session: r.Conn.ID, HELO: r.Conn.Hello.Name,
-		From: r.Envelope.From, To: r.Envelope.Addresses(), Subject: r.Subject, MessageID: r.MessageID, Size: r.Size,
+		From: r.Envelope.From, To: store.Recipients(r), Subject: r.Subject, MessageID: r.MessageID, Size: r.Size,
 		Phase: r.Phase, Verdict: verdictToAPI(&r.Verdict, r.Action())}
 	if r.Conn.Client.IsValid() {
 		a.Client = r.Conn.Client.String()

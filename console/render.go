@@ -15,6 +15,7 @@ import (
 
 	"sluice"
 	"sluice/explain"
+	"sluice/store"
 )
 
 //go:embed templates/*.html
@@ -60,6 +61,7 @@ var funcs = template.FuncMap{
 	},
 	"verb":   func(a sluice.Action) string { return verbs[a] },
 	"threat": func(t sluice.Threat) string { return threatWords[t] },
+	"to":     store.Recipients,
 	"sender": func(s string) string {
 		if s == "" {
 			return "<>"

@@ -45,17 +45,34 @@ func Needle(q sluice.Query) string {
 	return Fold(cut(strings.TrimSpace(q.Text), maxNeedle))
 }
 
+// Recipients lists the accepted recipients of a record, then those that were
+// refused on the way.
+func Recipients(r *sluice.Record) []string {
+	out := r.Envelope.Addresses()
+	seen := make(map[string]bool, len(out))
+	for _, a := range out {
+		seen[a] = true
+	}
+	for _, o := range r.Outcomes {
+		if o.Recipient != "" && !seen[o.Recipient] {
+			seen[o.Recipient] = true
+			out = append(out, o.Recipient)
+		}
+	}
+	return out
+}
+
 // Haystack returns the folded text in which a search for one message looks.
-func Haystack(id, subject string, e *sluice.Envelope) string {
+func Haystack(id, from, subject string, recipients []string) string {
 	var b strings.Builder
 	b.WriteString(cut(id, maxAddress))
 	b.WriteByte('\n')
-	b.WriteString(cut(e.From, maxAddress))
+	b.WriteString(cut(from, maxAddress))
 	b.WriteByte('\n')
 	b.WriteString(cut(subject, maxSubject))
 	end := b.Len() + maxRecipients
-	for _, r := range e.Rcpts {
-		a := cut(r.Address, maxAddress)
+	for _, a := range recipients {
+		a = cut(a, maxAddress)
 		if b.Len()+1+len(a) > end {
 			break
 		}

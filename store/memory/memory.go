@@ -73,7 +73,7 @@ func (s *Store) Append(r *sluice.Record) {
 			s.seq++
 			seq = s.seq
 		}
-		s.log[r.ID] = row[*sluice.Record]{seq, r.Time, store.Haystack(r.ID, r.Subject, &r.Envelope), r}
+		s.log[r.ID] = row[*sluice.Record]{seq, r.Time, store.Haystack(r.ID, r.Envelope.From, r.Subject, store.Recipients(r)), r}
 	}
 }
 
@@ -173,7 +173,7 @@ func (s *Store) put(t table[*sluice.Quarantined], q *sluice.Quarantined) error {
 		return fmt.Errorf("memory: quarantined message without an id")
 	}
 	s.seq++
-	t[q.ID] = row[*sluice.Quarantined]{s.seq, q.Stored, store.Haystack(q.ID, q.Subject, &q.Envelope), store.CloneQuarantined(q)}
+	t[q.ID] = row[*sluice.Quarantined]{s.seq, q.Stored, store.Haystack(q.ID, q.Envelope.From, q.Subject, q.Envelope.Addresses()), store.CloneQuarantined(q)}
 	return nil
 }
 

@@ -55,7 +55,7 @@ func insertQuarantined(ctx context.Context, tx *sql.Tx, table, or string, q *slu
 	_, err = tx.ExecContext(ctx, `INSERT `+or+` INTO `+table+` (id, tenant, stored, pending, threat, haystack, document)
 		VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		q.ID, q.Tenant, nanos(q.Stored), q.Pending, q.Verdict.Threat,
-		[]byte(store.Haystack(q.ID, q.Subject, &q.Envelope)), text)
+		[]byte(store.Haystack(q.ID, q.Envelope.From, q.Subject, q.Envelope.Addresses())), text)
 	return err
 }
 

@@ -343,7 +343,9 @@ func recordsText(t *testing.T, s sluice.Store) {
 	for i := range 5000 {
 		many.Envelope.Rcpts = append(many.Envelope.Rcpts, sluice.Recipient{Address: fmt.Sprintf("user%d@example.net", i)})
 	}
-	add(t, s, r, long, many)
+	refused := simple("refused", noon.Add(3))
+	refused.Outcomes = []sluice.Outcome{{Recipient: "stranger@elsewhere.example", Reply: sluice.Reply{Code: 550}}}
+	add(t, s, r, long, many, refused)
 	for text, want := range map[string]string{
 		"id-one":                 "ID-One",
 		"  SENDER@example.ORG ":  "ID-One",
@@ -358,6 +360,7 @@ func recordsText(t *testing.T, s sluice.Store) {
 		"nul \xff":               "ID-One",
 		"user0@example.net":      "many",
 		"xxxx":                   "long",
+		"stranger@":              "refused",
 		"nobody":                 "",
 		"' OR 1=1":               "",
 		strings.Repeat("x", 400): "long",
