@@ -14,96 +14,139 @@ const (
 	maxAttr  = 64 << 10 // bytes of one attribute
 )
 
-// attrs are the attributes that matter, decoded.
+// The attributes that matter.
+const (
+	aHref = iota
+	aSrc
+	aSrcset
+	aAction
+	aBackground
+	aPoster
+	aData
+	aLowsrc
+	aAlt
+	aTitle
+	aValue
+	aType
+	aContent
+	aEquiv
+	aStyle
+	aClass
+	aID
+	aBgcolor
+	aColor
+	aText
+	aHidden
+	aOpen
+	attrCount
+)
+
+// attrs are the attributes of one tag, decoded.
 type attrs struct {
-	href, src, srcset, action, background, poster, data   string
-	alt, title, value, kind, content, equiv, lowsrc       string
-	style, class, id, bgcolor, color, text, width, height string
-	hidden, open                                          bool
-	events                                                int
+	v      [attrCount]string
+	seen   uint32 // bit per attribute
+	events int    // on… handlers
 }
 
-// readAttrs takes the first of each attribute, as browsers do.
-func readAttrs(z *html.Tokenizer) (a attrs) {
-	more := true
-	for n := 0; more && n < maxAttrs; n++ {
-		var key, val []byte
-		key, val, more = z.TagAttr()
-		var to *string
-		switch string(key) {
-		case "href", "xlink:href":
-			to = &a.href
-		case "src":
-			to = &a.src
-		case "srcset":
-			to = &a.srcset
-		case "action", "formaction":
-			to = &a.action
-		case "background":
-			to = &a.background
-		case "poster":
-			to = &a.poster
-		case "data":
-			to = &a.data
-		case "lowsrc", "dynsrc":
-			to = &a.lowsrc
-		case "alt":
-			to = &a.alt
-		case "title":
-			to = &a.title
-		case "value", "placeholder":
-			to = &a.value
-		case "type":
-			to = &a.kind
-		case "content":
-			to = &a.content
-		case "http-equiv":
-			to = &a.equiv
-		case "style":
-			to = &a.style
-		case "class":
-			to = &a.class
-		case "id":
-			to = &a.id
-		case "bgcolor":
-			to = &a.bgcolor
-		case "color":
-			to = &a.color
-		case "text":
-			to = &a.text
-		case "width":
-			to = &a.width
-		case "height":
-			to = &a.height
-		case "hidden":
-			a.hidden = true
-		case "open":
-			a.open = true
-		default:
-			if len(key) > 3 && key[0] == 'o' && key[1] == 'n' {
-				a.events++
-			}
-		}
-		if to != nil && *to == "" {
-			*to = string(val[:min(len(val), maxAttr)])
-		}
+func (a *attrs) has(i int) bool { return a.seen>>i&1 == 1 }
+
+// attrIndex finds the index of a lower-case attribute name, or -1.
+func attrIndex(key []byte) int {
+	switch string(key) {
+	case "href", "xlink:href":
+		return aHref
+	case "src":
+		return aSrc
+	case "srcset":
+		return aSrcset
+	case "action", "formaction":
+		return aAction
+	case "background":
+		return aBackground
+	case "poster":
+		return aPoster
+	case "data":
+		return aData
+	case "lowsrc", "dynsrc":
+		return aLowsrc
+	case "alt":
+		return aAlt
+	case "title":
+		return aTitle
+	case "value", "placeholder":
+		return aValue
+	case "type":
+		return aType
+	case "content":
+		return aContent
+	case "http-equiv":
+		return aEquiv
+	case "style":
+		return aStyle
+	case "class":
+		return aClass
+	case "id":
+		return aID
+	case "bgcolor":
+		return aBgcolor
+	case "color":
+		return aColor
+	case "text":
+		return aText
+	case "hidden":
+		return aHidden
+	case "open":
+		return aOpen
 	}
-	return a
+	return -1
+}
+
+// add takes one attribute; the first of each counts, as in browsers.
+func (a *attrs) add(key, val []byte) {
+	i := attrIndex(key)
+	switch {
+	case i >= 0 && !a.has(i):
+		a.seen |= 1 << i
+		a.v[i] = string(val[:min(len(val), maxAttr)])
+	case i < 0 && len(key) > 3 && key[0] == 'o' && key[1] == 'n':
+		a.events++
+	}
+}
+
+// read fills a from the raw bytes behind a tag's name, or from the tokenizer where
+// raw is nil.
+func (a *attrs) read(raw []byte, z *html.Tokenizer) {
+	var key, val []byte
+	if raw == nil {
+		more := true
+		for n := 0; more && n < maxAttrs; n++ {
+			key, val, more = z.TagAttr()
+			a.add(key, val)
+		}
+		return
+	}
+	var low [16]byte // longer than every name that matters
+	for n := 0; n < maxAttrs; n++ {
+		if key, val, raw = rawAttr(raw); len(key) == 0 {
+			return
+		}
+		k := low[:min(len(key), len(low))]
+		for i := range k {
+			k[i] = lower(key[i])
+		}
+		a.add(k, val)
+	}
 }
 
 // start handles a start tag.
-func (r *renderer) start(tag atom.Atom, name []byte, hasAttr bool, z *html.Tokenizer, selfClosing bool) {
-	var a attrs
-	if hasAttr {
-		a = readAttrs(z)
-	}
+func (r *renderer) start(tag atom.Atom, name []byte, a *attrs, selfClosing bool) {
 	r.res.Scripts += a.events
 	r.implied(tag)
 	e := element{tag: tag, link: -1}
 	if tag == 0 {
 		e.name = string(name)
 	}
-	r.styleOf(&e, &a)
+	r.styleOf(&e, a)
 	parent := r.top()
 	e.style = parent.style.apply(&e.own)
 	e.why = parent.why
@@ -121,19 +164,19 @@ func (r *renderer) start(tag atom.Atom, name []byte, hasAttr bool, z *html.Token
 		r.hidden.space()
 	}
 	why := e.why | e.style.why()&^(WhyFont|WhyColour) // pictures have no font
-	r.linksOf(&e, &a, why != 0)
-	if a.alt != "" {
-		r.alt.write([]byte(a.alt), false)
+	r.linksOf(&e, a, why != 0)
+	if a.v[aAlt] != "" {
+		r.alt.write([]byte(a.v[aAlt]), false)
 		r.alt.line()
 		if r.anchor.link >= 0 && r.anchor.alt == "" {
-			r.anchor.alt = a.alt
+			r.anchor.alt = a.v[aAlt]
 		}
 	}
-	if a.title != "" {
-		r.alt.write([]byte(a.title), false)
+	if a.v[aTitle] != "" {
+		r.alt.write([]byte(a.v[aTitle]), false)
 		r.alt.line()
 	}
-	r.formOf(tag, &a, why != 0)
+	r.formOf(tag, a, why != 0)
 	if isVoid(tag) || selfClosing && tag == 0 && strings.IndexByte(e.name, ':') > 0 {
 		return
 	}
@@ -192,29 +235,29 @@ func (r *renderer) closeCell(tag, or atom.Atom) {
 // styleOf gathers an element's own declarations: attributes first, CSS over them.
 func (r *renderer) styleOf(e *element, a *attrs) {
 	d := &e.own
-	if e.tag == atom.A && a.href != "" {
+	if e.tag == atom.A && a.v[aHref] != "" {
 		d.set |= propColour
 		d.fg = colour{rgb: 0x0000ee}
 	}
-	if a.color != "" && e.tag == atom.Font {
-		if c, ok := attrColour(a.color); ok {
+	if a.v[aColor] != "" && e.tag == atom.Font {
+		if c, ok := attrColour(a.v[aColor]); ok {
 			d.set |= propColour
 			d.fg = c
 		}
 	}
-	if a.text != "" && e.tag == atom.Body {
-		if c, ok := attrColour(a.text); ok {
+	if a.v[aText] != "" && e.tag == atom.Body {
+		if c, ok := attrColour(a.v[aText]); ok {
 			d.set |= propColour
 			d.fg = c
 		}
 	}
-	if a.bgcolor != "" {
-		if c, ok := attrColour(a.bgcolor); ok {
+	if a.v[aBgcolor] != "" {
+		if c, ok := attrColour(a.v[aBgcolor]); ok {
 			d.set |= propBack
 			d.bg = c
 		}
 	}
-	if a.background != "" {
+	if a.v[aBackground] != "" {
 		d.set |= propBack
 		d.bg = colour{unknown: true}
 	}
@@ -222,14 +265,14 @@ func (r *renderer) styleOf(e *element, a *attrs) {
 		d.set |= propBack
 		d.bg = colour{unknown: true}
 	}
-	if len(r.sheet) > 0 || a.style != "" {
+	if len(r.sheet) > 0 || a.v[aStyle] != "" {
 		tag := e.name
 		if e.tag != 0 {
 			tag = e.tag.String()
 		}
-		r.sheet.match(d, tag, a.id, a.class, a.style)
+		r.sheet.match(d, tag, a.v[aID], a.v[aClass], a.v[aStyle])
 	}
-	if a.hidden && d.set&propDisplay == 0 || e.tag == atom.Dialog && !a.open {
+	if a.has(aHidden) && d.set&propDisplay == 0 || e.tag == atom.Dialog && !a.has(aOpen) {
 		d.set |= propDisplay
 		d.none = true
 	}
@@ -239,60 +282,60 @@ func (r *renderer) styleOf(e *element, a *attrs) {
 func (r *renderer) linksOf(e *element, a *attrs, hidden bool) {
 	switch e.tag {
 	case atom.A:
-		if a.href != "" {
-			e.link = r.link(a.href, links.FromAnchor, hidden)
+		if a.v[aHref] != "" {
+			e.link = r.link(a.v[aHref], links.FromAnchor, hidden)
 		}
 	case atom.Area:
-		if i := r.link(a.href, links.FromAnchor, hidden); i >= 0 {
-			r.res.Links[i].Text = a.alt
+		if i := r.link(a.v[aHref], links.FromAnchor, hidden); i >= 0 {
+			r.res.Links[i].Text = a.v[aAlt]
 		}
 	case atom.Base:
-		if r.res.Base == "" && a.href != "" {
-			r.res.Base = a.href
-			r.link(a.href, links.FromOther, true)
-			r.base = links.Parse(a.href)
+		if r.res.Base == "" && a.v[aHref] != "" {
+			r.res.Base = a.v[aHref]
+			r.link(a.v[aHref], links.FromOther, true)
+			r.base = links.Parse(a.v[aHref])
 		}
 	case atom.Form:
-		r.link(a.action, links.FromForm, hidden)
+		r.link(a.v[aAction], links.FromForm, hidden)
 	case atom.Button, atom.Input:
-		r.link(a.action, links.FromForm, hidden)
-		r.link(a.src, links.FromImage, hidden)
+		r.link(a.v[aAction], links.FromForm, hidden)
+		r.link(a.v[aSrc], links.FromImage, hidden)
 	case atom.Img, atom.Image:
 		r.res.Images++
-		r.link(a.src, links.FromImage, hidden)
-		r.link(a.lowsrc, links.FromImage, hidden)
-		r.link(a.href, links.FromImage, hidden)
-		r.srcset(a.srcset, hidden)
+		r.link(a.v[aSrc], links.FromImage, hidden)
+		r.link(a.v[aLowsrc], links.FromImage, hidden)
+		r.link(a.v[aHref], links.FromImage, hidden)
+		r.srcset(a.v[aSrcset], hidden)
 	case atom.Iframe, atom.Frame, atom.Embed, atom.Object:
 		r.res.Frames++
-		r.link(a.src, links.FromOther, hidden)
-		r.link(a.data, links.FromOther, hidden)
+		r.link(a.v[aSrc], links.FromOther, hidden)
+		r.link(a.v[aData], links.FromOther, hidden)
 	case atom.Link:
-		r.link(a.href, links.FromOther, true)
+		r.link(a.v[aHref], links.FromOther, true)
 	case atom.Script:
 		r.res.Scripts++
-		r.link(a.src, links.FromOther, true)
+		r.link(a.v[aSrc], links.FromOther, true)
 	case atom.Meta:
-		if strings.EqualFold(strings.TrimSpace(a.equiv), "refresh") {
+		if strings.EqualFold(strings.TrimSpace(a.v[aEquiv]), "refresh") {
 			r.res.Refresh++
-			r.link(refreshURL(a.content), links.FromOther, false)
+			r.link(refreshURL(a.v[aContent]), links.FromOther, false)
 		}
 	default:
-		r.link(a.src, links.FromOther, hidden)
-		r.srcset(a.srcset, hidden)
-		if e.tag == 0 && a.href != "" { // v:roundrect and other VML and SVG links
-			if i := r.link(a.href, links.FromAnchor, hidden); strings.IndexByte(e.name, ':') > 0 {
+		r.link(a.v[aSrc], links.FromOther, hidden)
+		r.srcset(a.v[aSrcset], hidden)
+		if e.tag == 0 && a.v[aHref] != "" { // v:roundrect and other VML and SVG links
+			if i := r.link(a.v[aHref], links.FromAnchor, hidden); strings.IndexByte(e.name, ':') > 0 {
 				e.link = i
 			}
 		}
 	}
-	r.link(a.poster, links.FromImage, hidden)
-	if a.background != "" {
+	r.link(a.v[aPoster], links.FromImage, hidden)
+	if a.v[aBackground] != "" {
 		r.res.Images++
-		r.link(a.background, links.FromImage, hidden)
+		r.link(a.v[aBackground], links.FromImage, hidden)
 	}
-	if strings.Contains(a.style, "(") {
-		r.cssURLs(a.style, hidden)
+	if strings.Contains(a.v[aStyle], "(") {
+		r.cssURLs(a.v[aStyle], hidden)
 	}
 }
 
@@ -388,12 +431,12 @@ func (r *renderer) formOf(tag atom.Atom, a *attrs, hidden bool) {
 	case atom.Textarea, atom.Select:
 		r.res.Inputs++
 	case atom.Input:
-		switch kind := strings.ToLower(strings.TrimSpace(a.kind)); kind {
+		switch kind := strings.ToLower(strings.TrimSpace(a.v[aType])); kind {
 		case "hidden":
 		case "submit", "button", "reset", "image":
 			if !hidden && !r.nested {
 				r.visible.space()
-				r.visible.write([]byte(a.value), false)
+				r.visible.write([]byte(a.v[aValue]), false)
 				r.visible.space()
 			}
 		default:
@@ -401,8 +444,8 @@ func (r *renderer) formOf(tag atom.Atom, a *attrs, hidden bool) {
 			if kind == "password" {
 				r.res.Passwords++
 			}
-			if a.value != "" {
-				r.alt.write([]byte(a.value), false)
+			if a.v[aValue] != "" {
+				r.alt.write([]byte(a.v[aValue]), false)
 				r.alt.line()
 			}
 		}

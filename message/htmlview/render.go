@@ -73,6 +73,8 @@ type renderer struct {
 	anchor  anchor
 	base    links.Link
 	nested  bool // inside a conditional comment
+	attrs   attrs
+	scratch [64]byte // for names in upper case
 }
 
 // anchor is the <a> that is open.
@@ -183,22 +185,31 @@ func (r *renderer) run(src string) {
 		case html.TextToken:
 			r.text(z.Text())
 		case html.StartTagToken:
-			name, hasAttr := z.TagName()
-			tag := atom.Lookup(name)
+			tag, name := r.tag(z)
 			if tag == atom.Noscript {
 				z.NextIsNotRawText() // mail clients run no scripts, so they show it
 			}
-			r.start(tag, name, hasAttr, z, false)
+			r.start(tag, name, &r.attrs, false)
 		case html.SelfClosingTagToken:
-			name, hasAttr := z.TagName()
-			r.start(atom.Lookup(name), name, hasAttr, z, true)
+			tag, name := r.tag(z)
+			r.start(tag, name, &r.attrs, true)
 		case html.EndTagToken:
-			name, _ := z.TagName()
-			r.end(atom.Lookup(name), name)
+			tag, name, _, _ := tagName(z, r.scratch[:0])
+			r.end(tag, name)
 		case html.CommentToken:
 			r.comment(z.Text())
 		}
 	}
+}
+
+// tag reads the name of a start tag, and its attributes into r.attrs.
+func (r *renderer) tag(z *html.Tokenizer) (atom.Atom, []byte) {
+	tag, name, raw, hasAttr := tagName(z, r.scratch[:0])
+	r.attrs = attrs{}
+	if hasAttr {
+		r.attrs.read(raw, z)
+	}
+	return tag, name
 }
 
 func (r *renderer) top() *element { return &r.stack[len(r.stack)-1] }
