@@ -25,6 +25,9 @@ const (
 	BackendTimeout            = "BACKEND_TIMEOUT"             // the mail server behind this one did not answer in time
 	BackendTLS                = "BACKEND_TLS"                 // no secure connection to the mail server behind this one
 	BadRecipient              = "BAD_RECIPIENT"               // that is not a valid recipient address
+	BareCR                    = "BARE_CR"                     // a CR without an LF came in
+	BareLF                    = "BARE_LF"                     // an LF without a CR came in
+	BDATCutShort              = "BDAT_CUT_SHORT"              // the connection was lost inside a chunk
 	BitcoinAddress            = "BITCOIN_ADDRESS"             // the text holds a Bitcoin address
 	BodyScript                = "BODY_SCRIPT"                 // the message body holds a script
 	BulkList                  = "BULK_LIST"                   // List-Id with further list fields: list mail.
@@ -36,6 +39,7 @@ const (
 	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
 	ClientRefused             = "CLIENT_REFUSED"              // your host has broken the rules here again and again
 	CommandTimeout            = "COMMAND_TIMEOUT"             // no complete command came in time
+	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
 	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
 	CredentialLure            = "CREDENTIAL_LURE"             // the text threatens an account and asks to follow a link
 	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
@@ -45,6 +49,8 @@ const (
 	DateZone                  = "DATE_ZONE"                   // the Date field has a time zone that does not exist
 	DiskFull                  = "DISK_FULL"                   // this server has no room to store the message safely
 	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
+	EarlyPipelining           = "EARLY_PIPELINING"            // you did not wait for the reply
+	EarlyTalker               = "EARLY_TALKER"                // you spoke before the greeting
 	EICAR                     = "EICAR"                       // the anti-malware test file was found
 	ExecutableContent         = "EXECUTABLE_CONTENT"          // an attached file is a program
 	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
@@ -114,11 +120,13 @@ const (
 	NameDirectionOverride     = "NAME_DIRECTION_OVERRIDE"     // an attached file's name holds controls of writing direction
 	NameMacro                 = "NAME_MACRO"                  // an attached Office file can hold macros
 	NamePadded                = "NAME_PADDED"                 // an attached file's name is padded to hide its end
+	NotSMTP                   = "NOT_SMTP"                    // this is a mail port and you speak another protocol
 	No8BitRoute               = "NO_8BIT_ROUTE"               // the mailbox's server takes 7-bit messages only
 	NoMailHere                = "NO_MAIL_HERE"                // this host takes no mail
 	NoRoute                   = "NO_ROUTE"                    // this server does not know where to deliver that domain's mail
 	NoSMTPUTF8Route           = "NO_SMTPUTF8_ROUTE"           // the mailbox's server takes no internationalised addresses or headers
 	NullSenderManyRcpt        = "NULL_SENDER_MANY_RCPT"       // a bounce with several recipients
+	NULOctet                  = "NUL_OCTET"                   // a zero octet came in
 	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
 	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
 	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
@@ -132,6 +140,8 @@ const (
 	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
 	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
 	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
+	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
+	StarttlsInjection         = "STARTTLS_INJECTION"          // clear text came behind STARTTLS
 	SubjectFakeReply          = "SUBJECT_FAKE_REPLY"          // the subject poses as a reply
 	SubjectPadded             = "SUBJECT_PADDED"              // the subject holds a long gap
 	SubjectShouts             = "SUBJECT_SHOUTS"              // the subject is in capitals only
@@ -139,12 +149,15 @@ const (
 	TextHam                   = "TEXT_HAM"                    // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded closely, because good words are cheap to add. sluice learn --spam teaches it otherwise.
 	TextHidden                = "TEXT_HIDDEN"                 // much of the text is hidden from the reader
 	TextInvisible             = "TEXT_INVISIBLE"              // words in the text are split by invisible characters
+	TextLineTooLong           = "TEXT_LINE_TOO_LONG"          // a line of the message is longer than mail allows
 	TextMixedScript           = "TEXT_MIXED_SCRIPT"           // words in the text mix letters of two alphabets
 	TextSpam                  = "TEXT_SPAM"                   // the text reads like spam
 	TextStyled                = "TEXT_STYLED"                 // the text is written in mathematical or decorated letters
 	TextTagCharacters         = "TEXT_TAG_CHARACTERS"         // the text holds invisible tag characters
 	TLSRequired               = "TLS_REQUIRED"                // this server takes mail over TLS only
 	TLSUnavailable            = "TLS_UNAVAILABLE"             // TLS is out of order here at the moment
+	TooManyCommands           = "TOO_MANY_COMMANDS"           // too many commands in one session
+	TooManyErrors             = "TOO_MANY_ERRORS"             // too many of your commands were refused
 	TooManyRecipients         = "TOO_MANY_RECIPIENTS"         // too many recipients in one transaction
 	TooManyTransactions       = "TOO_MANY_TRANSACTIONS"       // as many messages as one session may send have come
 	ToMissing                 = "TO_MISSING"                  // the message has no To field
@@ -153,7 +166,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "b055b21dcbf40692"
+const hash = "f45d262031fe2eea"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -367,6 +380,36 @@ var entries = [...]Entry{
 		Admin:  "The RCPT argument is no address by RFC 5321 4.1.2.",
 		Source: "RFC 5321 4.1.2; RFC 3463 X.1.3",
 	},
+	{ID: "BARE_CR", Group: "session", Phase: "connect", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.6.0",
+		Weight: "judged: a protocol attack, or software too broken to be relayed safely: never passed on",
+		Reply:  "a CR without an LF came in",
+		Fix:    "end lines with CRLF and use CR nowhere else",
+		Page:   "Mail software ends each line with the two octets CR LF. This message or command held a CR without an LF. Servers disagree on what such an octet means, and attackers use that to hide a second message inside the first, so it is refused. Update or repair the program that writes your mail; encode binary content in base64.",
+		User:   "A message with line ends that attackers use was refused.",
+		Admin:  "A bare CR; the detail quotes the octets around it and the offset counts from the client's first octet.",
+		Source: "RFC 5321 2.3.8; SMTP smuggling (VU#302671)",
+	},
+	{ID: "BARE_LF", Group: "session", Phase: "connect", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.6.0",
+		Weight: "judged: a protocol attack, or software too broken to be relayed safely: never passed on",
+		Reply:  "an LF without a CR came in",
+		Fix:    "end lines with CRLF",
+		Page:   "Mail software ends each line with the two octets CR LF. This message or command held an LF alone. Servers disagree on what that means, and attackers use it to hide a second message inside the first, so it is refused. Scripts that talk to the mail port themselves are the usual cause: let them write CRLF, or hand the message to a mail server.",
+		User:   "A message with line ends that attackers use was refused.",
+		Admin:  "A bare LF; the detail quotes the octets around it and the offset counts from the client's first octet.",
+		Source: "RFC 5321 2.3.8; SMTP smuggling (VU#302671)",
+	},
+	{ID: "BDAT_CUT_SHORT", Group: "session", Phase: "data", Threat: "none",
+		Points: 1, Hard: "", Code: 451, Enhanced: "4.4.2",
+		Weight: "judged: lost connections happen to everybody",
+		Reply:  "the connection was lost inside a chunk",
+		Fix:    "send the message again",
+		Page:   "The connection ended before the last octets of a chunk had come. Nothing was accepted; your server sends the message again by itself.",
+		User:   "A message was lost on the way and will be sent again.",
+		Admin:  "The connection ended inside a BDAT chunk; the detail says how many octets are missing. No message was made of it.",
+		Source: "RFC 3030 2",
+	},
 	{ID: "BITCOIN_ADDRESS", Group: "scam", Phase: "message", Threat: "scam",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: honest mail names coin addresses rarely, and crypto lists often",
@@ -477,6 +520,16 @@ var entries = [...]Entry{
 		Admin:  "The total deadline of one command passed; the detail says how much of it had come.",
 		Source: "RFC 5321 4.5.3.2.7; RFC 3463 X.4.2",
 	},
+	{ID: "COMMAND_TOO_LONG", Group: "session", Phase: "connect", Threat: "attack",
+		Points: 3, Hard: "", Code: 500, Enhanced: "5.5.2",
+		Weight: "judged: no mail server sends such commands",
+		Reply:  "the command line is longer than SMTP allows",
+		Fix:    "shorten the address or the parameters",
+		Page:   "A command of the mail protocol may have 512 octets, some with extensions more. This one was longer. No ordinary address needs that.",
+		User:   "A sender used an overlong command.",
+		Admin:  "A command line over the listener's limit; it was read to its end and thrown away.",
+		Source: "RFC 5321 4.5.3.1.4",
+	},
 	{ID: "CONNECTION_LIMIT", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.7.0",
 		Weight: "judged: never evidence; a limit of connections",
@@ -566,6 +619,26 @@ var entries = [...]Entry{
 		User:   "An attached file poses as a document.",
 		Admin:  "An attachment's name has a document's extension before one that runs or opens in the browser.",
 		Source: "practice",
+	},
+	{ID: "EARLY_PIPELINING", Group: "session", Phase: "hello", Threat: "bot",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
+		Weight: "judged: mail servers wait where they must, spam programs don't",
+		Reply:  "you did not wait for the reply",
+		Fix:    "wait for it after EHLO, DATA and the like",
+		Page:   "Some commands must be the last before the client waits for the answer. This client went on without waiting, as simple spam programs do, or programs that were led here by a trick. If you run a mail server, update it; if you don't, this host may be infected.",
+		User:   "A program that behaved like a spam bot was turned away.",
+		Admin:  "Input behind a command that must be the last of its group, or any pipelining without EHLO; the detail quotes its start.",
+		Source: "RFC 2920 3.1; RFC 5321 4.3.1",
+	},
+	{ID: "EARLY_TALKER", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
+		Weight: "judged: mail servers wait for the greeting, spam programs don't",
+		Reply:  "you spoke before the greeting",
+		Fix:    "wait for the 220 line",
+		Page:   "A mail server greets first; the client waits for it. This client sent commands before the greeting was out, as simple spam programs do. If you run a mail server, update it; if you don't, this host may be infected.",
+		User:   "A program that behaved like a spam bot was turned away.",
+		Admin:  "Input was there before our 220 was sent; the detail quotes its start.",
+		Source: "RFC 5321 3.1, 4.3.1; RFC 2920 3.1",
 	},
 	{ID: "EICAR", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.7.1",
@@ -1257,6 +1330,16 @@ var entries = [...]Entry{
 		Admin:  "Run of spaces before the extension, or dots and spaces behind a dangerous one.",
 		Source: "practice",
 	},
+	{ID: "NOT_SMTP", Group: "session", Phase: "connect", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
+		Weight: "judged: another protocol on a mail port is an attack or a mistake, never mail",
+		Reply:  "this is a mail port and you speak another protocol",
+		Fix:    "connect to the right port",
+		Page:   "This port speaks SMTP. The client spoke something else: a web browser led here by a page, TLS without STARTTLS, or a scanner. If you wanted to send mail over TLS, use STARTTLS on this port.",
+		User:   "A connection that was no mail was closed.",
+		Admin:  "HTTP, a TLS hello or binary on the SMTP port; the detail quotes its start.",
+		Source: "RFC 5321 4.1; cross-protocol attacks (ALPACA)",
+	},
 	{ID: "NO_8BIT_ROUTE", Group: "delivery", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 554, Enhanced: "5.6.3",
 		Weight: "judged: never evidence; the next hop lacks an extension",
@@ -1306,6 +1389,16 @@ var entries = [...]Entry{
 		User:   "The message poses as an automatic delivery report.",
 		Admin:  "Null reverse path with more than one recipient.",
 		Source: "RFC 5321 4.5.5",
+	},
+	{ID: "NUL_OCTET", Group: "session", Phase: "connect", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.6.0",
+		Weight: "judged: a protocol attack, or software too broken to be relayed safely: never passed on",
+		Reply:  "a zero octet came in",
+		Fix:    "encode binary content in base64",
+		Page:   "The message or command held an octet of value zero, which mail does not allow. Many programs stop reading there, so what follows would be hidden from them. Encode binary content in base64.",
+		User:   "A message with forbidden octets was refused.",
+		Admin:  "A NUL octet; the detail quotes the octets around it.",
+		Source: "RFC 5321 2.4, 4.5.2; RFC 5322 3.5",
 	},
 	{ID: "OFFICE_MACRO", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
@@ -1437,6 +1530,26 @@ var entries = [...]Entry{
 		Admin:  "The session ended because the program stops; what had its 250 is safe.",
 		Source: "RFC 5321 3.8; RFC 3463 X.3.2",
 	},
+	{ID: "SMTP_SMUGGLING", Group: "session", Phase: "data", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.6.0",
+		Weight: "judged: a protocol attack, or software too broken to be relayed safely: never passed on",
+		Reply:  "a false end of message came in",
+		Fix:    "end a message with CRLF.CRLF only, and double dots at line starts",
+		Page:   "The text held a line with a single dot that did not have a CRLF on both sides. Only CRLF, dot, CRLF ends a message. Other forms are how a second, forged message is smuggled past a mail server. If you did not mean that, update the program that sends your mail.",
+		User:   "A message that tried to hide a second one inside it was refused.",
+		Admin:  "A dot line without CRLF on both sides: SMTP smuggling; the detail quotes the octets around it.",
+		Source: "RFC 5321 4.1.1.4; SMTP smuggling (VU#302671)",
+	},
+	{ID: "STARTTLS_INJECTION", Group: "session", Phase: "tls", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
+		Weight: "judged: somebody on the way adds commands to an encrypted session",
+		Reply:  "clear text came behind STARTTLS",
+		Fix:    "wait for the 220 line before the handshake",
+		Page:   "Behind STARTTLS the client must wait and then speak TLS only. Clear text came instead, which is how somebody on the way injects commands into a session that both ends take for encrypted. If you don't run strange software, somebody may be tampering with your connections.",
+		User:   "A connection that was being tampered with was closed.",
+		Admin:  "Clear text between STARTTLS and the handshake; it was never obeyed. The detail quotes it.",
+		Source: "RFC 3207 4.2, 6; CVE-2011-0411",
+	},
 	{ID: "SUBJECT_FAKE_REPLY", Group: "structure", Phase: "message", Threat: "spam",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.6.0",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 38 of 1871 bad and 5 of 6113 good; held low, since phones drop References too",
@@ -1507,6 +1620,16 @@ var entries = [...]Entry{
 		Admin:  "Zero-width characters inside words of the visible text.",
 		Source: "Unicode TR 36; measured",
 	},
+	{ID: "TEXT_LINE_TOO_LONG", Group: "session", Phase: "data", Threat: "none",
+		Points: 2, Hard: "", Code: 554, Enhanced: "5.6.0",
+		Weight: "judged: broken software more often than malice; the message itself is refused",
+		Reply:  "a line of the message is longer than mail allows",
+		Fix:    "wrap the text or encode it in base64 or quoted-printable",
+		Page:   "A line of a message may have 998 octets. This server takes far longer ones, but not one as long as this. Wrap the text, or encode it in quoted-printable or base64.",
+		User:   "A message with an endless line was refused.",
+		Admin:  "A line of the message is over the listener's limit.",
+		Source: "RFC 5321 4.5.3.1.6; RFC 5322 2.1.1",
+	},
 	{ID: "TEXT_MIXED_SCRIPT", Group: "text", Phase: "message", Threat: "spam",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: letters of another alphabet inside a word serve to disguise it",
@@ -1566,6 +1689,26 @@ var entries = [...]Entry{
 		User:   "Encryption was out of order for a moment.",
 		Admin:  "STARTTLS could not be served: no usable certificate; the detail holds the error.",
 		Source: "RFC 3207 4",
+	},
+	{ID: "TOO_MANY_COMMANDS", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 2, Hard: "", Code: 421, Enhanced: "4.7.0",
+		Weight: "judged: no mail needs so many commands",
+		Reply:  "too many commands in one session",
+		Fix:    "connect again for further mail",
+		Page:   "One session may have only so many commands. What was accepted so far is accepted; send further mail in a new session.",
+		User:   "A sender was asked to connect again.",
+		Admin:  "The session's limit of commands is reached.",
+		Source: "RFC 5321 7.8; RFC 3463 X.7.0",
+	},
+	{ID: "TOO_MANY_ERRORS", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 4, Hard: "", Code: 421, Enhanced: "4.7.0",
+		Weight: "judged: servers don't guess; harvesting and attack programs do",
+		Reply:  "too many of your commands were refused",
+		Fix:    "look at the earlier replies",
+		Page:   "So many commands or recipients of this session were refused that it was closed. Check the list of recipients, and the program that sends.",
+		User:   "A sender whose commands kept failing was cut off.",
+		Admin:  "The session's limit of refused commands or recipients is reached.",
+		Source: "RFC 5321 7.8; RFC 3463 X.7.0",
 	},
 	{ID: "TOO_MANY_RECIPIENTS", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 452, Enhanced: "4.5.3",

@@ -211,7 +211,7 @@ func (m *Machine) mail(arg string) Event {
 		return Event{}
 	}
 	if m.transactions++; m.transactions > m.cfg.Limits.Transactions {
-		m.violate(TooManyCommands, m.off, nil)
+		m.violate(TooManyTransactions, m.off, nil)
 		return Event{}
 	}
 	cmd, err := smtp.ParseMail(arg)

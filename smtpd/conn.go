@@ -407,7 +407,11 @@ func (c *conn) timeout(ctx context.Context) bool {
 	if c.m.Partial() || c.m.Receiving() {
 		// It spoke, but too slowly, and not for lack of something to say.
 		c.dropBody()
-		v := sluice.Violation{Kind: TooSlow, Phase: c.m.phase(), Offset: c.m.Offset()}
+		kind := CommandTimeout
+		if c.m.Receiving() {
+			kind = DataTimeout
+		}
+		v := sluice.Violation{Kind: kind, Phase: c.m.phase(), Offset: c.m.Offset()}
 		if own := c.violation(ctx, v); own.Temporary() || own.Permanent() {
 			r = own
 		}

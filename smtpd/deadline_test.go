@@ -155,7 +155,7 @@ func TestDrippedCommand(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		c.drip("NOOP and so on for ever ", time.Second)
 		c.check(t, 40*time.Second, "421 4.4.2 Timeout")
-		if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.TooSlow || v[0].Offset < 30 || v[0].Offset > 31 {
+		if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.CommandTimeout || v[0].Offset < 30 || v[0].Offset > 31 {
 			t.Errorf("violations: %+v", v)
 		}
 	})
@@ -184,7 +184,7 @@ func TestDrippedMessage(t *testing.T) {
 		openData(c)
 		c.drip("x", time.Second)
 		c.check(t, time.Minute, "421 4.4.2 Timeout")
-		if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.TooSlow || v[0].Phase != sluice.PhaseData {
+		if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.DataTimeout || v[0].Phase != sluice.PhaseData {
 			t.Errorf("violations: %+v", v)
 		}
 	})

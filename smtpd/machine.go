@@ -426,19 +426,20 @@ type violationRule struct {
 }
 
 var violationRules = map[sluice.Reason]violationRule{
-	BareCR:            {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare CR received: lines end with CRLF only"}, true},
-	BareLF:            {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare LF received: lines end with CRLF only"}, true},
-	Smuggling:         {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Only CRLF.CRLF ends a message"}, true},
-	NUL:               {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "NUL octet received"}, true},
-	TextLineTooLong:   {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "A line of the message is too long"}, false},
-	CommandTooLong:    {sluice.Reply{Code: 500, Enhanced: "5.5.2", Text: "Command line too long"}, false},
-	MessageTooBig:     {sluice.Reply{Code: 552, Enhanced: "5.3.4", Text: "Message too big"}, false},
-	EarlyTalker:       {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You spoke before the greeting"}, true},
-	EarlyPipelining:   {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You did not wait for the reply"}, true},
-	StartTLSInjection: {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "Clear text behind STARTTLS"}, true},
-	NotSMTP:           {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "This is an SMTP port"}, true},
-	TooManyErrors:     {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many errors"}, true},
-	TooManyCommands:   {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many commands"}, true},
+	BareCR:              {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare CR received: lines end with CRLF only"}, true},
+	BareLF:              {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Bare LF received: lines end with CRLF only"}, true},
+	Smuggling:           {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "Only CRLF.CRLF ends a message"}, true},
+	NUL:                 {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "NUL octet received"}, true},
+	TextLineTooLong:     {sluice.Reply{Code: 554, Enhanced: "5.6.0", Text: "A line of the message is too long"}, false},
+	CommandTooLong:      {sluice.Reply{Code: 500, Enhanced: "5.5.2", Text: "Command line too long"}, false},
+	MessageTooBig:       {sluice.Reply{Code: 552, Enhanced: "5.3.4", Text: "Message too big"}, false},
+	EarlyTalker:         {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You spoke before the greeting"}, true},
+	EarlyPipelining:     {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "You did not wait for the reply"}, true},
+	StartTLSInjection:   {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "Clear text behind STARTTLS"}, true},
+	NotSMTP:             {sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "This is an SMTP port"}, true},
+	TooManyErrors:       {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many errors"}, true},
+	TooManyTransactions: {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many transactions; connect again"}, true},
+	TooManyCommands:     {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many commands"}, true},
 }
 
 // answerViolation sends the refusal, at once or at the end of what is being read.

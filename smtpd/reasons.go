@@ -2,8 +2,8 @@ package smtpd
 
 import "sluice"
 
-// The violations that the door reports. Their words are in
-// reason/catalogue/protocol.toml.
+// The violations that the door reports. Their words are in reason/catalogue, most
+// of them in protocol.toml.
 const (
 	// BareCR is a CR that no LF follows.
 	BareCR sluice.Reason = "BARE_CR"
@@ -35,6 +35,10 @@ const (
 	TooManyCommands sluice.Reason = "TOO_MANY_COMMANDS"
 	// ChunkCutShort is a connection lost inside a BDAT chunk.
 	ChunkCutShort sluice.Reason = "BDAT_CUT_SHORT"
-	// TooSlow is a client that was cut for sending too slowly.
-	TooSlow sluice.Reason = "CLIENT_TOO_SLOW"
+	// TooManyTransactions is a session over its limit of MAIL commands.
+	TooManyTransactions sluice.Reason = "TOO_MANY_TRANSACTIONS"
+	// CommandTimeout is a command that took longer than its total.
+	CommandTimeout sluice.Reason = "COMMAND_TIMEOUT"
+	// DataTimeout is a message that came too slowly.
+	DataTimeout sluice.Reason = "DATA_TIMEOUT"
 )
