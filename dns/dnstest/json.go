@@ -16,18 +16,18 @@ import (
 
 // parseJSON walks the tokens itself: package json would take the last of two
 // equal names, and tell no place of a wrong value.
-func parseJSON(file string, b []byte) (*Zone, error) {
+func (z *Zone) parseJSON(file string, b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	p := &jsonParser{d: d, b: b, z: &Zone{names: map[string]*node{}}}
+	p := &jsonParser{d: d, b: b, z: z}
 	if err := p.zone(); err != nil {
 		line, col := position(b, p.at)
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, fmt.Errorf("dnstest: %s:%d:%d: %w", file, line, col, err)
+		return fmt.Errorf("dnstest: %s:%d:%d: %w", file, line, col, err)
 	}
-	return p.z, nil
+	return nil
 }
 
 // position turns an offset into a line and column, both from 1.

@@ -6,6 +6,7 @@ package dnstest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,10 +36,7 @@ const (
 // every name. It doesn't change once parsed, so it is safe for concurrent use.
 type Zone struct {
 	names map[string]*node
-	count int
-	// inner says that names above existing ones exist too, without records, as
-	// in the DNS (RFC 8020). In the JSON form an absent name is absent.
-	inner bool
+	room  int // records that may still be added
 }
 
 type node struct {
@@ -70,47 +68,77 @@ func Load(path string) (*Zone, error) {
 // error, for a zone answers from one file.
 //
 // In both a name "*.example" answers for what isn't there below it (RFC 4592).
-func Parse(file string, r io.Reader) (*Zone, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+func Parse(file string, r io.Reader) (*Zone, error) { return parse(file, r, maxBytes, maxRecords) }
+
+func parse(file string, r io.Reader, size int64, records int) (*Zone, error) {
+	b, err := io.ReadAll(io.LimitReader(r, size+1))
 	if err != nil {
 		return nil, fmt.Errorf("dnstest: %s: %w", file, err)
 	}
-	if len(b) > maxBytes {
-		return nil, fmt.Errorf("dnstest: %s: over %d bytes", file, maxBytes)
+	if int64(len(b)) > size {
+		return nil, fmt.Errorf("dnstest: %s: over %d bytes", file, size)
 	}
+	z := &Zone{names: map[string]*node{}, room: records}
 	if bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) {
-		return parseJSON(file, b)
+		err = z.parseJSON(file, b)
+	} else {
+		err = z.parseMaster(file, b)
 	}
-	return parseMaster(file, b)
+	if err != nil {
+		return nil, err
+	}
+	return z, nil
 }
 
-func parseMaster(file string, b []byte) (*Zone, error) {
-	z := &Zone{names: map[string]*node{}, inner: true}
+func (z *Zone) parseMaster(file string, b []byte) error {
 	p := wire.NewZoneParser(bytes.NewReader(b), ".", "")
 	p.SetDefaultTTL(defaultTTL)
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
 		if rr.Header().Class != wire.ClassINET {
-			return nil, fmt.Errorf("dnstest: %s: %s has a class other than IN", file, rr.Header().Name)
+			return fmt.Errorf("dnstest: %s: %s has a class other than IN", file, rr.Header().Name)
 		}
 		if err := z.add(rr); err != nil {
-			return nil, fmt.Errorf("dnstest: %s: %w", file, err)
+			return fmt.Errorf("dnstest: %s: %w", file, err)
 		}
 	}
 	if err := p.Err(); err != nil {
-		return nil, fmt.Errorf("dnstest: %s: %w", file, err)
+		return fmt.Errorf("dnstest: %s: %w", file, err)
 	}
 	z.addInner()
-	return z, nil
+	return nil
 }
 
 func (z *Zone) add(rr wire.RR) error {
-	if z.count++; z.count > maxRecords {
-		return fmt.Errorf("over %d records", maxRecords)
+	if z.room--; z.room < 0 {
+		return errors.New("too many records")
 	}
+	toALabels(rr)
 	name, t := dns.FromWire(rr).Name, dns.Type(rr.Header().Rrtype)
 	n := z.node(name)
 	n.sets[t] = append(n.sets[t], rr)
 	return nil
+}
+
+// toALabels puts a record's names into the form in which they are looked up: a
+// zone may be written with U-labels. A name with escapes stays as it is; nobody
+// can ask for it.
+func toALabels(rr wire.RR) {
+	names := []*string{&rr.Header().Name}
+	switch rr := rr.(type) {
+	case *wire.CNAME:
+		names = append(names, &rr.Target)
+	case *wire.MX:
+		names = append(names, &rr.Mx)
+	case *wire.NS:
+		names = append(names, &rr.Ns)
+	case *wire.PTR:
+		names = append(names, &rr.Ptr)
+	}
+	for _, name := range names {
+		if n, err := dns.Normalize(*name); err == nil {
+			*name = wire.Fqdn(n)
+		}
+	}
 }
 
 func (z *Zone) node(name string) *node {
@@ -122,7 +150,8 @@ func (z *Zone) node(name string) *node {
 	return n
 }
 
-// addInner makes the empty non-terminals exist.
+// addInner makes the names above existing ones exist too, without records, as in
+// the DNS (RFC 8020). In the JSON form an absent name is absent.
 func (z *Zone) addInner() {
 	var inner []string
 	for name := range z.names {

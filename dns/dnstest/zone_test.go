@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	wire "github.com/miekg/dns"
@@ -33,6 +35,8 @@ pool    IN CNAME loop
 away    IN CNAME nowhere.example.net.
 *.wild  IN A 192.0.2.2
 a.b.deep IN A 192.0.2.3
+bücher   IN CNAME käse
+käse     IN A 192.0.2.4
 `
 
 const jsonZone = `{
@@ -95,6 +99,7 @@ func TestLookup(t *testing.T) {
 		{m, "very.any.wild.example.com", dns.A, "very.any.wild.example.com A 192.0.2.2; canonical very.any.wild.example.com, code 0, ttl 10m0s"},
 		{m, "b.deep.example.com", dns.A, "no record of this type; canonical b.deep.example.com, code 0, ttl 5m0s"},
 		{m, "x.deep.example.com", dns.A, "no such name; canonical x.deep.example.com, code 3, ttl 5m0s"},
+		{m, "bücher.example.com", dns.A, "xn--kse-qla.example.com A 192.0.2.4; canonical xn--kse-qla.example.com, code 0, ttl 10m0s"},
 		{m, "example.org", dns.A, "no such name; canonical example.org, code 3, ttl 5m0s"},
 		{m, "a..b", dns.A, "not a domain name; canonical , code 0, ttl 0s"},
 
@@ -147,12 +152,21 @@ func TestBadZones(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	many := strings.Repeat("$GENERATE 0-65000 a$ A 192.0.2.1\n", 2)
-	if _, err := Parse("zone", strings.NewReader(many)); err == nil || !strings.Contains(err.Error(), "records") {
-		t.Errorf("many records: %v", err)
+	for _, tc := range []struct {
+		in   io.Reader
+		want string
+	}{
+		{strings.NewReader("$GENERATE 1-11 a$ A 192.0.2.1\n"), "dnstest: zone: too many records"},
+		{strings.NewReader(`{"a": {"TXT": [` + strings.Repeat(`"",`, 10) + `""]}}`), "dnstest: zone:1:46: too many records"},
+		{endless{}, "dnstest: zone: over 1000 bytes"},
+		{iotest.ErrReader(io.ErrClosedPipe), "dnstest: zone: io: read/write on closed pipe"},
+	} {
+		if _, err := parse("zone", tc.in, 1000, 10); err == nil || err.Error() != tc.want {
+			t.Errorf("got %v, want %s", err, tc.want)
+		}
 	}
-	if _, err := Parse("zone", &endless{}); err == nil || !strings.Contains(err.Error(), "bytes") {
-		t.Errorf("endless file: %v", err)
+	if _, err := parse("zone", strings.NewReader("$GENERATE 1-10 a$ A 192.0.2.1\n"), 1000, 10); err != nil {
+		t.Errorf("just as many records as allowed: %v", err)
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
@@ -161,7 +175,7 @@ func TestLimits(t *testing.T) {
 
 type endless struct{}
 
-func (*endless) Read(b []byte) (int, error) {
+func (endless) Read(b []byte) (int, error) {
 	for i := range b {
 		b[i] = '\n'
 	}
@@ -249,7 +263,7 @@ func fuzzZone(f *testing.F, seeds ...string) {
 }
 
 func FuzzMasterZone(f *testing.F) {
-	fuzzZone(f, master, "$GENERATE 1-3 a$ A 192.0.2.$\n", "$INCLUDE /etc/passwd\n", "a\\.b.example. TXT \"\\000\"\n", "@ A 192.0.2.1\n", "(\n", "a 1 IN TYPE65280 \\# 1 00\n")
+	fuzzZone(f, master, "0㵵000000 A 192.0.2.1\n", "$GENERATE 1-3 a$ A 192.0.2.$\n", "$INCLUDE /etc/passwd\n", "a\\.b.example. TXT \"\\000\"\n", "@ A 192.0.2.1\n", "(\n", "a 1 IN TYPE65280 \\# 1 00\n")
 }
 
 func FuzzJSONZone(f *testing.F) {
