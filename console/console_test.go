@@ -728,7 +728,7 @@ func TestMessagePage(t *testing.T) {
 		t.Error("the page says that the lines don't add up")
 	}
 	// What decided stands above the sum.
-	if strings.Index(body, "Hard stop") > strings.Index(body, `class="ledger"`) {
+	if strings.Index(body, "Hard stop") > strings.Index(body, `class="ledger`) {
 		t.Error("the hard stop stands below the ledger")
 	}
 	res, _ = d.get("/messages/none")

@@ -149,6 +149,9 @@ func (p *quarantinedPage) read(raw []byte) {
 	p.Cut = int64(len(raw)) < p.Q.Size
 }
 
+// blanks are honest in a text: layout, not disguise.
+var blanks = strings.NewReplacer("\t", "    ", "\u00a0", " ")
+
 // lines escapes text line by line, bounded.
 func lines(s string) []string {
 	var out []string
@@ -157,7 +160,7 @@ func lines(s string) []string {
 			return append(out, "…")
 		}
 		l = strings.TrimRight(l, "\r\n")
-		out = append(out, explain.Escape(strings.ReplaceAll(l, "\t", "    "), maxLine))
+		out = append(out, explain.Escape(blanks.Replace(l), maxLine))
 	}
 	return out
 }
