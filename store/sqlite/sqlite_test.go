@@ -294,6 +294,9 @@ func TestWriteTrouble(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("Flush = %v, want %q in it", err, test.want)
 			}
+			if strings.Count(err.Error(), s.cfg.Path) != 1 {
+				t.Errorf("explained twice: %v", err)
+			}
 			if got := s.LogStats(); got.Failed != lost || got.Written != 1 || got.Queued != 0 {
 				t.Errorf("LogStats = %+v, want %d failed", got, lost)
 			}

@@ -91,7 +91,11 @@ func (s *Store) submit(o *op) error {
 	}
 	// The writer has it and always answers; waiting here keeps "returned"
 	// and "written" the same moment.
-	return s.explain(<-o.done)
+	err := <-o.done
+	if o.do == nil {
+		return err // a batch's error is explained already
+	}
+	return s.explain(err)
 }
 
 // run is the writer. It ends when stop is closed and the queue is empty.

@@ -130,6 +130,9 @@ func Within(a netip.Addr, prefixes []netip.Prefix) bool {
 // NewServer returns a server with deadlines on everything: a client that sends
 // or reads one octet at a time is cut off.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
