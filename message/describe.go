@@ -100,9 +100,7 @@ func (p *parser) contentType(part *Part, f *header.Field) {
 	}
 	part.Params = paramMap(list)
 	part.Charset = header.Lower(strings.Trim(part.Params["charset"], " \t\"'"))
-	if len(part.Charset) > 64 {
-		part.Charset = part.Charset[:64]
-	}
+	part.Charset = clip(part.Charset, 64)
 	if part.Charset != "" && isText(part.Type) && !charset.Known(part.Charset) {
 		p.defect(UnknownCharset, f.Range, part.Index, part.Charset, false)
 	}
@@ -291,10 +289,7 @@ func cleanEncoding(v string) (enc string, odd bool) {
 	case "base-64", "b64":
 		return "base64", true
 	}
-	if len(enc) > 64 {
-		enc = enc[:64]
-	}
-	return strings.ToValidUTF8(enc, "\uFFFD"), false
+	return clip(strings.ToValidUTF8(enc, "\uFFFD"), 64), false
 }
 
 // identity says whether the encoding leaves the bytes as they are.

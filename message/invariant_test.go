@@ -31,8 +31,8 @@ func check(m *message.Message) error {
 			return fmt.Errorf("part %d at depth %d", i, p.Depth)
 		case i > 0 && p.Parent == nil:
 			return fmt.Errorf("part %d has no parent", i)
-		case !utf8.ValidString(p.Filename):
-			return fmt.Errorf("part %d: file name %q", i, p.Filename)
+		case !utf8.ValidString(p.Filename) || !utf8.ValidString(p.Type) || !utf8.ValidString(p.Charset) || !utf8.ValidString(p.Encoding):
+			return fmt.Errorf("part %d: invalid UTF-8 in %q %q %q %q", i, p.Filename, p.Type, p.Charset, p.Encoding)
 		}
 		if q := p.Parent; q != nil {
 			if q.Index >= i || p.Header.Range.Off < q.Body.Off || p.Body.End() > q.Body.End() {
@@ -61,7 +61,7 @@ func check(m *message.Message) error {
 		return fmt.Errorf("%d decoded bytes", total)
 	}
 	for _, d := range m.Defects {
-		if !inside(d.Range) || d.Part >= len(m.Parts) || d.Code == "" {
+		if !inside(d.Range) || d.Part >= len(m.Parts) || d.Code == "" || !utf8.ValidString(d.Detail) || len(d.Detail) > 400 {
 			return fmt.Errorf("defect %+v", d)
 		}
 	}

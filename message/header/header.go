@@ -79,13 +79,13 @@ func (r *recorder) add(code string, off, n int, detail string, ambiguous bool) {
 	r.defects = append(r.defects, Defect{Code: code, Range: Range{r.base + off, n}, Detail: Clip(detail), Ambiguous: ambiguous})
 }
 
-// Clip bounds a hostile detail.
+// Clip bounds a hostile detail and makes it valid UTF-8.
 func Clip(s string) string {
 	const most = 120
 	if len(s) <= most {
-		return s
+		return strings.ToValidUTF8(s, "\uFFFD")
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strings.ToValidUTF8(s[:most], "\uFFFD") + "…"
 }
 
 // Parse reads a header block without its closing empty line. Ranges are moved by

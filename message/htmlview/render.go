@@ -105,6 +105,11 @@ func Render(src string, lim Limits) Result {
 	r.sheet = styles(src)
 	r.stack = make([]element, 1, 32)
 	r.stack[0] = element{style: rootStyle, link: -1}
+	for _, tag := range [2]string{"html", "body"} { // they may have no tag of their own
+		var d decl
+		r.sheet.match(&d, tag, "", "", "")
+		r.stack[0].style = r.stack[0].style.apply(&d)
+	}
 	r.anchor.link = -1
 	r.visible.most, r.hidden.most, r.alt.most, r.cond.most = lim.Text, lim.Text, lim.Text, lim.Text
 	r.visible.b = make([]byte, 0, min(len(src)/3+64, lim.Text))

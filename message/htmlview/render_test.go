@@ -63,6 +63,7 @@ func TestVisibleAndHidden(t *testing.T) {
 		{"element rule", `<style>i,em{font-size:0}</style><i>no</i>b`, "b", "no", WhyFont},
 		{"inline beats rule", `<style>.x{display:none}</style><p class=x style="display:block">yes</p>`, "yes", "", 0},
 		{"important beats inline", `<style>.x{display:none!important}</style><p class=x style="display:block">no</p>b`, "b", "no", WhyDisplay},
+		{"body rule without body tag", `<style>body{background:#000}</style><p style="color:#000">no</p><p style="color:#fff">yes</p>`, "yes", "no", WhyColour},
 		{"media for small screens", `<style>@media (max-width:600px){.x{display:none}} .y{display:none}</style><p class=x>yes</p><p class=y>no</p>`, "yes", "no", WhyDisplay},
 		{"media for all", `<style>@media screen{.x{display:none}}.y{color:#fff}</style><p class=x>no</p><p class=y>no</p>b`, "b", "no\nno", WhyDisplay | WhyColour},
 		{"rule in Outlook's comment", `<!--[if mso]><style>.x{display:none}</style><![endif]--><p class=x>yes</p>`, "yes", "", 0},

@@ -405,10 +405,11 @@ func Resolve(base Link, ref string) Link {
 	return l
 }
 
-// OrgDomain is the registrable domain of host: one label below its public suffix,
-// private suffixes included. It is host itself for addresses and suffixes.
+// OrgDomain is the registrable domain of host, which is in A-labels: one label
+// below its public suffix, private suffixes included. It is host itself, in lower
+// case, for addresses and suffixes.
 func OrgDomain(host string) string {
-	host = strings.TrimSuffix(host, ".")
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "" || host[0] == '[' {
 		return host
 	}
