@@ -337,7 +337,7 @@ func (c *quarantineReindex) Run(a *app) error {
 
 // adminGate is a gate for release and delete: it judges nothing.
 func adminGate(r *rooms, cfg *config.Config) (*gate.Gate, error) {
-	set, err := buildJudge(cfg, r.log)
+	set, err := buildJudge(cfg, r.log, false)
 	if err != nil {
 		return nil, err
 	}

@@ -5,21 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 
 	"sluice"
-	"sluice/check/attachment"
-	"sluice/check/identity"
-	"sluice/check/link"
 	"sluice/check/recipient"
-	"sluice/check/session"
-	"sluice/check/structure"
 	checktext "sluice/check/text"
 	"sluice/config"
 	"sluice/deliver/maildir"
 	"sluice/deliver/relay"
 	"sluice/gate"
+	"sluice/judge/checks"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
@@ -29,7 +24,7 @@ import (
 // buildSettings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
 func buildSettings(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
-	set, err := buildJudge(cfg, log)
+	set, err := buildJudge(cfg, log, true)
 	if err != nil {
 		return set, err
 	}
@@ -37,8 +32,9 @@ func buildSettings(cfg *config.Config, log *slog.Logger) (gate.Settings, error) 
 	return set, err
 }
 
-// buildJudge is buildSettings without next hops, for scanning stored mail.
-func buildJudge(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
+// buildJudge is buildSettings without next hops, for scanning stored mail. A
+// frugal judge skips checks that can't change the action any more.
+func buildJudge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
 	model, err := loadModel(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
@@ -47,26 +43,32 @@ func buildJudge(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
 	if err != nil {
 		return gate.Settings{}, err
 	}
-	checks := slices.Concat(
-		recipient.Checks(func() *recipient.Lists { return admin }),
-		session.Checks(session.Config{Names: []string{cfg.Hostname}}),
-		identity.Checks(),
-		structure.Checks(structure.Config{Names: []string{cfg.Hostname}}),
-		link.Checks(),
-		attachment.Checks(),
-		checktext.Checks(),
-	)
+	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
+		Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
 	pol, weights := buildPolicy(cfg.Policy), verdict.DefaultWeights()
+	pipe := pipeline.Config{Clock: time.Now, Weights: weights, Panicked: panicked(log)}
+	if frugal {
+		pipe.Bands = []float64{pol.TagAt, pol.QuarantineAt, pol.RejectAt}
+	}
 	return gate.Settings{
 		Hostname: cfg.Hostname, Node: cfg.Hostname,
-		Pipeline: pipeline.New(checks, pipeline.Config{Clock: time.Now, Weights: weights,
-			Bands: []float64{pol.TagAt, pol.QuarantineAt, pol.RejectAt}, Panicked: panicked(log)}),
+		Pipeline: pipeline.New(list, pipe),
 		Weights: weights, Policy: pol,
 		Versions:   sluice.Versions{Program: version, Catalogue: reason.Hash(), Model: model.Version(), Config: cfg.Hash()},
 		SubjectTag: cfg.Policy.SubjectTag, Trusted: func(a netip.Addr) bool { return cfg.IsTrusted(a) },
 		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,
 		Budget: cfg.Limits.Judge.Duration, Retention: cfg.Keep.Quarantine.Duration,
 	}, nil
+}
+
+// listenAddrs are our own addresses, as far as the configuration names them.
+func listenAddrs(cfg *config.Config) (out []netip.Addr) {
+	for _, l := range cfg.Listen {
+		if a, err := netip.ParseAddrPort(l.Address); err == nil && !a.Addr().IsUnspecified() && !a.Addr().IsLoopback() {
+			out = append(out, a.Addr())
+		}
+	}
+	return out
 }
 
 func buildPolicy(p config.Policy) policy.Policy {
@@ -100,7 +102,7 @@ func buildRoutes(cfg *config.Config) (gate.Routes, error) {
 	rs := gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
 	byKey := map[string]sluice.Deliverer{}
 	for _, d := range cfg.Domains {
-		key := string(d.TLS)
+		key := "tls=" + string(d.TLS)
 		for _, r := range d.Relay {
 			key += " " + r.String()
 		}

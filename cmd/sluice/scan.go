@@ -177,7 +177,7 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 			return nil, err
 		}
 	}
-	set, err := buildJudge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	set, err := buildJudge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)), false)
 	if err != nil {
 		return nil, err
 	}
@@ -221,12 +221,13 @@ func (s *scanner) judge(in input) *scanResult {
 func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Envelope) {
 	now := s.gate.Now()
 	conn := &sluice.Conn{ID: in.item.ID, Door: "scan", Start: now, Stored: true}
-	e := scan.Stored(mail, message.Parse(mail.Raw, message.DefaultLimits()))
+	m := message.Parse(mail.Raw, message.DefaultLimits())
+	e := scan.Stored(mail, m)
 	if j := in.job; j != nil {
 		e.Client = first(j.Client, e.Client)
 		e.Hello = first(j.Hello, e.Hello)
 		if j.HasFrom {
-			e.From = j.From
+			e.From, e.HasFrom = j.From, true
 		}
 		if len(j.Rcpts) > 0 {
 			e.Rcpts = j.Rcpts
@@ -235,7 +236,7 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 	}
 	e.Client, e.Hello = first(s.ip, e.Client), first(s.cmd.Helo, e.Hello)
 	if s.cmd.From != nil {
-		e.From = trimBrackets(*s.cmd.From)
+		e.From, e.HasFrom = trimBrackets(*s.cmd.From), true
 	}
 	if len(s.cmd.Rcpt) > 0 {
 		e.Rcpts = s.cmd.Rcpt
@@ -245,6 +246,12 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 	}
 	if e.Hello != "" {
 		conn.Hello = sluice.Hello{Verb: "EHLO", Name: e.Hello}
+	}
+	if !e.HasFrom {
+		// An unknown sender is not the null sender: the author stands in.
+		if a := m.Addresses("From"); len(a) > 0 {
+			e.From = a[0].String()
+		}
 	}
 	env := sluice.Envelope{From: e.From, Received: now}
 	for _, r := range e.Rcpts {

@@ -122,9 +122,17 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	r.deliver = d.gate.Deliver
 	r.observe(d.registry)
 	d.console, err = console.New(console.Config{Store: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
-		Hosts: cfg.Console.Hosts, URL: "http://" + cfg.Console.Address, Health: r.health, Registry: d.registry,
+		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Health: r.health, Registry: d.registry,
 		Version: version, Clock: time.Now, Rand: rand.Reader, Log: log})
 	return d, err
+}
+
+// consoleURL is where a person finds the console; "" where it isn't served.
+func consoleURL(cfg *config.Config) string {
+	if cfg.Console.Address == "" {
+		return ""
+	}
+	return "http://" + cfg.Console.Address
 }
 
 // release lets a message go and remembers that an admin wanted it.
@@ -217,9 +225,11 @@ func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Co
 
 // hello prints what a first user needs to know.
 func (d *daemon) hello(a *app, cfg *config.Config) error {
-	url, err := d.console.SetupURL(a.ctx)
-	if err != nil {
-		return err
+	url, err := "", error(nil)
+	if cfg.Console.Address != "" {
+		if url, err = d.console.SetupURL(a.ctx); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(a.stdout, "Sluice is ready.\n")
 	for _, s := range d.smtp {
