@@ -46,6 +46,34 @@ func (r *Record) Action() Action {
 	return strongest
 }
 
+// Recipients lists the accepted recipients, then those that were refused on the
+// way.
+func (r *Record) Recipients() []string {
+	out := r.Envelope.Addresses()
+	seen := make(map[string]bool, len(out))
+	for _, a := range out {
+		seen[a] = true
+	}
+	for _, o := range r.Outcomes {
+		if o.Recipient != "" && !seen[o.Recipient] {
+			seen[o.Recipient] = true
+			out = append(out, o.Recipient)
+		}
+	}
+	return out
+}
+
+// MaxPage is the most rows that one query yields.
+const MaxPage = 500
+
+// Page is the number of rows that the query may yield.
+func (q Query) Page() int {
+	if q.Limit <= 0 {
+		return 50
+	}
+	return min(q.Limit, MaxPage)
+}
+
 // Query selects records or quarantine rows. Zero fields don't filter.
 type Query struct {
 	Tenant  string

@@ -11,7 +11,6 @@ import (
 
 	"sluice"
 	"sluice/reason"
-	"sluice/store"
 )
 
 // bearer returns the name that a request's bearer token stands for, "" for
@@ -206,7 +205,7 @@ func (c *Console) apiAct(w http.ResponseWriter, r *http.Request, by string) {
 
 func toAPI(r *sluice.Record, full bool) apiRecord {
 	a := apiRecord{ID: r.ID, Tenant: r.Tenant, Time: r.Time, Session: r.Conn.ID, HELO: r.Conn.Hello.Name,
-		From: r.Envelope.From, To: store.Recipients(r), Subject: r.Subject, MessageID: r.MessageID, Size: r.Size,
+		From: r.Envelope.From, To: r.Recipients(), Subject: r.Subject, MessageID: r.MessageID, Size: r.Size,
 		Phase: r.Phase, Verdict: verdictToAPI(&r.Verdict, r.Action())}
 	if r.Conn.Client.IsValid() {
 		a.Client = r.Conn.Client.String()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sluice"
-	"sluice/store"
 )
 
 // parseQuery reads the filters of lists, pages and API alike.
@@ -39,8 +38,8 @@ func parseQuery(v url.Values) (sluice.Query, error) {
 	}
 	if s := v.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > store.MaxLimit {
-			return q, fmt.Errorf("limit: want 1 to %d", store.MaxLimit)
+		if err != nil || n < 1 || n > sluice.MaxPage {
+			return q, fmt.Errorf("limit: want 1 to %d", sluice.MaxPage)
 		}
 		q.Limit = n
 	}
@@ -49,7 +48,7 @@ func parseQuery(v url.Values) (sluice.Query, error) {
 
 // nextID is where the next page begins, "" on a page that isn't full.
 func nextID[T any](list []T, q sluice.Query, id func(T) string) string {
-	if len(list) < store.Limit(q) {
+	if len(list) < q.Page() {
 		return ""
 	}
 	return id(list[len(list)-1])

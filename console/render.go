@@ -15,7 +15,6 @@ import (
 
 	"sluice"
 	"sluice/explain"
-	"sluice/store"
 )
 
 //go:embed templates/*.html
@@ -61,7 +60,7 @@ var funcs = template.FuncMap{
 	},
 	"verb":   func(a sluice.Action) string { return verbs[a] },
 	"threat": func(t sluice.Threat) string { return threatWords[t] },
-	"to":     store.Recipients,
+	"to":     (*sluice.Record).Recipients,
 	"sender": func(s string) string {
 		if s == "" {
 			return "<>"

@@ -1,7 +1,7 @@
 // Package store holds the rules that every implementation of [sluice.Store]
-// shares: what a text search looks at, which actions a record answers to, how
-// long a page may be. The implementations live in the folders below; all of
-// them pass the suite in storetest.
+// shares: what a text search looks at, and which actions a record answers to.
+// The implementations live in the folders below; all of them pass the suite in
+// storetest.
 package store
 
 import (
@@ -12,29 +12,15 @@ import (
 	"sluice"
 )
 
-// Bounds of queries and of the searched text. A search sees the id, the whole
+// Bounds of the searched text. A search sees the id, the whole
 // sender, the start of the subject and the first recipients: enough to find a
 // message again, and small enough that a row stays narrow.
 const (
-	DefaultLimit = 50
-	MaxLimit     = 500
-
 	maxNeedle     = 256  // octets of Query.Text that count
 	maxAddress    = 512  // octets of one address
 	maxSubject    = 1024 // octets of the subject
 	maxRecipients = 4096 // octets of all recipients
 )
-
-// Limit returns the number of rows a query may yield.
-func Limit(q sluice.Query) int {
-	switch {
-	case q.Limit <= 0:
-		return DefaultLimit
-	case q.Limit > MaxLimit:
-		return MaxLimit
-	}
-	return q.Limit
-}
 
 // Fold maps text to the form in which searches compare it. Octets that aren't
 // UTF-8 become U+FFFD on both sides, so they match each other.
@@ -43,23 +29,6 @@ func Fold(s string) string { return strings.ToLower(s) }
 // Needle returns the folded text a query looks for, "" for none.
 func Needle(q sluice.Query) string {
 	return Fold(cut(strings.TrimSpace(q.Text), maxNeedle))
-}
-
-// Recipients lists the accepted recipients of a record, then those that were
-// refused on the way.
-func Recipients(r *sluice.Record) []string {
-	out := r.Envelope.Addresses()
-	seen := make(map[string]bool, len(out))
-	for _, a := range out {
-		seen[a] = true
-	}
-	for _, o := range r.Outcomes {
-		if o.Recipient != "" && !seen[o.Recipient] {
-			seen[o.Recipient] = true
-			out = append(out, o.Recipient)
-		}
-	}
-	return out
 }
 
 // Haystack returns the folded text in which a search for one message looks.

@@ -73,7 +73,7 @@ func (s *Store) Append(r *sluice.Record) {
 			s.seq++
 			seq = s.seq
 		}
-		s.log[r.ID] = row[*sluice.Record]{seq, r.Time, store.Haystack(r.ID, r.Envelope.From, r.Subject, store.Recipients(r)), r}
+		s.log[r.ID] = row[*sluice.Record]{seq, r.Time, store.Haystack(r.ID, r.Envelope.From, r.Subject, r.Recipients()), r}
 	}
 }
 
@@ -124,7 +124,7 @@ func page[T any](t table[T], q sluice.Query, clone func(T) T, match func(T) bool
 		}
 	}
 	slices.SortFunc(rows, newestFirst)
-	rows = rows[:min(len(rows), store.Limit(q))]
+	rows = rows[:min(len(rows), q.Page())]
 	var out []T
 	for _, r := range rows {
 		out = append(out, clone(r.value))

@@ -33,7 +33,7 @@ func (s *Store) Records(ctx context.Context, q sluice.Query) ([]*sluice.Record, 
 		sel.and("actions & ? <> 0", int64(1)<<*q.Action)
 	}
 	// The inner query walks narrow rows only; documents are read for the page.
-	sel.args = append(sel.args, store.Limit(q))
+	sel.args = append(sel.args, q.Page())
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT document FROM (SELECT seq, time FROM message `+sel.where()+` ORDER BY time DESC, seq DESC LIMIT ?)
 		JOIN message_document USING (seq) ORDER BY time DESC, seq DESC`, sel.args...)

@@ -84,7 +84,7 @@ func (s *Store) Quarantined(ctx context.Context, q sluice.Query) ([]*sluice.Quar
 	if !q.Pending {
 		sel.and("pending = 0")
 	}
-	sel.args = append(sel.args, store.Limit(q))
+	sel.args = append(sel.args, q.Page())
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT document FROM quarantine `+sel.where()+` ORDER BY stored DESC, seq DESC LIMIT ?`, sel.args...)
 	if err != nil {

@@ -235,7 +235,7 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 		}
 		var seq int64
 		err = row.QueryRowContext(ctx, r.ID, r.Tenant, nanos(r.Time), r.Action(), int64(store.Actions(r)), r.Verdict.Threat,
-			[]byte(store.Haystack(r.ID, r.Envelope.From, r.Subject, store.Recipients(r)))).Scan(&seq)
+			[]byte(store.Haystack(r.ID, r.Envelope.From, r.Subject, r.Recipients()))).Scan(&seq)
 		if err != nil {
 			return 0, err
 		}
