@@ -1,6 +1,7 @@
 package attachment
 
 import (
+	"bytes"
 	"strconv"
 
 	"sluice"
@@ -21,7 +22,7 @@ func newArchive() check.Checker {
 		var s statements
 		for p := range files(in.Message) {
 			data := p.data()
-			if sniff(data) != zipArchive {
+			if !bytes.HasPrefix(data, []byte("PK")) || sniff(data) != zipArchive {
 				continue
 			}
 			a := listZip(data)

@@ -156,8 +156,11 @@ func mz(b []byte) format {
 // and comments.
 func markup(b []byte) format {
 	b = b[:min(len(b), 4096)]
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	head := bytes.ToLower(bytes.TrimLeft(b, " \t\r\n"))
+	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(b) == 0 || b[0] != '<' && b[0] != '[' {
+		return unknown
+	}
+	head := bytes.ToLower(b)
 	if bytes.HasPrefix(head, []byte("[internetshortcut]")) {
 		return internetShortcut
 	}

@@ -43,7 +43,7 @@ var defaults = []string{
 // are added where none of the same name is given. "-Name" leaves one out.
 func Mail(fields, body string) string {
 	var b strings.Builder
-	b.WriteString("Received: from mail.example.org ([192.0.2.7]) by mx.example.net; Wed, 4 Mar 2026 12:00:00 +0000\n")
+	b.WriteString("Received: from mail.example.org ([192.0.2.7]) by relay.example.org; Wed, 4 Mar 2026 12:00:00 +0000\n")
 	given := strings.Split(strings.TrimSuffix(fields, "\n"), "\n")
 	for _, d := range defaults {
 		name, _, _ := strings.Cut(d, ":")

@@ -73,6 +73,9 @@ func quote(s string) string {
 
 // address returns the host as an IP address.
 func address(host string) (netip.Addr, bool) {
+	if host == "" || host[0] != '[' && (host[len(host)-1] < '0' || host[len(host)-1] > '9') {
+		return netip.Addr{}, false // no address ends so, once the links parser is done with it
+	}
 	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return a, err == nil
 }

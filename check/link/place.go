@@ -20,27 +20,33 @@ func newPlace() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		us, asked := "", false
+		var last struct{ host, org string } // most links of a message lead to one host
 		for _, l := range clickable(in.Message.View()) {
 			if !web(l) || l.Host == "" {
 				continue
 			}
-			if domains.Shortener(l.Host) {
-				s.add(reason.LinkShortener, l, quote(l.Host))
-				continue
+			seen := l.Host == last.host
+			if !seen {
+				last.host, last.org = l.Host, org(l.Host)
 			}
-			if domains.FreeHost(l.Host) {
+			if to := redirects(l, last.org); to != "" {
+				s.add(reason.LinkRedirect, l, quote(l.Host)+" leads on to "+quote(to))
+			}
+			// "sendmail.cf" in plain text is a file.
+			if (!seen || l.Source == links.FromAnchor) && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
+				s.add(reason.LinkRiskyTLD, l, quote(l.Host))
+			}
+			switch {
+			case seen:
+			case domains.Shortener(l.Host):
+				s.add(reason.LinkShortener, l, quote(l.Host))
+			case domains.FreeHost(l.Host):
 				if !asked {
 					us, asked = author(in.Message), true
 				}
-				if org(l.Host) != us {
+				if last.org != us {
 					s.add(reason.LinkFreeHost, l, quote(l.Host))
 				}
-			}
-			if domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) { // "sendmail.cf" is a file
-				s.add(reason.LinkRiskyTLD, l, quote(l.Host))
-			}
-			if to := redirects(l); to != "" {
-				s.add(reason.LinkRedirect, l, quote(l.Host)+" leads on to "+quote(to))
 			}
 		}
 		return s.list
@@ -52,12 +58,12 @@ func newPlace() check.Checker {
 var redirectors = map[string]string{
 	"google.com": "/url?", "google.de": "/url?", "google.co.uk": "/url?", "google.fr": "/url?", "bing.com": "/ck/a?", "duckduckgo.com": "/l/?",
 	"youtube.com": "/redirect?", "facebook.com": "/l.php?", "linkedin.com": "/redir/", "adobe.com": "/r/", "baidu.com": "/link?",
-	"doubleclick.net": "", "googleadservices.com": "/pagead/", "yandex.ru": "/clck/", "t.umblr.com": "/redirect?", "slack-redir.net": "/link?",
+	"doubleclick.net": "", "googleadservices.com": "/pagead/", "yandex.ru": "/clck/", "umblr.com": "/redirect?", "slack-redir.net": "/link?",
 }
 
 // redirects returns where a well-known redirector leads, as far as it says so.
-func redirects(l *links.Link) string {
-	begin, ok := redirectors[org(l.Host)]
+func redirects(l *links.Link, of string) string {
+	begin, ok := redirectors[of]
 	if !ok || !strings.HasPrefix(l.Path, begin) {
 		return ""
 	}
@@ -68,7 +74,7 @@ func redirects(l *links.Link) string {
 			continue
 		}
 		target := strings.NewReplacer("%3A", ":", "%3a", ":", "%2F", "/", "%2f", "/").Replace(l.Path[i+1 : min(len(l.Path), i+500)])
-		if t := links.Parse(target); t.Host != "" && org(t.Host) != org(l.Host) {
+		if t := links.Parse(target); t.Host != "" && org(t.Host) != of {
 			return t.Host
 		}
 	}

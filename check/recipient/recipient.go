@@ -25,9 +25,12 @@ func Checks(current func() *Lists) []check.Checker {
 type lookup struct{ current func() *Lists }
 
 func (c *lookup) at(p sluice.Phase, name string, run func(*Lists, *check.Input) *Entry) check.Checker {
+	reasons := []sluice.Reason{reason.AdminBlock, reason.AdminAllow}
+	if p > sluice.PhaseConnect {
+		reasons = append(reasons, reason.AdminAllowUnauthenticated)
+	}
 	return check.Func(check.Info{
-		Name: "recipient/" + name, Phase: p, Group: sluice.GroupRecipient, Cost: check.Trivial,
-		Reasons: []sluice.Reason{reason.AdminBlock, reason.AdminAllow, reason.AdminAllowUnauthenticated},
+		Name: "recipient/" + name, Phase: p, Group: sluice.GroupRecipient, Cost: check.Trivial, Reasons: reasons,
 	}, func(in *check.Input) []sluice.Evidence {
 		l := c.current()
 		if l == nil || in.Conn == nil {

@@ -52,6 +52,9 @@ func parseDate(s string) (time.Time, error) {
 	if len(s) > maxDate {
 		return time.Time{}, fmt.Errorf("structure: date of %d octets", len(s))
 	}
+	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", s); err == nil { // what most programs write
+		return t, nil
+	}
 	t, err := mail.ParseDate(s)
 	if err == nil {
 		return t, nil

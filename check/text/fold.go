@@ -49,8 +49,8 @@ func fold(s string) []byte {
 			out = append(out, '\'')
 		case r >= 0x200b && r <= 0x200f || r == 0x2060 || r == 0xfeff || r == 0xad || r >= 0x300 && r <= 0x36f:
 			continue
-		case r < 0x180:
-			out = append(out, latin(r)...)
+		case int(r) < len(unaccented):
+			out = append(out, unaccented[r]...)
 		default:
 			out = utf8.AppendRune(out, unicode.ToLower(r))
 		}
@@ -59,24 +59,24 @@ func fold(s string) []byte {
 	return append(out, ' ')
 }
 
-// latin is a letter of the Latin-1 or Latin Extended-A block without its accent.
-func latin(r rune) string {
-	const from = "àáâãäåçèéêëìíîïñòóôõöøùúûüýÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıĵķĺļľŀłńņňōŏőŕŗřśŝşšţťŧũūŭůűųŵŷźżž"
-	const to = "aaaaaaceeeeiiiinoooooouuuuyyaaaccccddeeeeegggghhiiiiijklllllnnnooorrrssssttuuuuuuuwyzzz"
-	switch r = unicode.ToLower(r); r {
-	case 'ß':
-		return "ss"
-	case 'æ':
-		return "ae"
-	case 'œ':
-		return "oe"
+// unaccented holds the letters of Latin-1 and Latin Extended-A in lower case
+// and without their accents.
+var unaccented = func() (table [0x180]string) {
+	for r := range rune(len(table)) {
+		table[r] = string(unicode.ToLower(r))
 	}
-	i := 0
-	for _, f := range from {
-		if f == r {
-			return to[i : i+1]
+	for plain, accented := range map[string]string{
+		"a": "àáâãäåāăą", "c": "çćĉċč", "d": "ďđ", "e": "èéêëēĕėęě", "g": "ĝğġģ", "h": "ĥħ", "i": "ìíîïĩīĭįı", "j": "ĵ", "k": "ķ",
+		"l": "ĺļľŀł", "n": "ñńņň", "o": "òóôõöøōŏő", "r": "ŕŗř", "s": "śŝşš", "t": "ţťŧ", "u": "ùúûüũūŭůűų", "w": "ŵ", "y": "ýÿŷ", "z": "źżž",
+		"ss": "ß", "ae": "æ", "oe": "œ",
+	} {
+		for _, r := range accented {
+			table[r] = plain
+			if u := unicode.ToUpper(r); u != r && u < rune(len(table)) && u >= 0x80 {
+				table[u] = plain
+			}
 		}
-		i++
 	}
-	return string(r)
-}
+	table['İ'] = "i"
+	return table
+}()

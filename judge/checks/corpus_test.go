@@ -17,8 +17,8 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/judge/checks"
 	"sluice/internal/shared"
+	"sluice/judge/checks"
 	"sluice/judge/verdict"
 	"sluice/message"
 )
