@@ -40,6 +40,8 @@ type Settings struct {
 	Postmaster string
 	Budget     time.Duration // for judging one message; default 30 s
 	Retention  time.Duration // of quarantined mail; default 30 days
+
+	hops []sluice.Deliverer // of Routes, each once
 }
 
 // Config is what stays for the life of the process.
@@ -88,6 +90,7 @@ func (g *Gate) Reload(s Settings) {
 	if s.Trusted == nil {
 		s.Trusted = func(netip.Addr) bool { return false }
 	}
+	s.hops = s.Routes.deliverers()
 	g.settings.Store(&s)
 }
 
@@ -101,7 +104,7 @@ func (g *Gate) Settings() *Settings { return g.settings.Load() }
 // greeting of a door. A route that was never reached takes away what needs its
 // consent.
 func (g *Gate) Extensions(ctx context.Context) sluice.Extensions {
-	return g.Settings().Routes.extensions(ctx)
+	return intersect(ctx, g.Settings().hops)
 }
 
 // Open implements [sluice.Gate].

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -47,15 +48,29 @@ func hidesRoute(addr string) bool {
 	return strings.ContainsAny(sluice.LocalOf(addr), "@%!")
 }
 
-func (r *Routes) extensions(ctx context.Context) sluice.Extensions {
-	all := sluice.Extensions{EightBit: true, SMTPUTF8: true, DSN: true, Known: true}
-	seen := map[*Route]bool{}
+// deliverers lists each next hop once.
+func (r *Routes) deliverers() []sluice.Deliverer {
+	var out []sluice.Deliverer
 	for _, rt := range r.ByDomain {
-		if seen[rt] {
-			continue
+		if !slices.Contains(out, rt.Deliverer) {
+			out = append(out, rt.Deliverer)
 		}
-		seen[rt] = true
-		e := rt.Deliverer.Extensions(ctx)
+	}
+	return out
+}
+
+// Close lets go of idle connections of all next hops.
+func (r *Routes) Close() {
+	for _, d := range r.deliverers() {
+		_ = d.Close() // nothing is lost with an idle connection
+	}
+}
+
+// intersect is what all next hops can take.
+func intersect(ctx context.Context, hops []sluice.Deliverer) sluice.Extensions {
+	all := sluice.Extensions{EightBit: true, SMTPUTF8: true, DSN: true, Known: true}
+	for _, d := range hops {
+		e := d.Extensions(ctx)
 		all.Known = all.Known && e.Known
 		all.SMTPUTF8 = all.SMTPUTF8 && e.SMTPUTF8
 		all.DSN = all.DSN && e.DSN

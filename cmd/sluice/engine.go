@@ -53,7 +53,7 @@ func buildJudge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Setting
 	return gate.Settings{
 		Hostname: cfg.Hostname, Node: cfg.Hostname,
 		Pipeline: pipeline.New(list, pipe),
-		Weights: weights, Policy: pol,
+		Weights:  weights, Policy: pol,
 		Versions:   sluice.Versions{Program: version, Catalogue: reason.Hash(), Model: model.Version(), Config: cfg.Hash()},
 		SubjectTag: cfg.Policy.SubjectTag, Trusted: func(a netip.Addr) bool { return cfg.IsTrusted(a) },
 		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,

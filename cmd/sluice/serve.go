@@ -80,7 +80,6 @@ type daemon struct {
 	sealer   *ref.Sealer
 	smtp     []*smtpListener
 	web      []*webListener
-	settings gate.Settings
 }
 
 type smtpListener struct {
@@ -114,10 +113,11 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
 		return nil, err
 	}
-	if d.settings, err = buildSettings(cfg, log); err != nil {
+	set, err := buildSettings(cfg, log)
+	if err != nil {
 		return nil, err
 	}
-	d.gate = gate.New(gate.Config{Settings: d.settings, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
+	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
 		Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.gate.Deliver
 	r.observe(d.registry)
@@ -325,8 +325,9 @@ func (d *daemon) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	d.settings = set
+	old := d.gate.Settings().Routes
 	d.gate.Reload(set)
+	old.Close() // idle connections only: sessions under way keep their routes
 	for _, s := range d.smtp {
 		s.server.Reload(doorSettings(cfg, s.cfg, d.gate, t))
 	}
