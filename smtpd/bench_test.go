@@ -250,7 +250,7 @@ func BenchmarkRefusedBot(b *testing.B) {
 	})
 }
 
-type refusingGate struct{ plainGate }
+type refusingGate struct{}
 
 func (refusingGate) Open(context.Context, *sluice.Conn) (sluice.Session, sluice.Reply) {
 	return plainSession{}, sluice.Reply{Code: 554, Enhanced: "5.7.1", Text: "No", Close: true}

@@ -123,7 +123,7 @@ func (c *conn) serve() {
 		c.dropBody()
 		c.giveBack()
 		c.closeSession(ended)
-		c.tcp.Close()
+		c.nc.Close() // with TLS this says goodbye first
 		c.srv.forget(c)
 	}()
 	ended = c.converse(c.srv.base)

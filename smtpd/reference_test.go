@@ -28,7 +28,7 @@ type reference struct {
 	over   bool
 
 	greeted, esmtp, trans, utf8, tls, chunking bool
-	rcpts, errors, commands, transactions      int
+	rcpts, errors, commands                    int
 	text                                       string // of the chunks so far
 	origin                                     []int  // and where each of its octets stood
 }

@@ -243,7 +243,7 @@ func clientKey(a netip.Addr) netip.Addr {
 // stressed says whether three quarters of the connections are in use. Then limits
 // and times shrink.
 func (s *Server) stressed(set *settings) bool {
-	return s.open.Load() >= int64(set.Limits.Conns)*3/4
+	return s.open.Load() >= max(1, int64(set.Limits.Conns)*3/4)
 }
 
 // Shutdown stops accepting, sends 421 to idle sessions and lets running
