@@ -16,7 +16,7 @@ type Token struct {
 const maxTokenWords = 20000
 
 // Top returns up to n words that weigh most in the score of d, heaviest first.
-// The weight of each feature is given to the word that it ends in: byte 4-grams,
+// The weight of each feature is given to the word that it ends in: byte 5-grams,
 // the word itself, its pair with the word before. Where a part of the text decided,
 // only its words count. It is slower than Score and meant for what is shown to people.
 func (m *Model) Top(d *Document, n int) []Token {

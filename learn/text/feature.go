@@ -14,6 +14,7 @@ const (
 
 	blockWords = 60  // in a block: the least that is read apart is two of them
 	blockBytes = 480 // … or this much text with fewer spaces
+	gramLen    = 5   // octets
 	maxWord    = 40  // octets of a word that are hashed
 )
 
@@ -70,11 +71,11 @@ func (f *features) extract(d *Document) {
 	f.words(subject)
 }
 
-// words walks the text once and emits byte 4-grams, words, pairs of words and,
+// words walks the text once and emits byte 5-grams, words, pairs of words and,
 // in the subject, words apart from those of the body.
 func (f *features) words(subject int) {
 	var (
-		gram  uint32
+		gram  uint64
 		word  uint32 = fnvBasis
 		wlen  int
 		prev  uint32
@@ -86,9 +87,9 @@ func (f *features) words(subject int) {
 		c := byte(' ')
 		if i < len(text) {
 			c = text[i]
-			gram = gram<<8 | uint32(c)
-			if i >= 3 {
-				f.index = append(f.index, slot(gram, saltGram))
+			gram = (gram<<8 | uint64(c)) & (1<<(8*gramLen) - 1)
+			if i >= gramLen-1 {
+				f.index = append(f.index, slot(uint32(gram*0x9E3779B97F4A7C15>>32), saltGram)) // golden ratio: spreads 40 bits over the upper 32
 			}
 		}
 		if wordByte(c) {

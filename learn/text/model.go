@@ -1,5 +1,5 @@
 // Package text is the learner that judges by words: a relaxed online support
-// vector machine (Sculley and Wachman, SIGIR 2007) over hashed byte 4-grams,
+// vector machine (Sculley and Wachman, SIGIR 2007) over hashed byte 5-grams,
 // words, pairs of words and link hosts of what a person would see.
 //
 // A message is read as a whole and in parts, and the part that reads worst counts,

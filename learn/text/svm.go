@@ -177,7 +177,7 @@ const (
 	fine   = 64 // fine steps in a coarse one
 	// This share of the weights is cut to the largest step. It is a bound on what
 	// one feature can do: names and habits of one source weigh most.
-	clipped = 1e-2
+	clipped = 2e-2
 )
 
 // quantise turns weights into a model without a calibration.

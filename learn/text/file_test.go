@@ -1,0 +1,163 @@
+package text
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func modelFile(t testing.TB, m *Model) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := m.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// sealed gives content the checksum that it should have.
+func sealed(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return append(bytes.Clone(b), sum[:]...)
+}
+
+func TestModelFile(t *testing.T) {
+	m := noise(3)
+	file := modelFile(t, m)
+	got, err := Load(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.weights, m.weights) || got.unit != m.unit || got.cal != m.cal || got.version != m.version {
+		t.Error("what was read is not what was written")
+	}
+	if again := modelFile(t, got); !bytes.Equal(file, again) {
+		t.Error("the same model makes another file")
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	good := modelFile(t, noise(4))
+	content := good[:len(good)-sha256.Size]
+	head := len(modelMark) + binary.Size(modelHead{})
+	change := func(off int, with ...byte) []byte {
+		b := bytes.Clone(content)
+		copy(b[off:], with)
+		return sealed(b)
+	}
+	nan := binary.LittleEndian.AppendUint64(nil, math.Float64bits(math.NaN()))
+	for _, tt := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "too few"},
+		{"mark only", []byte(modelMark), "too few"},
+		{"another file", bytes.Repeat([]byte("PK\x03\x04"), 100), "begins with"},
+		{"delta", sealed(append([]byte(deltaMark), make([]byte, 100)...)), "begins with"},
+		{"one bit", func() []byte { b := bytes.Clone(good); b[len(b)/2] ^= 1; return b }(), "checksum"},
+		{"cut", good[:len(good)-100], "checksum"},
+		{"extractor", change(len(modelMark), 0xFF, 0xFF), "extractor 65535"},
+		{"table", change(len(modelMark)+2, 30), "30 bits"},
+		{"step", change(len(modelMark)+4, nan...), "calibration"},
+		{"slope", change(len(modelMark)+12, nan...), "calibration"},
+		{"ceiling", change(head-8, nan...), "calibration"},
+		{"no table", sealed(content[:head]), "table"},
+		{"garbage for a table", sealed(append(bytes.Clone(content[:head]), "garbage"...)), "table"},
+		{"half a table", sealed(content[:head+(len(content)-head)/2]), "table"},
+		{"more behind", sealed(append(bytes.Clone(content), 0)), "table"},
+		{"too large", bytes.Repeat([]byte{0}, maxFile+2), "more than"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := Load(bytes.NewReader(tt.file))
+			if m != nil || !errors.Is(err, errFile) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, %v; want an error with %q", m, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDeltaFile(t *testing.T) {
+	d := &Delta{Base: strings.Repeat("0a", 8), Ham: 3, Spam: 4, slots: []uint32{0, 1, 700, tableSize - 1}, values: []float32{1, -2, 0.5, 3}}
+	var b bytes.Buffer
+	if err := d.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadDelta(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d, got, cmp.AllowUnexported(Delta{})); diff != "" {
+		t.Error(diff)
+	}
+	content := b.Bytes()[:b.Len()-sha256.Size]
+	head := len(deltaMark) + binary.Size(deltaHead{})
+	for name, file := range map[string][]byte{
+		"count":      sealed(append(append(bytes.Clone(content[:head-4]), 0xFF, 0xFF, 0xFF, 0xFF), content[head:]...)),
+		"slot":       sealed(append(append(bytes.Clone(content[:head]), 0xFF, 0xFF, 0xFF, 0x7F), content[head+1:]...)),
+		"left over":  sealed(append(bytes.Clone(content), 1)),
+		"cut":        sealed(content[:len(content)-3]),
+		"nan":        sealed(append(append(bytes.Clone(content[:head]), 0, 0, 0, 0xC0, 0x7F), content[head+5:]...)),
+		"a model":    modelFile(t, noise(5)),
+		"bad seal":   append(bytes.Clone(content), make([]byte, sha256.Size)...),
+		"only heads": sealed(content[:head]),
+	} {
+		if got, err := LoadDelta(bytes.NewReader(file)); err == nil || got != nil {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+	if err := (&Delta{Base: "none"}).Write(&b); err == nil {
+		t.Error("a delta without a base was written")
+	}
+}
+
+// The fuzzer's octets get a right checksum, so that it reaches what is behind.
+func FuzzLoad(f *testing.F) {
+	small := noise(6)
+	clear(small.weights[1000:])
+	good := modelFile(f, small)
+	f.Add(good[:len(good)-sha256.Size])
+	f.Add([]byte(modelMark))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := Load(bytes.NewReader(b)); err == nil {
+			t.Fatal("a file without a checksum was taken")
+		}
+		m, err := Load(bytes.NewReader(sealed(b)))
+		if err != nil {
+			return
+		}
+		if s := m.Score(&Document{Text: pitch}); math.IsNaN(s.DB) {
+			t.Fatalf("%+v", s)
+		}
+	})
+}
+
+func FuzzLoadDelta(f *testing.F) {
+	d := &Delta{Base: strings.Repeat("0a", 8), slots: []uint32{5, 9}, values: []float32{1, -1}}
+	var b bytes.Buffer
+	if err := d.Write(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes()[:b.Len()-sha256.Size])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := LoadDelta(bytes.NewReader(sealed(b)))
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		if err := d.Write(&again); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadDelta(&again); err != nil {
+			t.Fatal(err)
+		}
+		Default().With(d)
+	})
+}

@@ -1,0 +1,76 @@
+package text
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestNormal(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""},
+		{"Hello,  World\r\n\tagain", "hello, world again"},
+		{"Call 0800-1234", "call 0000-0000"},
+		{"v\u200bi\u200ca\u200dg\u2060r\ufeffa", "viagra"},
+		{"vi\u00adagra", "viagra"},
+		{"p\u0430yp\u0430l", "paypal"},               // Cyrillic a
+		{"\u0440aypal \u0441redit", "paypal credit"}, // Cyrillic at the start of words
+		{"ᴀpple ｆｕｌｌｗｉｄｔｈ", "ᴀpple fullwidth"},
+		{"𝐁𝐮𝐲 𝓷𝓸𝔀 ①", "buy now 0"},
+		{"ﬁnance", "finance"},
+		{"cafe\u0301 CAFÉ", "café café"},
+		{"z\u0336a\u0336l\u0336g\u0336o", "zalgo"},
+		{"Москва", "москва"}, // honest Cyrillic stays
+		{"ΑΘΗΝΑ", "αθηνα"},
+		{"٣٤ ३", "00 0"},
+		{"a\xff\xfeb", "a b"},
+		{"\u00a0\u2003x\u3000y", "x y"},
+		{"価格は１２円", "価格は00円"},
+	} {
+		if got := string(appendNormal(nil, tt.in, 1<<10)); got != tt.want {
+			t.Errorf("%q gives %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestLetterspacing(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"buy v i a g r a now", "buy viagra now"},
+		{"v.i.a.g.r.a", "viagra"},
+		{"v-i-a-g-r-a!", "viagra!"},
+		{"a b c", "a b c"}, // too few
+		{"v i.a g r a", "v i.agra"},
+		{"plan b is i am a fool", "plan b is i am a fool"},
+		{"x y z w", "xyzw"},
+		{"", ""},
+		{"é a b c d é", "é abcd é"},
+	} {
+		if got := string(closeLetterspacing([]byte(tt.in))); got != tt.want {
+			t.Errorf("%q gives %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func FuzzNormal(f *testing.F) {
+	f.Add("Hello W\u200borld", 100)
+	f.Add("p\u0430ypal \xff v i a g r a", 9)
+	f.Add(strings.Repeat("e\u0301", 300), 1000)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		limit &= 1<<12 - 1
+		got := appendNormal([]byte("kept"), s, limit)
+		if !strings.HasPrefix(string(got), "kept") || len(got) > 4+limit {
+			t.Fatalf("%d octets beyond a limit of %d", len(got)-4, limit)
+		}
+		got = got[4:]
+		if len(got) < limit && !utf8.Valid(got) {
+			t.Fatalf("%q gives %q, which is no UTF-8", s, got)
+		}
+		if strings.Contains(string(got), "  ") || strings.ContainsAny(string(got), "\r\n\tABC123456789") {
+			t.Fatalf("%q gives %q", s, got)
+		}
+		n := len(got)
+		if closed := closeLetterspacing(got); len(closed) > n {
+			t.Fatalf("%d octets became %d", n, len(closed))
+		}
+	})
+}
