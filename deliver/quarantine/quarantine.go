@@ -141,11 +141,8 @@ func (s *sizer) Write(p []byte) (int, error) {
 
 func (s *Store) put(q *sluice.Quarantined, body []byte) (int64, error) {
 	dir := s.dir(q.ID)
-	if err := s.mkdir(dir); err != nil {
-		return 0, err
-	}
 	pending, done := s.name(q.ID, extPending), s.name(q.ID, extDone)
-	f, err := s.fs.Create(pending)
+	f, err := s.create(dir, pending)
 	if err != nil {
 		return 0, err
 	}
@@ -175,6 +172,22 @@ func (s *Store) put(q *sluice.Quarantined, body []byte) (int64, error) {
 		return 0, err
 	}
 	return size, nil
+}
+
+// create makes a file, and its folder where there is none, or none any more.
+func (s *Store) create(dir, name string) (durable.File, error) {
+	if err := s.mkdir(dir); err != nil {
+		return nil, err
+	}
+	f, err := s.fs.Create(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.made.Delete(dir)
+		if err := s.mkdir(dir); err != nil {
+			return nil, err
+		}
+		f, err = s.fs.Create(name)
+	}
+	return f, err
 }
 
 // Commit implements [sluice.Quarantine]. A second Commit does nothing.

@@ -102,10 +102,20 @@ func (c *conn) reply() (smtp.Reply, error) {
 	}
 }
 
+// send writes commands, unless a reply is there that none of the earlier ones
+// asked for: it would be taken for theirs.
+func (c *conn) send(b []byte) error {
+	if c.from != c.to {
+		return errEarly
+	}
+	_, err := c.Write(b)
+	return err
+}
+
 // command sends one command and reads its reply.
 func (c *conn) command(line string) (smtp.Reply, error) {
 	c.scratch = append(append(c.scratch[:0], line...), '\r', '\n')
-	if _, err := c.Write(c.scratch); err != nil {
+	if err := c.send(c.scratch); err != nil {
 		return smtp.Reply{}, err
 	}
 	return c.reply()

@@ -56,7 +56,7 @@ func lost(where string, err error) *failure {
 
 var (
 	errNonsense = errors.New("reply makes no sense here")
-	errEarly    = errors.New("reply before the end of the message")
+	errEarly    = errors.New("reply that nothing asked for")
 )
 
 // refused makes the failure of a 4xx or 5xx, or of a reply that has no place

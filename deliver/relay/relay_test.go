@@ -167,7 +167,7 @@ func testFault(t *testing.T, ext []string, step delivertest.Step, name string, f
 	r := newRelay(t, relay.Config{ConnectTimeout: d, CommandTimeout: d, DataTimeout: d, DotTimeout: d}, s)
 	text := body
 	if step == delivertest.Text {
-		text += strings.Repeat("a line of text that is long enough to fill buffers\r\n", 50_000)
+		text += strings.Repeat("a line of text that is long enough to fill buffers\r\n", 4_000)
 	}
 	o := r.Deliver(t.Context(), delivery(text))[0]
 	t.Logf("%s; unknown %v; %.200v", o.Reply, o.Unknown, o.Err)
@@ -377,7 +377,7 @@ func TestFailover(t *testing.T) {
 		bad := delivertest.NewServer(t, delivertest.Script{Faults: map[delivertest.Step]delivertest.Fault{delivertest.Text: {Close: true}}})
 		good := delivertest.NewServer(t, delivertest.Script{})
 		r := newRelay(t, relay.Config{}, bad, good)
-		o := r.Deliver(t.Context(), delivery(body+strings.Repeat("text\r\n", 1_000_000)))[0]
+		o := r.Deliver(t.Context(), delivery(body+strings.Repeat("text\r\n", 500_000)))[0]
 		if n := len(good.Messages()); n != 0 || !o.Reply.Temporary() || o.Unknown {
 			t.Errorf("%d at the second host: %+v", n, o)
 		}

@@ -108,7 +108,7 @@ func (t *transaction) envelope() *failure {
 		if err := c.deadline(t.ctx, c.cfg.CommandTimeout); err != nil {
 			return t.gone(cmds[at][:4], err)
 		}
-		if _, err := c.Write(c.scratch); err != nil {
+		if err := c.send(c.scratch); err != nil {
 			if f := t.lastWords(cmds[at][:4]); f != nil {
 				return f
 			}
