@@ -50,6 +50,15 @@ func (p *parser) describe(part *Part) {
 		}
 	}
 	p.names(part, ctype, disp)
+	for i := range part.Readings { // fields come in any order
+		r := &part.Readings[i]
+		if r.Why != DuplicateEncoding && r.Why != OddEncoding {
+			r.Encoding = part.Encoding
+		}
+		if r.Filename == "" {
+			r.Filename = part.Filename
+		}
+	}
 	if (part.IsMultipart() || part.IsMessage()) && !identity(part.Encoding) {
 		p.defect(EncodedComposed, fieldRange(enc), part.Index, part.Encoding, true) // RFC 2045 6.4
 	}

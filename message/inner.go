@@ -32,12 +32,98 @@ func (m *Message) Inner(p *Part) *Message {
 	return p.inner
 }
 
-// All walks over all parts, those of encoded containers included, with the
-// message that each belongs to. Parents come first; the walk is bounded by
-// Limits.Depth and Limits.Parts.
+// maxRereads bounds how many second readings of one message are parsed.
+const maxRereads = 8
+
+// Rereads parses the second readings of p: its body under the other type,
+// boundary, name or encoding that a client may go by. Each result is a message
+// whose root stands for p; its ranges are of its own Raw. Only the first few
+// readings of a message are parsed. The results are cached.
+func (m *Message) Rereads(p *Part) []*Message {
+	if len(p.Readings) == 0 {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.reread {
+		return p.again
+	}
+	p.reread = true
+	for _, r := range p.Readings {
+		if m.rereads >= maxRereads || p.Depth+1 >= m.lim.Depth || r.Boundary != "" && p.guessed {
+			break
+		}
+		m.rereads++
+		lim := m.lim
+		lim.Depth -= p.Depth
+		lim.Decoded /= maxRereads
+		again := Parse(append(r.header(p), m.Body(p)...), lim)
+		again.rereads = maxRereads // a reading of a reading is nobody's
+		for _, q := range again.Parts {
+			q.Ghost = true
+		}
+		p.again = append(p.again, again)
+	}
+	return p.again
+}
+
+// header writes the fields of p as the reading has them.
+func (r Reading) header(p *Part) []byte {
+	var b []byte
+	field := func(name, value string, params ...string) {
+		b = append(append(append(b, name...), ": "...), value...)
+		for i := 0; i+1 < len(params); i += 2 {
+			if params[i+1] == "" {
+				continue
+			}
+			b = append(append(append(b, "; "...), params[i]...), `="`...)
+			for j := range len(params[i+1]) {
+				switch c := params[i+1][j]; {
+				case c == '"' || c == '\\':
+					b = append(b, '\\', c)
+				case c >= ' ' && c != 0x7f:
+					b = append(b, c)
+				}
+			}
+			b = append(b, '"')
+		}
+		b = append(b, "\r\n"...)
+	}
+	kind, boundary, name := r.Type, r.Boundary, r.Filename
+	if !validType(kind) {
+		kind = p.Type
+	}
+	if boundary == "" {
+		boundary = p.Params["boundary"]
+	}
+	if name == "" {
+		name = p.Filename
+	}
+	field("Content-Type", kind, "boundary", boundary, "charset", p.Charset)
+	enc := r.Encoding
+	if enc == "" {
+		enc = p.Encoding
+	}
+	if validType("x/" + enc) {
+		field("Content-Transfer-Encoding", enc)
+	}
+	if name != "" || p.Disposition != "" {
+		disp := p.Disposition
+		if disp == "" {
+			disp = "inline"
+		}
+		field("Content-Disposition", disp, "filename", name)
+	}
+	return append(b, "\r\n"...)
+}
+
+// All walks over all parts with the message that each belongs to: the tree, what
+// stands under encoded containers (Inner), and second readings (Rereads), whose
+// parts are ghosts. It is the union of what clients may see. Parents come first;
+// the walk is bounded by Limits.Depth and Limits.Parts.
 func (m *Message) All() iter.Seq2[*Message, *Part] {
 	return func(yield func(*Message, *Part) bool) {
-		left := m.lim.Parts
+		left := 2 * m.lim.Parts
 		todo := []*Message{m}
 		for len(todo) > 0 {
 			cur := todo[len(todo)-1]
@@ -49,6 +135,7 @@ func (m *Message) All() iter.Seq2[*Message, *Part] {
 				if in := cur.Inner(p); in != nil {
 					todo = append(todo, in)
 				}
+				todo = append(todo, cur.Rereads(p)...)
 			}
 		}
 	}

@@ -64,7 +64,8 @@ type Message struct {
 
 	lim      Limits
 	fromLine string
-	mu       sync.Mutex // guards Part.decoded
+	mu       sync.Mutex // guards what parts cache
+	rereads  int        // second readings parsed
 	viewOnce sync.Once
 	view     View
 }
@@ -100,6 +101,8 @@ type Part struct {
 	ended   bool // Body.Len is known
 	guessed bool // the boundary is a guess: children are ghosts
 	inner   *Message
+	again   []*Message // Rereads
+	reread  bool       // again is filled
 }
 
 // Reading is a second way to read a part.
@@ -195,20 +198,28 @@ func (m *Message) From() (a header.Address, clear bool) {
 	return list[0], clear
 }
 
-// Attachments lists the leaves that a client offers as files: those with a name,
-// those marked as attachments, and what is neither text nor a container; also
-// embedded messages. Ghost parts are included.
+// Attachments lists the files of the tree, ghosts included. A check that looks for
+// bad content walks All and asks IsFile instead: some clients see more.
 func (m *Message) Attachments() []*Part {
 	var out []*Part
 	for _, p := range m.Parts {
-		switch {
-		case p.IsMultipart() && p.container():
-		case p.Index == 0 && p.IsMessage():
-		case p.Filename != "", p.Disposition != "" && p.Disposition != "inline", !isText(p.Type) && !p.IsMultipart():
+		if p.IsFile() {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// IsFile says whether a client offers the part as a file: it has a name, is marked
+// as an attachment, or is neither text nor a container. Attached messages count.
+func (p *Part) IsFile() bool {
+	switch {
+	case p.IsMultipart() && p.container(), p.Parent == nil && p.IsMessage():
+		return false
+	case p.Filename != "", p.Disposition != "" && p.Disposition != "inline":
+		return true
+	}
+	return !isText(p.Type) && !p.IsMultipart()
 }
 
 func isText(t string) bool { return len(t) >= 5 && t[:5] == "text/" }

@@ -237,7 +237,7 @@ func TestReadings(t *testing.T) {
 		{"type", basic + "Content-Type: text/plain\nContent-Type: text/html; name=x.htm\n\nhi\n",
 			message.Reading{Why: message.DuplicateContentType, Type: "text/html", Filename: "x.htm", Encoding: "7bit"}},
 		{"boundary", mixed("a; boundary=b", "--a\n\nx\n--a--\n"),
-			message.Reading{Why: message.DuplicateBoundary, Type: "multipart/mixed", Boundary: "b"}},
+			message.Reading{Why: message.DuplicateBoundary, Type: "multipart/mixed", Boundary: "b", Encoding: "7bit"}},
 		{"name", basic + "Content-Type: a/b; name=a.exe\nContent-Disposition: attachment; filename=b.txt\n\nhi\n",
 			message.Reading{Why: message.FilenameConflict, Type: "a/b", Filename: "a.exe", Encoding: "7bit"}},
 		{"plain and encoded name", basic + "Content-Disposition: attachment; filename=b.txt; filename*=utf-8''a.exe\n\nhi\n",
@@ -267,6 +267,37 @@ func TestGhosts(t *testing.T) {
 	m = parse(basic + "Content-Type: multipart/mixed\n\n--zz\nContent-Type: text/html\n\nx\n--zz--\n")
 	if len(m.Parts) != 2 || !m.Parts[1].Ghost {
 		t.Errorf("a guessed boundary makes ghosts: %+v", m.Parts)
+	}
+}
+
+// TestUnion holds All to what it is for: a program that only some clients see is
+// found, however it hides behind a second reading.
+func TestUnion(t *testing.T) {
+	exe := "Content-Type: application/octet-stream; name=x.exe\nContent-Transfer-Encoding: base64\n\nTVpFVklM\n"
+	for name, in := range map[string]string{
+		"plain":              mixed("a", "--a\n"+exe+"--a--\n"),
+		"second boundary":    mixed("a; boundary=b", "--a\n\nhi\n--a--\n--b\n"+exe+"--b--\n"),
+		"encoded boundary":   basic + "Content-Type: multipart/mixed; boundary=b; boundary*=us-ascii''a\n\n--a\n\nhi\n--a--\n--b\n" + exe + "--b--\n",
+		"second type":        basic + "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=b\n\nhi\n--b\n" + exe + "--b--\n",
+		"no boundary":        basic + "Content-Type: multipart/mixed\n\n--b\n" + exe + "--b--\n",
+		"epilogue":           mixed("a", "--a\n\nhi\n--a--\n--a\n"+exe+"--a--\n"),
+		"second encoding":    basic + "Content-Type: application/octet-stream; name=x.exe\nContent-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n\nTVpFVklM\n",
+		"odd encoding":       basic + "Content-Type: application/octet-stream; name=x.exe\nContent-Transfer-Encoding: base64 (7bit)\n\nTVpFVklM\n",
+		"encoded message":    basic + "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n" + strings.ReplaceAll(basic+exe, "=", "=3D"),
+		"uuencoded":          basic + "\nbegin 644 x.exe\n&35I%5DE,\n`\nend\n",
+		"second name":        basic + "Content-Type: application/octet-stream; name=x.exe\nContent-Disposition: attachment; filename=x.txt\nContent-Transfer-Encoding: base64\n\nTVpFVklM\n",
+		"second disposition": basic + "Content-Disposition: attachment; filename=x.txt\nContent-Disposition: attachment; filename=x.exe\nContent-Transfer-Encoding: base64\n\nTVpFVklM\n",
+		"junk in base64":     basic + "Content-Type: application/octet-stream; name=x.exe\nContent-Transfer-Encoding: base64\n\nTVp*FVk!lM\n",
+		"missing empty line": mixed("a", "--a\nContent-Type: multipart/mixed; boundary=b\n--b\n"+exe+"--b--\n--a--\n"),
+		"inside a message":   mixed("a", "--a\nContent-Type: message/rfc822\n\n"+basic+exe+"--a--\n"),
+	} {
+		found := false
+		for mm, p := range parse(in).All() {
+			found = found || p.Filename == "x.exe" && strings.HasPrefix(string(mm.Decoded(p)), "MZEVIL")
+		}
+		if !found {
+			t.Errorf("%s: the program isn't found", name)
+		}
 	}
 }
 
@@ -453,8 +484,13 @@ func FuzzParse(f *testing.F) {
 		if err := check(m); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range m.Parts {
-			m.Inner(p)
+		n := 0
+		for mm, p := range m.All() {
+			n++
+			mm.Decoded(p)
+		}
+		if n > 2*message.DefaultLimits().Parts {
+			t.Errorf("All yields %d parts", n)
 		}
 		m.Attachments()
 		m.Addresses("From")

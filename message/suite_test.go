@@ -115,6 +115,9 @@ func shape(m *message.Message, p *message.Part) string {
 // leaves lists the leaves in order, with the message they belong to.
 func leaves(m *message.Message) (out []func() (decoded []byte, text string)) {
 	for mm, p := range m.All() {
+		if mm != m && mm.Parts[0].Ghost {
+			continue // a second reading
+		}
 		if (len(p.Children) == 0 || strings.HasPrefix(p.Type, "text/")) && !p.Ghost && !p.IsMultipart() && mm.Inner(p) == nil {
 			out = append(out, func() ([]byte, string) { return mm.Decoded(p), mm.Text(p) })
 		}

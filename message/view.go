@@ -141,6 +141,12 @@ func (w *viewer) part(p *Part, r role) {
 		w.add(&w.embedded, text, p)
 		return
 	}
+	for _, again := range p.Readings {
+		if again.Type == "text/html" && p.Type != "text/html" { // clients that go by it show HTML
+			w.htmlPart(p, other, text)
+			break
+		}
+	}
 	switch {
 	case p.Type == "text/html":
 		w.htmlPart(p, r, text)
