@@ -795,6 +795,71 @@ func TestQuarantineReleaseAndDelete(t *testing.T) {
 	}
 }
 
+// FuzzQuarantined: whatever a held message is made of, its page is built, is
+// bounded, and nothing in it lives.
+func FuzzQuarantined(f *testing.F) {
+	f.Add([]byte("From: a@b\r\nSubject: hello\r\nContent-Type: text/html\r\n\r\n<p>Dear <b>Bob</b></p><a href=\"http://evil.example/x\">bank</a>\r\n"))
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=\"<script>\"\n\n\x00\x1b[31m\u202e\n--b--"))
+	f.Add([]byte(":\n\n"))
+	c, err := New(Config{Store: memory.New()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		p := quarantinedPage{layout: layout{Account: "x"}, Q: &sluice.Quarantined{ID: "q", Size: int64(len(raw))}}
+		p.read(raw)
+		w := httptest.NewRecorder()
+		c.render(w, 200, "quarantined", &p)
+		if w.Code != 200 {
+			t.Fatalf("status %d", w.Code)
+		}
+		body := w.Body.String()
+		body = strings.ReplaceAll(body, `<script src="/assets/htmx.min.js" defer></script>`, "")
+		if m := regexp.MustCompile(`(?i)<script|<iframe|<img src="?[^/"]|[\x00-\x08\x0b-\x1f\x7f]|\x{202e}`).FindString(body); m != "" {
+			t.Errorf("alive: %q", m)
+		}
+		if len(body) > 20*len(raw)+20_000 {
+			t.Errorf("%d octets of mail make a page of %d", len(raw), len(body))
+		}
+	})
+}
+
+// TestManyAtOnce is for the race detector: logins, lists and acts side by side.
+func TestManyAtOnce(t *testing.T) {
+	d := signedInDesk(t, nil)
+	for i := range 8 {
+		d.q.put(t, storetest.Quarantined(fmt.Sprintf("q%d", i), d.clock), "Subject: x\r\n\r\nx\r\n")
+	}
+	_, page := d.get("/messages")
+	token := tokenField.FindStringSubmatch(page)[1]
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			d.store.Append(storetest.Record(fmt.Sprint(i), d.clock))
+			for _, path := range []string{"/messages", "/quarantine", fmt.Sprintf("/quarantine/q%d", i), "/metrics", "/healthz", "/api/v1/messages"} {
+				res, err := d.browser.Get(d.server.URL + path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = res.Body.Close()
+				want(t, path, res, 200)
+			}
+			res, err := d.browser.PostForm(d.server.URL+fmt.Sprintf("/quarantine/q%d/delete", i), url.Values{"csrf": {token}})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = res.Body.Close()
+			want(t, "delete", res, 303)
+		})
+	}
+	wg.Wait()
+	if len(d.q.done) != 8 {
+		t.Errorf("done %v", d.q.done)
+	}
+}
+
 func TestWithoutActions(t *testing.T) {
 	d := signedInDesk(t, func(c *Config) { c.Release, c.Delete, c.Registry = nil, nil, nil })
 	held := storetest.Quarantined("q1", d.clock)
