@@ -84,10 +84,12 @@ func (n *node) write(b *strings.Builder, count *int) {
 			}
 			b.WriteString(s)
 		case "quoted-printable":
-			w := quotedprintable.NewWriter(b)
+			var q bytes.Buffer
+			w := quotedprintable.NewWriter(&q)
 			w.Binary = true
 			_, _ = w.Write(n.data)
 			_ = w.Close()
+			b.WriteString(strings.ReplaceAll(q.String(), "\r\n", "\n"))
 		default:
 			b.Write(n.data)
 		}
