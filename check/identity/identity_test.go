@@ -49,6 +49,13 @@ func TestMessages(t *testing.T) {
 
 		{"from the recipient", mail("From: Ann <ANN@example.net>"), "FROM_IS_RECIPIENT"},
 
+		{"tenant's technical name", mail("From: x@contoso123.onmicrosoft.com"), "FROM_TENANT_NAME"},
+		{"cheap top-level domain", mail("From: x@win.click"), "FROM_RISKY_TLD"},
+		{"free web space", mail("From: noreply@login-123.firebaseapp.com"), "FROM_FREE_HOST"},
+		{"generated local part", mail("From: kjhg23kjh4g23kjh4g23k4hg@example.org"), "FROM_ODD_LOCAL"},
+		{"long local part of words", mail("From: customer-service.newsletter@example.org"), ""},
+		{"generated local part on a list", mail("From: kjhg23kjh4g23kjh4g23k4hg@example.org\nList-Id: <l.example.org>"), ""},
+
 		{"styled subject", mail("Subject: =?utf-8?B?8J2Qj/CdkJrwnZCy?= now"), "HEADER_STYLED"},
 		{"styled name in a From without address", mail("From: ʟᴏᴡᴇ's"), "FROM_INVALID HEADER_STYLED"},
 		{"mixed script in the subject", mail("Subject: P\u0430ypal notice"), "HEADER_MIXED_SCRIPT"},

@@ -15,7 +15,7 @@ import (
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newMismatch(), newHost(), newForm(), newPlace(), newPersonal(), newImage()}
+	return []check.Checker{newMismatch(), newHost(), newForm(), newPlace(), newPersonal(), newOwner(), newImage()}
 }
 
 // maxLinks bounds how many links of one message are looked at.

@@ -11,13 +11,14 @@ import (
 
 func TestMessages(t *testing.T) {
 	html := func(body string) string {
-		return checktest.Mail("Content-Type: text/html; charset=utf-8", "<p>These are the minutes of our meeting of last week; please read them with care before Friday.</p>"+body)
+		return checktest.Mail("Content-Type: text/html; charset=utf-8", `<p><a href="https://www.example.org/">Us</a> `+"These are the minutes of our meeting of last week; please read them with care before Friday.</p>"+body)
 	}
 	from := func(from, body string) string {
-		return checktest.Mail("From: "+from+"\nContent-Type: text/html; charset=utf-8", "<p>Hello</p>"+body)
+		return checktest.Mail("From: "+from+"\nContent-Type: text/html; charset=utf-8", `<p>Hello <a href="https://www.`+from[strings.IndexByte(from, '@')+1:len(strings.TrimSuffix(from, ">"))]+`/">from us</a></p>`+body)
 	}
 	plain := func(body string) string { return checktest.Mail("Content-Type: text/plain; charset=utf-8", body) }
 	a := func(href, text string) string { return `<a href="` + href + `">` + text + `</a>` }
+	stranger := a("https://a.example.com/1", "The offer of the week for all who read this letter to the end") + a("https://a.example.com/2", "Leave")
 	at64 := strings.TrimRight(base64.StdEncoding.EncodeToString([]byte("ann@example.net")), "=")
 	checktest.Table(t, link.Checks(), []checktest.Case{
 		{"no links", html(""), ""},
@@ -81,7 +82,14 @@ func TestMessages(t *testing.T) {
 		{"recipient in the query", html(a("https://news.example.com/u?e=ann@example.net", "here")), ""},
 		{"another behind #", html(a("https://login.example.com/#bob@example.net", "here")), ""},
 
-		{"a picture to click on", checktest.Mail("Content-Type: text/html", `<a href="https://x.example.com/"><img src="https://x.example.com/a.png"></a>`), "IMAGE_ONLY"},
+		{"a picture to click on", checktest.Mail("Content-Type: text/html", `<a href="https://www.example.org/"><img src="https://x.example.com/a.png"></a>`), "IMAGE_ONLY"},
+
+		{"one stranger", checktest.Mail("Content-Type: text/html", stranger), "LINK_ONE_STRANGER"},
+		{"two strangers", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.net/", "b")), ""},
+		{"one stranger and the sender", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.org/", "b")), ""},
+		{"one stranger from free mail", checktest.Mail("From: x@gmail.com\nContent-Type: text/html", stranger), ""},
+		{"one stranger on a list", checktest.Mail("List-Id: <l.example.org>\nContent-Type: text/html", stranger), ""},
+		{"one stranger in plain text", plain("See https://a.example.com/\n"), ""},
 		{"a picture without link", checktest.Mail("Content-Type: text/html", `<img src="https://x.example.com/a.png">`), ""},
 		{"a picture with text", html(`<a href="https://x.example.com/"><img src="https://x.example.com/a.png"></a>`), ""},
 	})
@@ -90,8 +98,8 @@ func TestMessages(t *testing.T) {
 // Work is bounded whatever the number of links.
 func TestManyLinks(t *testing.T) {
 	in := checktest.Input(checktest.Mail("Content-Type: text/html", strings.Repeat(`<a href="https://evil.example.com/">www.bank.com</a> `, 5000)))
-	if got := checktest.Reasons(checktest.Run(t, link.Checks(), in)); len(got) != 1 {
-		t.Errorf("%q", got)
+	if got := strings.Join(checktest.Reasons(checktest.Run(t, link.Checks(), in)), " "); got != "LINK_ONE_STRANGER LINK_TEXT_TRACKED" {
+		t.Error(got)
 	}
 }
 
