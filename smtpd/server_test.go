@@ -537,3 +537,39 @@ func TestSlowGate(t *testing.T) {
 }
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// A session that was idle for so long that it was parked goes on as if nothing had
+// been, meets its deadline, is told of a shutdown, and may vanish.
+func TestParkedSession(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{Timeouts: smtpd.Timeouts{Idle: 2500 * time.Millisecond}})
+	back, late, gone, half := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)
+	for _, c := range []*client{back, late, gone, half} {
+		c.want("", "220 ")
+		c.want("EHLO client.example", "250-")
+	}
+	half.send("NOO")
+	time.Sleep(1300 * time.Millisecond)
+	gone.conn.Close()
+	waitFor(t, func() bool { return srv.Stats().Open == 3 })
+	half.send("P\r\n")
+	half.want("", "250 ")
+	for range 2 { // parked again in between
+		back.want("MAIL FROM:<a@client.example>", "250 ")
+		back.want("RSET", "250 ")
+		time.Sleep(1300 * time.Millisecond)
+	}
+	late.want("", "421 4.4.2 ")
+	late.closed()
+
+	done := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		done <- srv.Shutdown(ctx)
+	}()
+	back.want("", "421 4.3.2 ")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
