@@ -262,7 +262,7 @@ func (c *Console) metrics() http.HandlerFunc {
 
 // observer says whether the request may see metrics.
 func (c *Console) observer(r *http.Request) bool {
-	if web.Within(web.Client(r, c.cfg.Proxies), c.cfg.MetricsFrom) || c.bearer(r) != "" {
+	if web.Within(web.Client(r, c.cfg.Proxies), c.cfg.MetricsFrom) && !web.Forwarded(r, c.cfg.Proxies) || c.bearer(r) != "" {
 		return true
 	}
 	_, ok := c.session(r, false)

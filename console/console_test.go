@@ -892,6 +892,12 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("metrics from loopback %s %.200q", res.Status, body)
 	}
 
+	// A proxy on this machine that we weren't told of opens nothing.
+	req := d.request("GET", "/metrics", nil)
+	req.Header.Set("X-Forwarded-For", "203.0.113.9")
+	res, _ = d.do(req)
+	want(t, "metrics through an unknown proxy", res, 401)
+
 	stranger := func(path, token string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host, r.RemoteAddr = "console.example", "203.0.113.9:1234"

@@ -117,6 +117,20 @@ func Client(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	return addr
 }
 
+// Forwarded says that a proxy which we don't know stands before us, as far as it
+// admits: then the peer's address says nothing about who asks.
+func Forwarded(r *http.Request, proxies []netip.Prefix) bool {
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && Within(ap.Addr().Unmap(), proxies) {
+		return false
+	}
+	for _, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Within says whether one of the prefixes holds the address.
 func Within(a netip.Addr, prefixes []netip.Prefix) bool {
 	for _, p := range prefixes {
