@@ -388,13 +388,17 @@ func decodeAs(enc string, b []byte, most int) []byte {
 // Text returns the part's text as valid UTF-8, by its charset or the fallbacks of
 // package charset.
 func (m *Message) Text(p *Part) string {
-	s, _ := m.text(p)
+	s, _ := m.text(p, len(m.Raw))
 	return s
 }
 
-// text is Text with the code of the defect met, or "".
-func (m *Message) text(p *Part) (string, string) {
+// text is Text of the first most bytes, with the code of the defect met, or "".
+func (m *Message) text(p *Part, most int) (string, string) {
 	b := m.Decoded(p)
+	code := ""
+	if len(b) > most {
+		b, code = b[:most], TextLimit
+	}
 	label := p.Charset
 	if p.Type == "text/html" {
 		if inner := metaCharset(b); inner != "" && (label == "" || label == "us-ascii") {
@@ -410,10 +414,10 @@ func (m *Message) text(p *Part) (string, string) {
 		label = "utf-16be"
 	}
 	s, ok := charset.Decode(label, b)
-	if !ok && label != "" && charset.Known(label) {
+	if !ok && code == "" && label != "" && charset.Known(label) {
 		return s, WrongCharset
 	}
-	return s, ""
+	return s, code
 }
 
 // metaCharset finds the charset that an HTML document names itself, in the first

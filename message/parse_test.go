@@ -424,6 +424,7 @@ func TestView(t *testing.T) {
 		{"related in alternative", basic + "Content-Type: multipart/alternative; boundary=a\n\n--a\n\nplain\n--a\nContent-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<p>h\n--r\nContent-Type: image/png\n\nx\n--r--\n--a--\n", "h", ""},
 		{"charset in meta", basic + "Content-Type: text/html\n\n<meta charset=koi8-r>\xf0\xd2\xc9", "При", ""},
 		{"multipart without parts shows", mixed("zzz", "see http://x.example/\n"), "see http://x.example/\n", ""},
+		{"invitation", basic + "Content-Type: text/calendar\n\nDESCRIPTION:Pay\\, now at htt\n p://x.example/\n", "DESCRIPTION:Pay, now at http://x.example/\n", ""},
 		{"no header", "just text\n", "just text\n", ""},
 	}
 	for _, c := range cases {

@@ -130,8 +130,12 @@ func (w *viewer) part(p *Part, r role) {
 	if !isText(p.Type) && !multipart {
 		return
 	}
-	text, code := w.m.text(p)
-	if code != "" {
+	text, code := w.m.text(p, 4*w.m.lim.Text)
+	switch code {
+	case "":
+	case TextLimit:
+		w.limit(p)
+	default:
 		w.v.Defects = append(w.v.Defects, Defect{Code: code, Range: p.Body, Part: p.Index, Detail: p.Charset})
 	}
 	if r == embedded {
@@ -150,13 +154,15 @@ func (w *viewer) part(p *Part, r role) {
 	switch {
 	case p.Type == "text/html":
 		w.htmlPart(p, r, text)
-	case p.Type == "text/calendar", p.Type == "text/css", p.Type == "text/x-amp-html":
-		if p.Type == "text/x-amp-html" {
-			w.htmlPart(p, other, text)
-		}
+	case p.Type == "text/css":
+	case p.Type == "text/x-amp-html":
+		w.htmlPart(p, other, text)
 	default:
-		if p.Type == "text/enriched" || p.Type == "text/richtext" {
+		switch p.Type {
+		case "text/enriched", "text/richtext":
 			text = htmlview.Render(text, w.limits()).Visible
+		case "text/calendar": // clients show the words of an invitation
+			text = calendar.Replace(text)
 		}
 		w.v.HasPlain = w.v.HasPlain || p.Type == "text/plain"
 		w.add(&w.plain, text, p)
@@ -166,6 +172,9 @@ func (w *viewer) part(p *Part, r role) {
 		w.links(links.FindInText(clip(text, w.m.lim.Text), w.m.lim.Links-len(w.v.Links)), p)
 	}
 }
+
+// calendar undoes folds and escapes (RFC 5545 3.1, 3.3.11).
+var calendar = strings.NewReplacer("\r\n ", "", "\n ", "", "\r\n\t", "", "\n\t", "", `\n`, "\n", `\N`, "\n", `\,`, ",", `\;`, ";", `\\`, `\`)
 
 // inner adds what stands under an encoding: readers differ on whether it shows, so
 // its text counts as an embedded message's, and its links count.
