@@ -107,7 +107,7 @@ func (p *parser) contentType(part *Part, f *header.Field) {
 	if strings.IndexByte(f.Value, '(') >= 0 && strings.IndexByte(f.Value, '(') < len(main)+2 {
 		p.defect(TypeComment, f.Range, part.Index, f.Value, true)
 	}
-	part.Params = paramMap(list)
+	part.Params = header.ParamMap(list)
 	part.Charset = header.Lower(strings.Trim(part.Params["charset"], " \t\"'"))
 	part.Charset = clip(part.Charset, 64)
 	if part.Charset != "" && isText(part.Type) && !charset.Known(part.Charset) {
@@ -146,25 +146,6 @@ func repairType(s string) string {
 	return s
 }
 
-// paramMap chooses among duplicates as header.ParseParams does.
-func paramMap(list []header.Param) map[string]string {
-	if len(list) == 0 {
-		return nil
-	}
-	m := make(map[string]string, len(list))
-	for _, plain := range [2]bool{false, true} {
-		for i := range list {
-			if list[i].Plain != plain {
-				continue
-			}
-			if _, dup := m[list[i].Name]; !dup {
-				m[list[i].Name] = list[i].Value
-			}
-		}
-	}
-	return m
-}
-
 // secondType turns a further Content-Type field into a second reading.
 func (p *parser) secondType(part *Part, first, f *header.Field) {
 	main, params, _ := header.ParseParams(f.Value)
@@ -195,14 +176,14 @@ func (p *parser) names(part *Part, ctype, disp *header.Field) {
 	}
 	main, list, defects := header.ParseParamList(disp.Value)
 	p.relocate(defects, disp, part)
-	params := paramMap(list)
+	params := header.ParamMap(list)
 	switch {
 	case main == "inline":
 		part.Disposition = "inline"
 	case strings.IndexByte(main, '=') > 0: // the word is missing: "filename=x"
 		_, more, _ := header.ParseParamList("x;" + disp.Value)
 		list = append(list, more...)
-		params = paramMap(list)
+		params = header.ParamMap(list)
 		part.Disposition = "attachment"
 		p.defect(header.ParamSyntax, disp.Range, part.Index, disp.Value, true)
 	case main != "": // RFC 2183 2.8: unknown ones are attachments

@@ -23,25 +23,31 @@ type Param struct {
 
 // ParseParams reads a value such as that of Content-Type: a main word and
 // parameters (RFC 2045 5.1, RFC 2231). Names are lower case; the main word is
-// lower case, without comments. The first of duplicates wins, and an RFC 2231
-// form wins over a plain one.
+// lower case, without comments. Duplicates are resolved as [ParamMap] does.
 func ParseParams(value string) (main string, params map[string]string, defects []Defect) {
 	main, list, defects := ParseParamList(value)
+	return main, ParamMap(list), defects
+}
+
+// ParamMap chooses one value for each name: an RFC 2231 form wins over a plain one
+// (as RFC 6266 4.3 has it for HTTP), then the first wins. It is nil for
+// an empty list.
+func ParamMap(list []Param) map[string]string {
 	if len(list) == 0 {
-		return main, nil, defects
+		return nil
 	}
-	params = make(map[string]string, len(list))
-	for pass := range 2 {
-		for _, p := range list {
-			if p.Plain == (pass == 0) {
+	m := make(map[string]string, len(list))
+	for _, plain := range [2]bool{false, true} {
+		for i := range list {
+			if list[i].Plain != plain {
 				continue
 			}
-			if _, dup := params[p.Name]; !dup {
-				params[p.Name] = p.Value
+			if _, dup := m[list[i].Name]; !dup {
+				m[list[i].Name] = list[i].Value
 			}
 		}
 	}
-	return main, params, defects
+	return m
 }
 
 // ParseParamList is ParseParams with every reading of every parameter, in order,
