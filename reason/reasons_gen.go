@@ -29,7 +29,6 @@ const (
 	BareLF                    = "BARE_LF"                     // an LF without a CR came in
 	BDATCutShort              = "BDAT_CUT_SHORT"              // the connection was lost inside a chunk
 	BitcoinAddress            = "BITCOIN_ADDRESS"             // the text holds a Bitcoin address
-	BodyFrame                 = "BODY_FRAME"                  // the message body embeds a foreign page
 	BodyRefresh               = "BODY_REFRESH"                // the message body tells the browser to go elsewhere
 	BodyScript                = "BODY_SCRIPT"                 // the message body holds a script
 	BulkList                  = "BULK_LIST"                   // List-Id with further list fields: list mail.
@@ -173,7 +172,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "f0f677f9b956fab0"
+const hash = "74fd57dd5a77c137"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -426,16 +425,6 @@ var entries = [...]Entry{
 		User:   "The message holds a Bitcoin address.",
 		Admin:  "Valid Bitcoin address in the text.",
 		Source: "BIP 173; BIP 350",
-	},
-	{ID: "BODY_FRAME", Group: "structure", Phase: "message", Threat: "spam",
-		Points: 1, Hard: "", Code: 550, Enhanced: "5.6.0",
-		Weight: "judged: clients cut frames and plug-ins off, so honest senders leave them out",
-		Reply:  "the message body embeds a foreign page",
-		Fix:    "send a plain link",
-		Page:   "The body of the message embeds another page or a plug-in. Mail programs cut them off.",
-		User:   "The message embeds a foreign page.",
-		Admin:  "iframe, object or the like in an inline HTML part.",
-		Source: "practice",
 	},
 	{ID: "BODY_REFRESH", Group: "structure", Phase: "message", Threat: "spam",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.6.0",

@@ -71,6 +71,7 @@ func TestMessages(t *testing.T) {
 		{"free space", html(a("https://login-bank.pages.dev/", "here")), "LINK_FREE_HOST"},
 		{"its own free space", from("x@me.weebly.com", a("https://me.weebly.com/", "here")), ""},
 		{"cheap top-level domain", html(a("https://win.click/", "here")), "LINK_RISKY_TLD"},
+		{"the sender's own cheap domain", checktest.Mail("From: x@win.click\nContent-Type: text/html", "<p>Hello</p>"+a("https://win.click/", "here")), ""},
 		{"a file in plain text", plain("Edit sendmail.cf and see.\n"), ""},
 		{"redirector", html(a("https://www.google.com/url?q=https%3A%2F%2Fevil.example.com%2F&sa=D", "here")), "LINK_REDIRECT"},
 		{"redirector to itself", html(a("https://www.google.com/url?q=https://mail.google.com/", "here")), ""},
@@ -85,6 +86,8 @@ func TestMessages(t *testing.T) {
 		{"a picture to click on", checktest.Mail("Content-Type: text/html", `<a href="https://www.example.org/"><img src="https://x.example.com/a.png"></a>`), "IMAGE_ONLY"},
 
 		{"one stranger", checktest.Mail("Content-Type: text/html", stranger), "LINK_ONE_STRANGER"},
+		{"a service that counts clicks", checktest.Mail("Content-Type: text/html", a("https://u1.ct.sendgrid.net/x", "The offer of the week for all who read this letter to the end")), ""},
+		{"a shown site behind such a service", html(a("https://u1.ct.sendgrid.net/x", "www.maker.com")), "LINK_TEXT_TRACKED"},
 		{"two strangers", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.net/", "b")), ""},
 		{"one stranger and the sender", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.org/", "b")), ""},
 		{"one stranger from free mail", checktest.Mail("From: x@gmail.com\nContent-Type: text/html", stranger), ""},

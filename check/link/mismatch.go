@@ -35,7 +35,7 @@ func newMismatch() check.Checker {
 			// a link shows; so does who poses as them, but authentication tells
 			// those.
 			id := sluice.Reason(reason.LinkTextMismatch)
-			if _, bare := address(l.Host); !bare && (org(l.Host) == us || places.counter(org(l.Host))) {
+			if _, bare := address(l.Host); !bare && (org(l.Host) == us || domains.Counter(l.Host) || places.counter(org(l.Host))) {
 				id = reason.LinkTextTracked
 			}
 			s.add(id, l, "shows "+quote(shown)+" and leads to "+quote(l.Host))

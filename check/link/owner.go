@@ -47,7 +47,7 @@ func newOwner() check.Checker {
 				break
 			}
 		}
-		if one == nil || domains.Rewriter(one.Host) {
+		if one == nil || domains.Rewriter(one.Host) || domains.Counter(one.Host) {
 			return nil
 		}
 		return []sluice.Evidence{state(reason.LinkOneStranger, one, "all links lead to "+quote(place)+", from "+quote(us)+" ("+strconv.Itoa(len(v.Links))+" links)")}

@@ -19,7 +19,7 @@ func newPlace() check.Checker {
 		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		us, asked := "", false
+		us := author(in.Message)
 		var last struct{ host, org string } // most links of a message lead to one host
 		for _, l := range clickable(in.Message.View()) {
 			if !web(l) || l.Host == "" {
@@ -32,8 +32,9 @@ func newPlace() check.Checker {
 			if to := redirects(l, last.org); to != "" {
 				s.add(reason.LinkRedirect, l, quote(l.Host)+" leads on to "+quote(to))
 			}
-			// "sendmail.cf" in plain text is a file.
-			if (!seen || l.Source == links.FromAnchor) && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
+			// "sendmail.cf" in plain text is a file; the sender's own domain has
+			// counted already.
+			if (!seen || l.Source == links.FromAnchor) && last.org != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
 				s.add(reason.LinkRiskyTLD, l, quote(l.Host))
 			}
 			switch {
@@ -41,9 +42,6 @@ func newPlace() check.Checker {
 			case domains.Shortener(l.Host):
 				s.add(reason.LinkShortener, l, quote(l.Host))
 			case domains.FreeHost(l.Host):
-				if !asked {
-					us, asked = author(in.Message), true
-				}
 				if last.org != us {
 					s.add(reason.LinkFreeHost, l, quote(l.Host))
 				}

@@ -61,7 +61,7 @@ var freeHosts = set(`
 weebly.com wixsite.com wix.com webflow.io 000webhostapp.com blogspot.com wordpress.com godaddysites.com square.site strikingly.com jimdosite.com jimdofree.com
 web.app firebaseapp.com appspot.com run.app pages.dev workers.dev r2.dev netlify.app vercel.app herokuapp.com onrender.com glitch.me repl.co replit.app
 github.io gitlab.io surge.sh fleek.co ipfs.io dweb.link cloudflare-ipfs.com nftstorage.link w3s.link azurewebsites.net azurestaticapps.net blob.core.windows.net web.core.windows.net
-amplifyapp.com s3.amazonaws.com cloudfront.net myftp.org duckdns.org ddns.net no-ip.org hopto.org zapto.org sytes.net serveo.net ngrok.io ngrok-free.app trycloudflare.com loca.lt
+amplifyapp.com s3.amazonaws.com myftp.org duckdns.org ddns.net no-ip.org hopto.org zapto.org sytes.net serveo.net ngrok.io ngrok-free.app trycloudflare.com loca.lt
 framer.app framer.website carrd.co notion.site yolasite.com ucoz.com ucraft.net site123.me webnode.com webnode.page mystrikingly.com tilda.ws bravesites.com
 typeform.com jotform.com formstack.com cognitoforms.com forms.app form.app 123formbuilder.com wufoo.com formsite.com zohopublic.com sibforms.com
 plesk.page cprapid.com myshopify.com translate.goog mybluehost.me temp.domains infinityfreeapp.com epizy.com rf.gd great-site.net byethost.com atwebpages.com
@@ -100,6 +100,21 @@ fortimailcloud.com hornetsecurity.com atpscan.global.hornetsecurity.com spamgour
 func Rewriter(host string) bool {
 	return below(rewriters, host)
 }
+
+// counters are services that send for others and lead all links through a host
+// of their own, to count the clicks.
+var counters = set(`
+sendgrid.net sendgrid.com klclick.com klclick1.com klclick2.com klclick3.com kmail-lists.com list-manage.com mailchi.mp mandrillapp.com hubspotlinks.com hubspotemail.net
+hs-sites.com constantcontact.com rs6.net exacttarget.com exct.net sfmc-content.com salesforce.com pardot.com mktoweb.com mkt.com marketo.com mailgun.org mailgun.net
+sparkpostmail.com awstrack.me amazonses.com beehiiv.com substack.com convertkit-mail.com convertkit-mail2.com ck.page mlsend.com mailerlite.com sendibm1.com sendibm2.com sendibm3.com
+sendinblue.com brevo.com customeriomail.com braze.com iterable.com mjt.lu mailjet.com activehosted.com acemlna.com emlnk.com emlnk1.com aweber.com getresponse.com cmail19.com cmail20.com
+cmail1.com cmail2.com createsend.com createsend1.com dotdigital-pages.com dmtrk.net emarsys.net responsys.net e2ma.net myemma.com vresp.com infusionsoft.com keap-link001.com keap-link002.com
+sailthru.com zcsend.net maillist-manage.com maropost.com cheetahmail.com epsl1.com rsgsv.net postmarkapp.com pstmrk.it ongage.net moosend.com elasticemail.com smtp2go.com
+cleverreach.com inxmail.com rapidmail.de newsletter2go.com mailup.com mailup.net sendpulse.com unisender.com esputnik.com govdelivery.com granicus.com evsuite.com zendesk.com intercom-mail.com
+`)
+
+// Counter says whether host belongs to a service that counts clicks for senders.
+func Counter(host string) bool { return below(counters, host) }
 
 // riskyTLD are top-level domains where names cost next to nothing, or cost
 // nothing for years, and abuse outweighs use.

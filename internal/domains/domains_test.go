@@ -26,6 +26,8 @@ func TestLists(t *testing.T) {
 		{"FreeHost", domains.FreeHost, strings.Repeat("a.", 50) + "pages.dev", false},
 		{"Rewriter", domains.Rewriter, "eur01.safelinks.protection.outlook.com", true},
 		{"Rewriter", domains.Rewriter, "outlook.com", false},
+		{"Counter", domains.Counter, "u123.ct.sendgrid.net", true},
+		{"Counter", domains.Counter, "sendgrid.net.example.com", false},
 		{"RiskyTLD", domains.RiskyTLD, "win.click", true},
 		{"RiskyTLD", domains.RiskyTLD, "click.com", false},
 		{"RiskyTLD", domains.RiskyTLD, "", false},
