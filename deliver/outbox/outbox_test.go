@@ -328,7 +328,7 @@ func TestWorkers(t *testing.T) {
 			time.Sleep(time.Second)
 			now.Add(-1)
 			all.Add(1)
-			return newHop(nil).deliver(nil, d)
+			return newHop(nil).deliver(t.Context(), d)
 		}})
 		for range 20 {
 			if err := o.Put(t.Context(), delivertest.Delivery("x\r\n", "a@x.example")); err != nil {
@@ -357,7 +357,7 @@ func TestTrouble(t *testing.T) {
 			case 2:
 				return nil
 			}
-			return newHop(nil).deliver(nil, d)
+			return newHop(nil).deliver(t.Context(), d)
 		}})
 		if err := durable.WriteFile(m, "o/queue/torn.msg", []byte("sluice-outbox 1\n{}")); err != nil {
 			t.Fatal(err)

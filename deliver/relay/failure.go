@@ -25,6 +25,7 @@ var (
 	broken       = sluice.Reply{Code: 451, Enhanced: "4.4.2", Text: "The connection to the next mail server broke; please try again later"}
 	nonsense     = sluice.Reply{Code: 451, Enhanced: "4.5.0", Text: "The next mail server gave no valid answer; please try again later"}
 	busy         = sluice.Reply{Code: 451, Enhanced: "4.3.2", Text: "All connections to the next mail server are in use; please try again later"}
+	setUp        = sluice.Reply{Code: 451, Enhanced: "4.3.5", Text: "The next mail server does not talk to this one as set up; please try again later"}
 	noTLS        = sluice.Reply{Code: 451, Enhanced: "4.7.5", Text: "No secure connection to the next mail server; please try again later"}
 )
 
@@ -65,7 +66,11 @@ func refused(where string, r smtp.Reply) *failure {
 	if r.Code < 400 {
 		return lost(where, fmt.Errorf("%w: %s", errNonsense, quote(r)))
 	}
-	return &failure{reply: passOn(r), err: fmt.Errorf("relay: %s: %s", where, quote(r))}
+	f := &failure{reply: passOn(r), err: fmt.Errorf("relay: %s: %s", where, quote(r))}
+	if aboutUs(r) {
+		f.reply = setUp
+	}
+	return f
 }
 
 // quote shows a reply to the operator.
@@ -83,12 +88,8 @@ func cut(s string, n int) string {
 // passOn makes the reply for the sender out of the next hop's.
 func passOn(r smtp.Reply) sluice.Reply {
 	out := sluice.Reply{Code: r.Code, Enhanced: r.Enhanced.String(), Text: printable(cut(r.Text(), 400))}
-	switch {
-	case r.Code == 421:
-		// It closes its connection to us; ours to the sender may stay.
+	if r.Code == 421 { // it closes its connection to us; ours to the sender may stay
 		out.Code = 451
-	case aboutUs(r.Code):
-		return sluice.Reply{Code: 451, Enhanced: "4.3.5", Text: "The next mail server does not talk to this one as set up; please try again later"}
 	}
 	if out.Enhanced == "" || int(out.Enhanced[0]-'0') != out.Code/100 {
 		out.Enhanced = fmt.Sprintf("%d.0.0", out.Code/100)
@@ -99,13 +100,16 @@ func passOn(r smtp.Reply) sluice.Reply {
 	return out
 }
 
-// aboutUs names the 5xx codes that speak of our command, order or login and not
-// of the message: a fault of the set-up must not bounce mail (RFC 5321 4.2.2,
-// RFC 4954 6).
-func aboutUs(code int) bool {
-	switch code {
-	case 500, 502, 503, 504, 530, 534, 535, 538:
+// aboutUs says whether a refusal speaks of our commands, their order or our login
+// and not of the message: a fault of the set-up must not bounce mail (RFC 5321
+// 4.2.2, RFC 4954 6). Codes of syntax and order count only with an enhanced code
+// of the protocol (X.5.X) or none: some servers say 500 for anything.
+func aboutUs(r smtp.Reply) bool {
+	switch r.Code {
+	case 530, 534, 535, 538:
 		return true
+	case 500, 502, 503, 504:
+		return r.Enhanced == smtp.EnhancedCode{} || r.Enhanced.Subject == 5
 	}
 	return false
 }

@@ -301,6 +301,9 @@ func (t *transaction) answer() *failure {
 			return t.unknown("dot", err)
 		}
 		if f := t.check("dot", r, false); f != nil {
+			if f.reply == setUp {
+				f.reply = passOn(r) // the commands are behind us: this is about the message
+			}
 			if r.Code < 400 {
 				t.accepted, f.unknown = accepted[k:], true
 				return f
