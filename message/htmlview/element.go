@@ -153,6 +153,10 @@ func (r *renderer) start(tag atom.Atom, name []byte, a *attrs, selfClosing bool)
 	switch tag {
 	case atom.Title, atom.Template, atom.Iframe, atom.Noembed, atom.Noframes, atom.Datalist:
 		e.why |= WhyElement
+	case 0:
+		if e.name == "xml" { // settings for Office
+			e.why |= WhyElement
+		}
 	}
 	switch {
 	case tag == atom.Br:

@@ -225,15 +225,17 @@ func (r *renderer) text(t []byte) {
 	why := e.why | e.style.why()
 	pre := e.tag == atom.Pre || e.tag == atom.Textarea
 	switch {
+	case e.tag == atom.Style || e.tag == atom.Script:
 	case r.nested:
-		r.cond.write(t, pre)
+		if why == 0 {
+			r.cond.write(t, pre)
+		}
 	case e.tag == atom.Title:
 		if r.res.Title == "" {
 			r.res.Title = strings.Join(strings.Fields(string(t[:min(len(t), 4096)])), " ")
 		}
 		r.hidden.line()
 		r.hidden.write(t, false)
-	case e.tag == atom.Style || e.tag == atom.Script:
 	case e.why != 0 && (e.tag == atom.Iframe || e.tag == atom.Noembed || e.tag == atom.Noframes):
 		r.hidden.write(t, false)
 	case why == 0:
@@ -296,7 +298,7 @@ func (r *renderer) comment(t []byte) {
 		r.stack, r.open, r.anchor = stack, counts, a
 		return
 	}
-	if bytes.HasPrefix(s, []byte("[endif]")) {
+	if bytes.HasPrefix(s, []byte("[endif]")) || bytes.HasPrefix(s, []byte("<![endif]")) {
 		return
 	}
 	if letters(t) > 0 {

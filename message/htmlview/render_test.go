@@ -76,6 +76,7 @@ func TestVisibleAndHidden(t *testing.T) {
 		{"cell end closes all inside", `<table><tr><td><div style="display:none">no</td><td>yes</td></table>`, "yes", "no", WhyDisplay},
 		{"formatting closed across blocks", `<font color=white>no<p>no</font>yes</p>`, "yes", "no\nno", WhyColour},
 		{"plaintext swallows", `a<plaintext><b>c`, "a\n<b>c", "", 0},
+		{"downlevel-revealed in comments", `<!--[if !mso]><!-->yes<!--<![endif]-->`, "yes", "", 0},
 		{"downlevel-revealed", `<![if !mso]>yes<![endif]>`, "yes", "", 0},
 		{"unclosed tag", `a<div`, "a", "", 0},
 		{"unclosed comment", `a<!-- b`, "a", "b", 0},
@@ -131,7 +132,7 @@ func TestLinks(t *testing.T) {
 
 func TestCounts(t *testing.T) {
 	r := Render(`<form><input><input type=password><input type=hidden></form><img src=cid:1 onerror="x()"><script>1</script>
-<a href="javascript:void(0)">j</a><iframe src="http://a.example"></iframe><!--[if mso]><a href="http://o.example/">Outlook words</a><![endif]-->`, DefaultLimits())
+<a href="javascript:void(0)">j</a><iframe src="http://a.example"></iframe><!--[if mso]><xml><o:x>96</o:x></xml><style>p{}</style><a href="http://o.example/">Outlook words</a><![endif]-->`, DefaultLimits())
 	got := []int{r.Forms, r.Inputs, r.Passwords, r.Images, r.Scripts, r.Frames, r.Comments}
 	if d := cmp.Diff([]int{1, 2, 1, 1, 3, 1, 1}, got); d != "" {
 		t.Error(d)
