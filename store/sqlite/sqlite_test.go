@@ -271,12 +271,12 @@ func TestWriteTrouble(t *testing.T) {
 		{"full", "the disk is full",
 			func(t *testing.T, s *Store) {
 				// The writer's connection is idle: nothing else is queued.
-				exec(t, s.write, `PRAGMA max_page_count=1`) // clamped to the present size
+				execute(t, s.write, `PRAGMA max_page_count=1`) // clamped to the present size
 			},
-			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA max_page_count=1000000`) }},
+			func(t *testing.T, s *Store) { execute(t, s.write, `PRAGMA max_page_count=1000000`) }},
 		{"read-only", "read-only",
-			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA query_only=1`) },
-			func(t *testing.T, s *Store) { exec(t, s.write, `PRAGMA query_only=0`) }},
+			func(t *testing.T, s *Store) { execute(t, s.write, `PRAGMA query_only=1`) },
+			func(t *testing.T, s *Store) { execute(t, s.write, `PRAGMA query_only=0`) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -324,7 +324,7 @@ func TestWriteTrouble(t *testing.T) {
 	}
 }
 
-func exec(t *testing.T, db *sql.DB, q string) {
+func execute(t *testing.T, db *sql.DB, q string) {
 	t.Helper()
 	if _, err := db.Exec(q); err != nil {
 		t.Fatal(err)
@@ -342,7 +342,7 @@ func TestLockedNeverBlocksAppend(t *testing.T) {
 	}
 	defer other.Close()
 	other.SetMaxOpenConns(1)
-	exec(t, other, `BEGIN IMMEDIATE`)
+	execute(t, other, `BEGIN IMMEDIATE`)
 	start := time.Now()
 	const n = 1000
 	for i := range n {
@@ -358,7 +358,7 @@ func TestLockedNeverBlocksAppend(t *testing.T) {
 	if got.Failed+got.Dropped != n || got.Dropped == 0 || got.Failed == 0 {
 		t.Errorf("LogStats = %+v, want %d failed and dropped in all", got, n)
 	}
-	exec(t, other, `ROLLBACK`)
+	execute(t, other, `ROLLBACK`)
 	s.Append(storetest.Record("after", noon))
 	if err := s.Flush(t.Context()); err != nil {
 		t.Error(err)
