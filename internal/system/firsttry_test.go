@@ -23,14 +23,14 @@ type started struct {
 	cmd              *exec.Cmd
 	smtp, web, setup string
 	data             string
-	log              strings.Builder
+	log              output
 }
 
 // start runs sluice serve and reads what it says about itself.
 func start(t *testing.T, args ...string) *started {
 	t.Helper()
 	s := &started{data: filepath.Join(t.TempDir(), "data")}
-	s.cmd = exec.Command(Binary(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--console", FreePort(t), "--data", s.data}, args...)...)
+	s.cmd = command(Binary(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--console", FreePort(t), "--data", s.data}, args...)...)
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -100,12 +100,10 @@ func (s *started) send(t *testing.T, from, to, msg string) string {
 	return r
 }
 
-const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
-
 // TestFirstTry is the README's first command and what a new user does next.
 func TestFirstTry(t *testing.T) {
 	s := start(t)
-	if r := s.send(t, "ann@sender.example", "bob@example.com", testMessage("first", false)); !strings.HasPrefix(r, "250 2.0.0") {
+	if r := s.send(t, "ann@sender.example", "bob@example.com", clean("first")); !strings.HasPrefix(r, "250 2.0.0") {
 		t.Errorf("clean: %s", r)
 	}
 	files, err := filepath.Glob(filepath.Join(s.data, "maildir", "new", "*"))
@@ -116,7 +114,7 @@ func TestFirstTry(t *testing.T) {
 	if err != nil || !strings.Contains(string(got), "X-Test: first\n") || !strings.Contains(string(got), "X-Sluice-Verdict:") {
 		t.Errorf("delivered: %v\n%s", err, got)
 	}
-	bad := strings.Replace(testMessage("eicar", false), "The minutes", eicar, 1)
+	bad := strings.Replace(clean("eicar"), "The minutes", eicar, 1)
 	r := s.send(t, "ann@sender.example", "bob@example.com", bad)
 	if !strings.HasPrefix(r, "554 5.7.1 ") || !strings.Contains(r, "malware") {
 		t.Errorf("EICAR: %s", r)
@@ -131,8 +129,8 @@ func TestFirstTry(t *testing.T) {
 	}
 	var out string
 	for range 50 { // the log is written in batches
-		b, err := exec.Command(Binary(t), "explain", strings.ToLower(id[1]), "--data", s.data).CombinedOutput()
-		if out = string(b); err == nil {
+		b, _, err := run(t, "explain", strings.ToLower(id[1]), "--data", s.data)
+		if out = b; err == nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -150,7 +148,7 @@ func TestFirstTry(t *testing.T) {
 func TestConsole(t *testing.T) {
 	s := start(t)
 	// A held message: the address postmaster refuses nothing but holds malware.
-	bad := strings.Replace(testMessage("held", false), "The minutes", eicar, 1)
+	bad := strings.Replace(clean("held"), "The minutes", eicar, 1)
 	if r := s.send(t, "ann@sender.example", "postmaster@example.com", bad); !strings.HasPrefix(r, "250") {
 		t.Fatalf("held: %s", r)
 	}
@@ -264,38 +262,26 @@ func (b *browser) submit(page string, values url.Values) {
 // TestReload changes the configuration under a running session: it goes on by
 // the old one, new sessions follow the new, and bad settings change nothing.
 func TestReload(t *testing.T) {
-	sink := NewSink(t, "X-Test")
-	d := startDaemon(t, "smtp://"+sink.Addr)
-	old, err := os.ReadFile(d.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Dial(d.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sink := NewSink(t, "X-Test", nil)
+	d := serve(t, setup{relay: "smtp://" + sink.Addr})
+	c := d.dial()
 	defer c.Close()
-	if _, err := c.Say("EHLO client.sender.example"); err != nil {
-		t.Fatal(err)
-	}
 	reload := func(text string) {
-		if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
+		d.configure(text)
+		d.signal(syscall.SIGHUP)
 	}
-	reload(strings.Replace(string(old), `"a.example"`, `"b.example"`, 1))
+	reload(strings.Replace(d.text(), `"a.example"`, `"b.example"`, 1))
 	eventually(t, "new sessions serve b.example", func() bool { return rcpt(t, d.addr, "bob@b.example")[0] == '2' })
-	if r, err := c.Send("ann@sender.example", []string{"bob@a.example"}, testMessage("old", false)); err != nil || r[0] != '2' {
+	if r, err := c.Send("ann@sender.example", []string{"bob@a.example"}, clean("old")); err != nil || r[0] != '2' {
 		t.Errorf("the old session: %s %v", r, err)
 	}
 	if sink.Seen()["old"] != 1 {
 		t.Error("the old session's message did not arrive")
 	}
 	reload("hostnam = 1\n")
-	time.Sleep(300 * time.Millisecond)
+	eventually(t, "the log says that the settings are bad", func() bool {
+		return strings.Contains(d.log.String(), "the old settings stay in force") && strings.Contains(d.log.String(), "hostnam")
+	})
 	if r := rcpt(t, d.addr, "bob@b.example"); r[0] != '2' {
 		t.Errorf("after bad settings: %s", r)
 	}
@@ -315,17 +301,6 @@ func rcpt(t *testing.T, addr, to string) string {
 		}
 	}
 	return last
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 100 {
-		if ok() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("never: %s", what)
 }
 
 // TestBadStart: what goes wrong at the start is one clear sentence and status 1.
@@ -366,7 +341,7 @@ func TestBadStart(t *testing.T) {
 // TestScanOutput holds the documented shape of scan --json.
 func TestScanOutput(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a.eml"), []byte(testMessage("scan", true)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "a.eml"), []byte(spam("scan")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	batch := filepath.Join(dir, "batch.jsonl")

@@ -1,206 +1,134 @@
 package system
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"sluice"
+	"sluice/deliver/outbox"
 	"sluice/deliver/quarantine"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	Cleanup()
-	os.Exit(code)
+// The places where a message that was answered 250 must be.
+const (
+	atHop        = "at the next hop"
+	inQuarantine = "in quarantine"
+	inOutbox     = "in the outbox"
+)
+
+// kinds are the ways of a message through the gateway: each has another order of
+// durable steps before its 250.
+var kinds = []struct {
+	to    []string
+	spam  bool
+	wants []string
+}{
+	{[]string{"bob@a.example"}, false, []string{atHop}},
+	{[]string{"bob@a.example", "carol@a.example"}, false, []string{atHop}},
+	{[]string{"bob@a.example"}, true, []string{inQuarantine}},
+	{[]string{"bob@a.example", "gone@a.example"}, false, []string{atHop, inQuarantine}},
+	{[]string{"bob@a.example", "busy@a.example"}, false, []string{atHop, inOutbox}},
 }
 
-// gtube is quarantined on a port behind a queue, where nothing is refused.
-const gtube = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
-
-func testMessage(id string, spam bool) string {
-	body := "The minutes of Tuesday's meeting are attached to the wiki page. See you next week.\r\n"
-	if spam {
-		body = gtube + "\r\n"
-	}
-	return "From: Ann <ann@sender.example>\r\nTo: bob@a.example\r\nDate: Tue, 24 Nov 2026 05:00:00 +0000\r\n" +
-		"Subject: minutes\r\nMessage-ID: <" + id + "@sender.example>\r\nX-Test: " + id + "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" +
-		body + strings.Repeat("One more line of ordinary text to give the message a body.\r\n", 20)
-}
-
-// daemon is a sluice process that is killed and started again on one address.
-type daemon struct {
-	t       *testing.T
-	config  string
-	addr    string
-	cmd     *exec.Cmd
-	mu      sync.Mutex
-	stopped bool
-	starts  int
-	out     bytes.Buffer
-}
-
-// startDaemon writes a configuration with a port that refuses nothing and runs it.
-func startDaemon(t *testing.T, relay string) *daemon {
-	t.Helper()
-	d := &daemon{t: t, addr: FreePort(t)}
-	data := filepath.Join(t.TempDir(), "data")
-	d.config = filepath.Join(t.TempDir(), "sluice.toml")
-	text := fmt.Sprintf("hostname = \"mx.a.example\"\ndata = %q\n[console]\naddress = \"\"\n[limits]\nconnections_per_client = 500\n"+
-		"[[listen]]\naddress = %q\nalready_accepted = true\n[[domain]]\nnames = [\"a.example\"]\nrelay = [%q]\n", data, d.addr, relay)
-	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d.start()
-	t.Cleanup(func() { d.stop(os.Interrupt) })
-	d.wait()
-	return d
-}
-
-func (d *daemon) data() string {
-	b, _ := os.ReadFile(d.config)
-	_, after, _ := strings.Cut(string(b), "data = \"")
-	s, _, _ := strings.Cut(after, "\"")
-	return s
-}
-
-func (d *daemon) start() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stopped {
-		return
-	}
-	d.cmd = exec.Command(Binary(d.t), "serve", "--config", d.config)
-	d.cmd.Stderr = &d.out
-	if err := d.cmd.Start(); err != nil {
-		d.t.Error(err)
-	}
-	d.starts++
-}
-
-// wait returns once the port answers.
-func (d *daemon) wait() {
-	for range 400 {
-		if c, err := net.DialTimeout("tcp", d.addr, time.Second); err == nil {
-			_ = c.Close()
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	d.t.Fatalf("the daemon doesn't answer:\n%s", d.out.String())
-}
-
-// kill ends the process with SIGKILL and starts it again.
-func (d *daemon) kill() {
-	d.mu.Lock()
-	cmd := d.cmd
-	d.mu.Unlock()
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait() // "signal: killed"
-	d.start()
-	d.wait()
-}
-
-func (d *daemon) stop(sig os.Signal) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stopped {
-		return
-	}
-	d.stopped = true
-	_ = d.cmd.Process.Signal(sig)
-	done := make(chan struct{})
-	go func() { _ = d.cmd.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(40 * time.Second):
-		d.t.Error("the daemon didn't stop when asked to")
-		_ = d.cmd.Process.Kill()
-		<-done
-	}
-}
-
-// TestKill kills the daemon at random while messages flow. Each message that
-// was answered 250 must be at the next hop or in quarantine, whatever happened.
-// kill -9 leaves the page cache alone: that the bytes are synced before the 250
-// is what TestSyncBeforeReply and the quarantine's own tests show.
+// TestKill kills the daemon at random while messages flow. Each message that was
+// answered 250 must be at the next hop, in quarantine or in the outbox, whatever
+// happened. kill -9 leaves the page cache alone: that the bytes are synced before
+// the 250 is what TestSyncBeforeReply and the tests of package durable show.
 func TestKill(t *testing.T) {
-	total, senders := 10000, 16
+	// Kills come by progress, so that a slow machine sees as many as a fast one.
+	total, every := 10000, 120
 	if testing.Short() {
-		total = 1000
+		total, every = 1000, 80
 	}
-	sink := NewSink(t, "X-Test")
-	d := startDaemon(t, "smtp://"+sink.Addr)
+	sink := NewSink(t, "X-Test", map[string]string{"gone@a.example": "550 5.1.1 gone", "busy@a.example": "451 4.2.1 busy"})
+	d := serve(t, setup{relay: "smtp://" + sink.Addr, accepted: true, limits: "connections_per_client = 500"})
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 
-	var next, acked atomic.Int64
-	var mu sync.Mutex
-	relayed, held := map[string]bool{}, map[string]bool{}
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	f := &flood{t: t, addr: d.addr, total: total}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
+	start := time.Now()
+	done := f.run(ctx, 16)
+	kills := 0
+	for running, next := true, every/2; running; {
+		select {
+		case <-done:
+			running = false
+			continue
+		case <-time.After(time.Millisecond):
+		}
+		if f.progress() < next {
+			continue
+		}
+		time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+		d.kill()
+		kills++
+		next = f.progress() + every/2 + rng.IntN(every)
+	}
+	took := time.Since(start)
+	d.kill() // what lies unfinished is dropped at the start
+	d.stop(os.Interrupt)
+	if n := f.progress(); n != total {
+		t.Fatalf("%d of %d messages were acknowledged in time\n%s", n, total, d.log.String())
+	}
+	if kills < 5 {
+		t.Errorf("%d kills show nothing", kills)
+	}
+	found := map[string]map[string]int{atHop: sink.Seen(), inQuarantine: quarantined(t, filepath.Join(d.data, "quarantine")),
+		inOutbox: queued(t, filepath.Join(d.data, "outbox"))}
+	lost, twice := f.missing(found)
+	if pending := files(t, filepath.Join(d.data, "quarantine"), ".pending"); len(pending) > 0 {
+		t.Errorf("unfinished files outlive a start: %v", pending)
+	}
+	t.Logf("%d messages in %v, %d kills: %d lost, %d delivered twice after a lost answer; %d at the next hop, %d in quarantine, %d in the outbox",
+		total, took.Round(time.Millisecond), kills, lost, twice, len(found[atHop]), len(found[inQuarantine]), len(found[inOutbox]))
+}
+
+// flood is a number of senders, each of which repeats a message until it gets a
+// 250 for it, as a sender's queue does.
+type flood struct {
+	t     *testing.T
+	addr  string
+	total int
+
+	mu    sync.Mutex
+	next  int
+	acked []int // numbers of messages
+}
+
+func (f *flood) progress() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.acked)
+}
+
+// take gives the next number, from 0, or false.
+func (f *flood) take() (int, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next++
+	return f.next - 1, f.next <= f.total
+}
+
+// run starts the senders; the channel is closed when all have ended.
+func (f *flood) run(ctx context.Context, senders int) <-chan struct{} {
+	var wg sync.WaitGroup
 	for range senders {
 		wg.Go(func() {
 			var c *Client
-			for ctx.Err() == nil {
-				n := int(next.Add(1))
-				if n > total {
-					break
-				}
-				id, spam := fmt.Sprintf("m%06d", n), n%4 == 0
-				for ctx.Err() == nil {
-					if c == nil {
-						var err error
-						if c, err = Dial(d.addr); err == nil {
-							_, err = c.Say("EHLO sender.example")
-						}
-						if err != nil {
-							if c != nil {
-								c.Close()
-							}
-							c = nil
-							time.Sleep(20 * time.Millisecond)
-							continue
-						}
-					}
-					r, err := c.Send("ann@sender.example", []string{"bob@a.example"}, testMessage(id, spam))
-					if err != nil {
-						c.Close()
-						c = nil
-						continue
-					}
-					if !strings.HasPrefix(r, "250") {
-						// A 4xx may come while the daemon goes up or down.
-						if !strings.HasPrefix(r, "4") {
-							t.Errorf("%s: %s", id, r)
-						}
-						c.Close()
-						c = nil
-						time.Sleep(5 * time.Millisecond)
-						continue
-					}
-					mu.Lock()
-					if spam {
-						held[id] = true
-					} else {
-						relayed[id] = true
-					}
-					mu.Unlock()
-					acked.Add(1)
-					break
+			for n, ok := f.take(); ok && ctx.Err() == nil; n, ok = f.take() {
+				for ctx.Err() == nil && !f.try(&c, n) {
+					time.Sleep(5 * time.Millisecond)
 				}
 			}
 			if c != nil {
@@ -210,56 +138,78 @@ func TestKill(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	kills := 0
-loop:
-	for {
-		select {
-		case <-done:
-			break loop
-		case <-time.After(time.Duration(100+rng.IntN(500)) * time.Millisecond):
-			d.kill()
-			kills++
-		}
-	}
-	d.kill() // what lies unfinished is dropped at the start
-	d.stop(os.Interrupt)
-	if got := acked.Load(); got != int64(total) {
-		t.Fatalf("%d of %d messages were acknowledged in time", got, total)
-	}
+	return done
+}
 
-	got := sink.Seen()
-	lost, twice := 0, 0
-	for id := range relayed {
-		if got[id] == 0 {
-			lost++
-			t.Errorf("%s was answered 250 and is not at the next hop", id)
+func label(n int) string { return fmt.Sprintf("m%06d", n) }
+
+// try sends message n through *c, which it dials and drops as need be, and says
+// whether it was acknowledged.
+func (f *flood) try(c **Client, n int) bool {
+	if *c == nil {
+		dialled, err := Dial(f.addr)
+		if err != nil {
+			return false
 		}
-		if got[id] > 1 {
+		if _, err := dialled.Say("EHLO sender.example"); err != nil {
+			dialled.Close()
+			return false
+		}
+		*c = dialled
+	}
+	k := kinds[n%len(kinds)]
+	msg := clean(label(n))
+	if k.spam {
+		msg = spam(label(n))
+	}
+	send := []func(string, []string, string) (string, error){(*c).Send, (*c).Pipeline, (*c).Chunks}[n%7%3]
+	r, err := send("ann@sender.example", k.to, msg)
+	if err == nil && strings.HasPrefix(r, "250") {
+		f.mu.Lock()
+		f.acked = append(f.acked, n)
+		f.mu.Unlock()
+		return true
+	}
+	// A 4xx may come while the daemon goes up or down.
+	if err == nil && !strings.HasPrefix(r, "4") {
+		f.t.Errorf("%s: %s", label(n), r)
+	}
+	(*c).Close()
+	*c = nil
+	return false
+}
+
+// missing compares what was acknowledged with what is found in each place.
+func (f *flood) missing(found map[string]map[string]int) (lost, twice int) {
+	for _, n := range f.acked {
+		for _, place := range kinds[n%len(kinds)].wants {
+			if found[place][label(n)] == 0 {
+				lost++
+				f.t.Errorf("%s was answered 250 and is not %s", label(n), place)
+			}
+		}
+		if found[atHop][label(n)] > 1 {
 			twice++
 		}
 	}
-	inQuarantine := quarantined(t, filepath.Join(d.data(), "quarantine"))
-	for id := range held {
-		if !inQuarantine[id] {
-			lost++
-			t.Errorf("%s was answered 250 and is not in quarantine", id)
-		}
-	}
-	t.Logf("%d messages, %d kills: %d at the next hop, %d in quarantine, %d lost, %d delivered twice after a lost answer",
-		total, kills, len(relayed), len(held), lost, twice)
-	if kills == 0 {
-		t.Error("nothing was killed: the test showed nothing")
-	}
+	return lost, twice
 }
 
-// quarantined reads every file and returns the X-Test values.
-func quarantined(t *testing.T, dir string) map[string]bool {
+// testField returns the value of X-Test.
+func testField(body []byte) string {
+	_, after, _ := strings.Cut(string(body), "\nX-Test: ")
+	id, _, _ := strings.Cut(after, "\r\n")
+	return id
+}
+
+// quarantined reads every file and counts the X-Test values.
+func quarantined(t *testing.T, dir string) map[string]int {
 	t.Helper()
 	q, err := quarantine.New(quarantine.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]bool{}
+	out := map[string]int{}
 	err = q.Each(t.Context(), func(m *sluice.Quarantined, err error) error {
 		if err != nil {
 			t.Error(err)
@@ -271,13 +221,41 @@ func quarantined(t *testing.T, dir string) map[string]bool {
 		}
 		defer r.Close()
 		body, err := io.ReadAll(r)
-		_, after, _ := strings.Cut(string(body), "\nX-Test: ")
-		id, _, _ := strings.Cut(after, "\r\n")
-		out[id] = true
+		out[testField(body)]++
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// queued empties an outbox and counts the X-Test values.
+func queued(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	for _, state := range files(t, dir, ".state") { // else they wait for their turn
+		if err := os.Remove(state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	out := map[string]int{}
+	o, err := outbox.New(outbox.Config{Dir: dir, Deliver: func(_ context.Context, d *sluice.Delivery) []sluice.Outcome {
+		mu.Lock()
+		defer mu.Unlock()
+		out[testField(d.Body)]++
+		return []sluice.Outcome{{Recipient: d.Envelope.Rcpts[0].Address, Reply: sluice.Reply{Code: 250}}}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.Run(ctx) }()
+	eventually(t, "the outbox is empty", func() bool { return o.Len() == 0 && len(files(t, dir, ".msg")) == 0 })
+	cancel()
+	<-ended
+	mu.Lock()
+	defer mu.Unlock()
 	return out
 }

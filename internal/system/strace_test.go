@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,12 +14,10 @@ import (
 // TestSyncBeforeReply watches the daemon's system calls: the quarantine file and
 // its folder are synced before the 250 to the final dot leaves.
 func TestSyncBeforeReply(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("needs strace: run scripts/install-test-deps")
-	}
-	d := startDaemon(t, "smtp://127.0.0.1:1")
+	needTool(t, "strace", "strace")
+	d := serve(t, setup{accepted: true})
 	trace := filepath.Join(t.TempDir(), "trace")
-	st := exec.Command("strace", "-f", "-y", "-s", "80", "-o", trace, "-e",
+	st := command("strace", "-f", "-y", "-s", "80", "-o", trace, "-e",
 		"trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,linkat", "-p", fmt.Sprint(d.cmd.Process.Pid))
 	errs, err := st.StderrPipe()
 	if err != nil {
@@ -40,17 +37,8 @@ func TestSyncBeforeReply(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("strace doesn't start")
 	}
-	c, err := Dial(d.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Say("EHLO sender.example"); err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Send("ann@sender.example", []string{"bob@a.example"}, testMessage("sync", true))
-	if err != nil || !strings.HasPrefix(r, "250") {
-		t.Fatalf("%s %v", r, err)
+	if r := d.send(spam("sync"), "bob@a.example"); !strings.HasPrefix(r, "250") {
+		t.Fatal(r)
 	}
 	time.Sleep(200 * time.Millisecond)
 	_ = st.Process.Signal(os.Interrupt)
