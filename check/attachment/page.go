@@ -10,8 +10,8 @@ import (
 	"sluice/reason"
 )
 
-// maxPage is how much of an attached page is read.
-const maxPage = 2 << 20
+// maxPages is how much of a message's attached pages is read, all together.
+const maxPages = 4 << 20
 
 // newPage looks into attached HTML and SVG. A page opened from an attachment
 // runs its scripts without the mail client's guard: it can build a file on the
@@ -24,12 +24,18 @@ func newPage() check.Checker {
 		},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
+		left := maxPages
 		for p := range files(in.Message) {
+			if left == 0 {
+				break
+			}
 			if !attached(p) || !pageLike(p) && !sniffsAsPage(p) {
 				continue
 			}
 			data := p.data()
-			if id, detail := readPage(data[:min(len(data), maxPage)]); id != "" {
+			data = data[:min(len(data), left)]
+			left -= len(data)
+			if id, detail := readPage(data); id != "" {
 				s.add(id, detail+" in "+quote(p.Filename), p)
 			}
 		}
