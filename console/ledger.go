@@ -12,7 +12,7 @@ import (
 // ledger is a verdict as bars that add up: each begins where the one before it
 // ended, and the last one is the total.
 type ledger struct {
-	Hard    *hardLine // what decided outside the sum
+	Hard    []hardLine // what stands outside the sum; the one that decided is first
 	Lines   []line
 	Total   line
 	Zero    float64 // where the axis of 0 points stands
@@ -24,7 +24,7 @@ type ledger struct {
 
 type hardLine struct {
 	ID, Words, Detail string
-	Pass              bool
+	Pass, Decided     bool
 }
 
 type line struct {
@@ -51,8 +51,9 @@ func newLedger(v *sluice.Verdict, marks []Mark) ledger {
 	// Tenths, as printed: then sums are exact.
 	sum, low, high := 0, 0, 0
 	for _, c := range rows {
-		if c.Hard != sluice.Soft && c.Reason == v.Hard {
-			l.Hard = &hardLine{string(c.Reason), words(string(c.Reason)), explain.Escape(c.Detail, 1000), c.Hard == sluice.HardPass}
+		if c.Hard != sluice.Soft && c.State == sluice.Found {
+			l.Hard = append(l.Hard, hardLine{escape(string(c.Reason)), words(string(c.Reason)), explain.Escape(c.Detail, 1000),
+				c.Hard == sluice.HardPass, c.Reason == v.Hard})
 			continue
 		}
 		x := line{ID: escape(string(c.Reason)), Words: words(string(c.Reason)), Detail: explain.Escape(c.Detail, 1000),
@@ -71,9 +72,18 @@ func newLedger(v *sluice.Verdict, marks []Mark) ledger {
 		low, high = min(low, sum), max(high, sum)
 		l.Lines = append(l.Lines, x)
 	}
-	if v.Hard != "" && l.Hard == nil { // named by the verdict, not in the ledger
-		l.Hard = &hardLine{string(v.Hard), words(string(v.Hard)), "", v.HardKind == sluice.HardPass}
+	if v.Hard != "" && !slices.ContainsFunc(l.Hard, func(h hardLine) bool { return h.Decided }) { // named by the verdict only
+		l.Hard = append(l.Hard, hardLine{escape(string(v.Hard)), words(string(v.Hard)), "", v.HardKind == sluice.HardPass, true})
 	}
+	slices.SortStableFunc(l.Hard, func(a, b hardLine) int {
+		switch {
+		case a.Decided == b.Decided:
+			return 0
+		case a.Decided:
+			return -1
+		}
+		return 1
+	})
 	total := tenths(v.Points)
 	l.Adds = sum == total
 	low, high = min(low, total), max(high, total)

@@ -16,12 +16,14 @@ func entry(id string, g sluice.Group, points float64) sluice.Contribution {
 func TestLedgerOrder(t *testing.T) {
 	hard := entry("EICAR", sluice.GroupAttachment, 0)
 	hard.Hard = sluice.HardStop
+	pass := entry("ALLOWED", sluice.GroupRecipient, 0)
+	pass.Hard = sluice.HardPass
 	unknown := entry("SPF_FAIL", sluice.GroupIdentity, 0)
 	unknown.State = sluice.Unknown
 	v := sluice.Verdict{Points: 3.5, Hard: "EICAR", HardKind: sluice.HardStop,
-		Ledger: []sluice.Contribution{hard, entry("A", sluice.GroupText, 8), entry("B", sluice.GroupLink, -1.5), entry("PRIOR", sluice.GroupPrior, -3), unknown}}
+		Ledger: []sluice.Contribution{pass, hard, entry("A", sluice.GroupText, 8), entry("B", sluice.GroupLink, -1.5), entry("PRIOR", sluice.GroupPrior, -3), unknown}}
 	l := newLedger(&v, []Mark{{"near", 9}, {"far", 300}})
-	if l.Hard == nil || l.Hard.ID != "EICAR" || l.Hard.Pass {
+	if len(l.Hard) != 2 || l.Hard[0].ID != "EICAR" || l.Hard[0].Pass || !l.Hard[0].Decided || l.Hard[1].ID != "ALLOWED" || !l.Hard[1].Pass || l.Hard[1].Decided {
 		t.Errorf("hard %+v", l.Hard)
 	}
 	if len(l.Lines) != 3 || l.Lines[0].ID != "PRIOR" || l.Lines[1].ID != "A" || l.Lines[2].ID != "B" {
@@ -35,6 +37,9 @@ func TestLedgerOrder(t *testing.T) {
 	}
 	if len(l.Marks) != 1 || l.Marks[0].Name != "near" {
 		t.Errorf("marks %+v: the far one would squeeze the bars", l.Marks)
+	}
+	if l := newLedger(&sluice.Verdict{Hard: "EICAR"}, nil); len(l.Hard) != 1 || !l.Hard[0].Decided {
+		t.Errorf("named by the verdict only: %+v", l.Hard)
 	}
 	v.Points = 3.6
 	if newLedger(&v, nil).Adds {
