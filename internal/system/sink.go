@@ -27,7 +27,13 @@ type Sink struct {
 // holds the replies to the recipients it doesn't take.
 func NewSink(t testing.TB, field string, refuse map[string]string) *Sink {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return NewSinkAt(t, "127.0.0.1:0", field, refuse)
+}
+
+// NewSinkAt is NewSink on an address.
+func NewSinkAt(t testing.TB, addr, field string, refuse map[string]string) *Sink {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
