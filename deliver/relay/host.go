@@ -137,6 +137,7 @@ func (h *host) release(c *conn) {
 		if !h.closed {
 			c.used = true
 			c.since = time.Now()
+			_ = c.SetDeadline(time.Time{}) // the next look at it must not find an old one
 			h.idle = append(h.idle, c)
 			if h.reaper == nil {
 				h.reaper = time.AfterFunc(h.cfg.MaxIdle, h.reap)

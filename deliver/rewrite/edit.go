@@ -37,7 +37,7 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 		changes = lines(changes, raw, at, f.Range.Off, e.AuthServID)
 		at = f.Range.End()
 		switch {
-		case forged(f.Name, string(raw[f.ValueRange.Off:f.ValueRange.End()]), e.AuthServID):
+		case forged(f.Name, raw[f.ValueRange.Off:f.ValueRange.End()], e.AuthServID):
 			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
 		case e.SubjectTag != "" && f.Is("Subject"):
 			changes = append(changes, tagged(raw, f, e.SubjectTag)...)
@@ -110,8 +110,9 @@ func lines(changes []change, raw []byte, at, end int, authserv string) []change 
 			at = lineEnd(raw, at)
 		}
 		at = min(at, end)
-		name, value, _ := strings.Cut(string(raw[from:at]), ":")
-		if top || forged(strings.TrimSpace(name), value, authserv) || forged(firstWord(name), value, authserv) {
+		before, value, _ := bytes.Cut(raw[from:at], []byte(":"))
+		name := string(bytes.TrimSpace(before))
+		if top || forged(name, value, authserv) || forged(firstWord(name), value, authserv) {
 			changes = append(changes, change{off: from, end: at})
 		}
 	}
@@ -126,21 +127,26 @@ func firstWord(s string) string {
 }
 
 // forged says whether a field is one that only we may write.
-func forged(name, value, authserv string) bool {
-	n := header.Lower(name)
-	switch {
-	case n == "x-spam", strings.HasPrefix(n, "x-spam-"), strings.HasPrefix(n, "x-sluice-"):
-		return true
-	case n == "authentication-results" && authserv != "":
-		id, ok := authServID(value)
-		if !ok {
-			// A reader may make more of it than we do: our name in it is
-			// enough (RFC 8601 5 lets unparseable ones go).
-			return strings.Contains(header.Lower(value), header.Lower(authserv))
-		}
-		return sameID(id, authserv)
+func forged(name string, value []byte, authserv string) bool {
+	if len(name) == 0 || name[0]|0x20 != 'x' {
+		return authserv != "" && header.EqualFold(name, "Authentication-Results") && claims(string(value), authserv)
 	}
-	return false
+	return header.EqualFold(name, "X-Spam") || hasPrefix(name, "X-Spam-") || hasPrefix(name, "X-Sluice-")
+}
+
+func hasPrefix(name, prefix string) bool {
+	return len(name) >= len(prefix) && header.EqualFold(name[:len(prefix)], prefix)
+}
+
+// claims says whether Authentication-Results with this value speak in our name.
+func claims(value, authserv string) bool {
+	id, ok := authServID(value)
+	if !ok {
+		// A reader may make more of it than we do: our name in it is enough
+		// (RFC 8601 5 lets unparseable ones go).
+		return strings.Contains(header.Lower(value), header.Lower(authserv))
+	}
+	return sameID(id, authserv)
 }
 
 // sameID compares as names of hosts are compared, since authserv-ids are mostly
