@@ -74,6 +74,7 @@ const (
 	TooDeep      = "TOO_DEEP"
 	TooManyParts = "TOO_MANY_PARTS"
 	DecodedLimit = "DECODED_LIMIT"
+	ReadingLimit = "READINGS_LIMIT"
 	TextLimit    = "TEXT_LIMIT"
 	TooMany      = "TOO_MANY_DEFECTS"
 )
@@ -178,6 +179,7 @@ func DefectCodes() []DefectCode {
 		{TooDeep, "parts nested deeper than the limit"},
 		{TooManyParts, "more parts than the limit"},
 		{DecodedLimit, "more decoded bytes than the limit"},
+		{ReadingLimit, "more or larger second readings than the limit: not all were looked at"},
 		{TextLimit, "more text, links or HTML than the limit"},
 		{TooMany, "more defects than are kept"},
 	}

@@ -38,7 +38,7 @@ func (p *parser) describe(part *Part) {
 				other, _ := cleanEncoding(f.Value)
 				p.defect(DuplicateEncoding, f.Range, part.Index, f.Value, other != part.Encoding)
 				if other != part.Encoding {
-					part.Readings = append(part.Readings, Reading{Why: DuplicateEncoding, Type: part.Type, Filename: part.Filename, Encoding: other})
+					part.reading(Reading{Why: DuplicateEncoding, Type: part.Type, Filename: part.Filename, Encoding: other})
 				}
 			}
 		case f.Is("Content-Disposition"):
@@ -102,7 +102,7 @@ func (p *parser) contentType(part *Part, f *header.Field) {
 		p.defect(BadContentType, f.Range, part.Index, f.Value, false)
 	default: // RFC 2045 5.2: text/plain; others call it octet-stream or guess
 		p.defect(BadContentType, f.Range, part.Index, f.Value, true)
-		part.Readings = append(part.Readings, Reading{Why: BadContentType, Type: "application/octet-stream"})
+		part.reading(Reading{Why: BadContentType, Type: "application/octet-stream"})
 	}
 	if strings.IndexByte(f.Value, '(') >= 0 && strings.IndexByte(f.Value, '(') < len(main)+2 {
 		p.defect(TypeComment, f.Range, part.Index, f.Value, true)
@@ -123,12 +123,12 @@ func (p *parser) contentType(part *Part, f *header.Field) {
 		if !q.Plain || q.Value != q.Raw {
 			p.defect(BoundaryOdd, f.Range, part.Index, q.Value, true)
 			if q.Raw != q.Value {
-				part.Readings = append(part.Readings, Reading{Why: BoundaryOdd, Type: part.Type, Boundary: q.Raw})
+				part.reading(Reading{Why: BoundaryOdd, Type: part.Type, Boundary: q.Raw})
 			}
 		}
 		if q.Value != part.Params["boundary"] {
 			p.defect(DuplicateBoundary, f.Range, part.Index, q.Value, true)
-			part.Readings = append(part.Readings, Reading{Why: DuplicateBoundary, Type: part.Type, Boundary: q.Value})
+			part.reading(Reading{Why: DuplicateBoundary, Type: part.Type, Boundary: q.Value})
 		}
 	}
 }
@@ -151,16 +151,16 @@ func (p *parser) secondType(part *Part, first, f *header.Field) {
 	main, params, _ := header.ParseParams(f.Value)
 	differ := f.Value != first.Value
 	p.defect(DuplicateContentType, f.Range, part.Index, f.Value, differ)
-	if differ && len(part.Readings) < 16 {
-		part.Readings = append(part.Readings, Reading{Why: DuplicateContentType, Type: main, Filename: params["name"], Boundary: params["boundary"], Encoding: part.Encoding})
+	if differ {
+		part.reading(Reading{Why: DuplicateContentType, Type: main, Filename: params["name"], Boundary: params["boundary"], Encoding: part.Encoding})
 	}
 }
 
 func (p *parser) secondDisposition(part *Part, f *header.Field) {
 	_, params, _ := header.ParseParams(f.Value)
 	p.defect(DuplicateDisposition, f.Range, part.Index, f.Value, true)
-	if name := params["filename"]; name != "" && len(part.Readings) < 16 {
-		part.Readings = append(part.Readings, Reading{Why: DuplicateDisposition, Type: part.Type, Filename: name, Encoding: part.Encoding})
+	if name := params["filename"]; name != "" {
+		part.reading(Reading{Why: DuplicateDisposition, Type: part.Type, Filename: name, Encoding: part.Encoding})
 	}
 }
 
@@ -198,7 +198,7 @@ func (p *parser) names(part *Part, ctype, disp *header.Field) {
 	}
 	for _, q := range list {
 		if q.Name == "filename" && q.Value != part.Filename {
-			part.Readings = append(part.Readings, Reading{Why: FilenameConflict, Type: part.Type, Filename: q.Value, Encoding: part.Encoding})
+			part.reading(Reading{Why: FilenameConflict, Type: part.Type, Filename: q.Value, Encoding: part.Encoding})
 		}
 	}
 	switch {
@@ -206,7 +206,7 @@ func (p *parser) names(part *Part, ctype, disp *header.Field) {
 		part.Filename = name
 	case name != "" && name != part.Filename:
 		p.defect(FilenameConflict, disp.Range, part.Index, part.Filename+" / "+name, true)
-		part.Readings = append(part.Readings, Reading{Why: FilenameConflict, Type: part.Type, Filename: name, Encoding: part.Encoding})
+		part.reading(Reading{Why: FilenameConflict, Type: part.Type, Filename: name, Encoding: part.Encoding})
 	}
 }
 
@@ -240,7 +240,7 @@ func (p *parser) encoding(part *Part, f *header.Field) string {
 	enc, odd := cleanEncoding(f.Value)
 	if odd {
 		p.defect(OddEncoding, f.Range, part.Index, f.Value, true)
-		part.Readings = append(part.Readings, Reading{Why: OddEncoding, Type: part.Type, Filename: part.Filename, Encoding: "7bit"})
+		part.reading(Reading{Why: OddEncoding, Type: part.Type, Filename: part.Filename, Encoding: "7bit"})
 	}
 	switch enc {
 	case "7bit", "8bit", "binary", "base64", "quoted-printable", "x-uuencode":
@@ -321,7 +321,7 @@ func (p *parser) boundary(part *Part) string {
 	guess := p.guessBoundary(part.Body.Off)
 	if guess != "" {
 		part.guessed = true
-		part.Readings = append(part.Readings, Reading{Why: MissingBoundary, Type: part.Type, Boundary: guess})
+		part.reading(Reading{Why: MissingBoundary, Type: part.Type, Boundary: guess})
 	}
 	return guess
 }

@@ -32,13 +32,15 @@ func (m *Message) Inner(p *Part) *Message {
 	return p.inner
 }
 
-// maxRereads bounds how many second readings of one message are parsed.
+// maxRereads bounds how many second readings of one message are parsed; their
+// bytes together are at most half of Limits.Decoded.
 const maxRereads = 8
 
 // Rereads parses the second readings of p: its body under the other type,
 // boundary, name or encoding that a client may go by. Each result is a message
 // whose root stands for p; its ranges are of its own Raw. Only the first few
-// readings of a message are parsed. The results are cached.
+// readings of a message are parsed; more is the defect READINGS_LIMIT. The results
+// are cached.
 func (m *Message) Rereads(p *Part) []*Message {
 	if len(p.Readings) == 0 {
 		return nil
@@ -50,14 +52,19 @@ func (m *Message) Rereads(p *Part) []*Message {
 	}
 	p.reread = true
 	for _, r := range p.Readings {
-		if m.rereads >= maxRereads || p.Depth+1 >= m.lim.Depth || r.Boundary != "" && p.guessed {
+		if m.rereads >= maxRereads || m.reread+p.Body.Len > m.lim.Decoded/2 || p.Depth+1 >= m.lim.Depth || p.guessed {
 			break
 		}
 		m.rereads++
+		m.reread += p.Body.Len
 		lim := m.lim
 		lim.Depth -= p.Depth
 		lim.Decoded /= maxRereads
-		again := Parse(append(r.header(p), m.Body(p)...), lim)
+		raw := append(r.header(p), m.Body(p)...)
+		if r.Why == BoundaryBareCR {
+			endLines(raw)
+		}
+		again := Parse(raw, lim)
 		again.rereads = maxRereads // a reading of a reading is nobody's
 		for _, q := range again.Parts {
 			q.Ghost = true
@@ -65,6 +72,15 @@ func (m *Message) Rereads(p *Part) []*Message {
 		p.again = append(p.again, again)
 	}
 	return p.again
+}
+
+// endLines turns every CR without LF into LF, as readers do that end lines there.
+func endLines(b []byte) {
+	for i, c := range b {
+		if c == '\r' && (i+1 >= len(b) || b[i+1] != '\n') {
+			b[i] = '\n'
+		}
+	}
 }
 
 // header writes the fields of p as the reading has them.

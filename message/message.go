@@ -66,6 +66,7 @@ type Message struct {
 	fromLine string
 	mu       sync.Mutex // guards what parts cache
 	rereads  int        // second readings parsed
+	reread   int        // their bytes
 	viewOnce sync.Once
 	view     View
 }

@@ -32,7 +32,20 @@ func Parse(raw []byte, lim Limits) *Message {
 	p.tree(pos)
 	p.hygiene(pos)
 	p.rootFields()
+	p.readings()
 	return m
+}
+
+// readings says where there are more second readings than Rereads parses.
+func (p *parser) readings() {
+	count, size := 0, 0
+	for _, part := range p.m.Parts {
+		count += len(part.Readings)
+		if size += len(part.Readings) * part.Body.Len; count > maxRereads || size > p.m.lim.Decoded/2 {
+			p.limit(ReadingLimit, part.Body, part.Index)
+			return
+		}
+	}
 }
 
 // open is a multipart whose end hasn't come.
@@ -305,9 +318,30 @@ func (p *parser) match(start, end int) (delim, bool) {
 		}
 	}
 	if near >= 0 {
-		p.defect(BoundaryNearMiss, span(start, end-start), p.stack[near].part.Index, string(line[:min(len(line), 100)]), true)
+		part := p.stack[near].part
+		p.defect(BoundaryNearMiss, span(start, end-start), part.Index, string(line[:min(len(line), 100)]), true)
+		if len(line) <= 200 {
+			part.reading(Reading{Why: BoundaryNearMiss, Type: part.Type, Boundary: string(line), Encoding: part.Encoding})
+		}
 	}
 	return delim{}, false
+}
+
+// reading adds a second reading, unless the part has it or enough others.
+func (p *Part) reading(r Reading) {
+	const most = 4
+	same := 0
+	for i := range p.Readings {
+		if p.Readings[i] == r {
+			return
+		}
+		if p.Readings[i].Why == r.Why {
+			same++
+		}
+	}
+	if same < most {
+		p.Readings = append(p.Readings, r)
+	}
 }
 
 // trimEOL steps back over the line end before a delimiter: it belongs to the
@@ -519,6 +553,8 @@ func (p *parser) bareCR(from int) {
 		if ok {
 			reported++
 			p.defect(BoundaryBareCR, span(pos-1, len(b)+3), at, b, true)
+			part := p.m.Parts[at]
+			part.reading(Reading{Why: BoundaryBareCR, Type: part.Type, Boundary: part.Params["boundary"], Encoding: part.Encoding})
 		}
 	}
 }

@@ -128,6 +128,7 @@ var defectCases = []struct{ code, in string }{
 	{message.LongLine, basic + "\n" + strings.Repeat("a", 1100) + "\n"},
 	{message.TooDeep, deep(50)},
 	{message.TooManyParts, mixed("a", strings.Repeat("--a\n\nx\n", 1500)+"--a--\n")},
+	{message.ReadingLimit, mixed("a", strings.Repeat("--a\nContent-Type: a/b\nContent-Type: c/d\n\nx\n", 20)+"--a--\n")},
 	{message.TextLimit, basic + "\n" + strings.Repeat("words and\n", 200_000)},
 	{message.TooMany, mixed("a", strings.Repeat("--a\nContent-Type: x\nContent-Transfer-Encoding: y\n\nx\n", 400)+"--a--\n")},
 }
@@ -289,6 +290,8 @@ func TestUnion(t *testing.T) {
 		"second disposition": basic + "Content-Disposition: attachment; filename=x.txt\nContent-Disposition: attachment; filename=x.exe\nContent-Transfer-Encoding: base64\n\nTVpFVklM\n",
 		"junk in base64":     basic + "Content-Type: application/octet-stream; name=x.exe\nContent-Transfer-Encoding: base64\n\nTVp*FVk!lM\n",
 		"missing empty line": mixed("a", "--a\nContent-Type: multipart/mixed; boundary=b\n--b\n"+exe+"--b--\n--a--\n"),
+		"near miss":          mixed("a", "--a\n\nhi\n--a x\n"+exe+"--a--\n"),
+		"bare CR":            mixed("a", "--a\n\nhi\r--a\r"+exe+"--a--\n"),
 		"inside a message":   mixed("a", "--a\nContent-Type: message/rfc822\n\n"+basic+exe+"--a--\n"),
 	} {
 		found := false
