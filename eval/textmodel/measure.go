@@ -43,5 +43,9 @@ func measure(w io.Writer, m *text.Model, mails []mail) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	return eval.WriteYears(w, test, tagAt)
+	if err := eval.WriteYears(w, test, tagAt); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return writeTricks(w, m, newPadding(mails), mails, []string{"spamassassin/spam", "lists_2019_2026/spam", "phishing_pot/phish"})
 }

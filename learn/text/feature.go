@@ -9,8 +9,9 @@ const (
 	tableBits = 20
 	tableSize = 1 << tableBits
 
-	maxText = 64 << 10 // normalised octets that are looked at
-	maxTail = 16 << 10 // how many of them come from the end of a longer text
+	maxText    = 64 << 10 // normalised octets that are looked at
+	maxSubject = 1 << 10
+	maxTail    = 16 << 10 // how many of them come from the end of a longer text
 
 	blockWords = 60  // in a block: the least that is read apart is two of them
 	blockBytes = 480 // … or this much text with fewer spaces
@@ -52,7 +53,7 @@ type block struct {
 func (f *features) extract(d *Document) {
 	f.text, f.index, f.blocks, f.marks = f.text[:0], f.index[:0], f.blocks[:0], f.marks[:0]
 
-	f.text = appendNormal(f.text, d.Subject, 1<<10)
+	f.text = closeLetterspacing(appendNormal(f.text, d.Subject, maxSubject))
 	subject := len(f.text)
 	f.text = append(f.text, ' ')
 	body := len(f.text)

@@ -82,19 +82,22 @@ func (m *Model) Score(d *Document) Score {
 	return m.score(s)
 }
 
-func (m *Model) score(s *scratch) Score {
-	all := sums(s, m.weights, m.cal.Segment/m.unit, m.cal.Edge/m.unit)
-	out := Score{Features: all.n, Whole: all.margin() * m.unit}
+func (m *Model) score(s *scratch) Score { return score(s, m.weights, m.unit, m.cal) }
+
+// score reads what s has extracted; unit is the value of a weight of 1.
+func score[W int16 | float32](s *scratch, weights []W, unit float64, c Calibration) Score {
+	all := sums(s, weights, c.Segment/unit, c.Edge/unit)
+	out := Score{Features: all.n, Whole: all.margin() * unit}
 	if all.n == 0 {
 		return out
 	}
 	out.Coverage = float64(all.known) / float64(all.n)
 	out.Margin = out.Whole
-	if v := s.best.margin * m.unit; v > out.Margin {
+	if v := s.best.margin * unit; v > out.Margin {
 		out.Margin = v
 		out.From, out.To = s.textRange(s.best)
 	}
-	out.DB = min(max(m.cal.Slope*out.Margin+m.cal.Offset, m.cal.Floor), m.cal.Ceiling)
+	out.DB = min(max(c.Slope*out.Margin+c.Offset, c.Floor), c.Ceiling)
 	return out
 }
 

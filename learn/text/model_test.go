@@ -101,7 +101,7 @@ func FuzzScore(f *testing.F) {
 		if last.features != len(s.index) || last.text != len(s.text) {
 			t.Fatalf("blocks end at %+v of %d features, %d octets", last, len(s.index), len(s.text))
 		}
-		if len(s.text) > maxText+1<<10+2 {
+		if len(s.text) > maxText+maxSubject+2 {
 			t.Fatalf("%d octets of text", len(s.text))
 		}
 		got := m.Score(d)
@@ -192,6 +192,7 @@ func TestDisguise(t *testing.T) {
 			}
 			return r
 		}, pitch), 0.99},
+		{"letters set apart", each(" "), 0.75},
 		{"capitals", strings.ToUpper(pitch), 0.99},
 		{"good words before", good + pitch, 0.4},
 		{"good words behind", pitch + "\n" + good, 0.4},

