@@ -1,6 +1,8 @@
 package attachment
 
 import (
+	"bytes"
+
 	"sluice"
 	"sluice/check"
 	"sluice/reason"
@@ -54,6 +56,10 @@ func (c candidate) faults(p file) []sluice.Reason {
 		switch sniff(p.data()) {
 		case html, pdf, image, zipArchive, oleFile, gzipFile:
 			k = harmless
+		case internetShortcut:
+			if leadsToWeb(p.data()) {
+				k = harmless
+			}
 		case unknown:
 			if p.Type == "text/html" || p.Type == "text/plain" {
 				k = harmless
@@ -71,6 +77,14 @@ func (c candidate) faults(p file) []sluice.Reason {
 		out = append(out, reason.NameMacro)
 	}
 	return out
+}
+
+// leadsToWeb says whether an internet shortcut opens a web page, not a file or a
+// program somewhere.
+func leadsToWeb(shortcut []byte) bool {
+	low := bytes.ToLower(shortcut[:min(len(shortcut), 4096)])
+	return bytes.Count(low, []byte("url=")) == 1 && (bytes.Contains(low, []byte("\nurl=http://")) || bytes.Contains(low, []byte("\nurl=https://"))) &&
+		!bytes.Contains(low, []byte("iconfile=\\\\")) && !bytes.Contains(low, []byte("workingdirectory="))
 }
 
 // statements keeps the first of each reason.

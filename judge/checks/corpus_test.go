@@ -60,9 +60,9 @@ func stored(m *message.Message) *check.Input {
 		Message:  m,
 		Now:      time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 	}
-	if name, rest, ok := strings.Cut(strings.TrimPrefix(m.Header().Get("Received"), "from "), " "); ok && strings.HasPrefix(m.Header().Get("Received"), "from ") {
-		in.Conn.Hello = sluice.Hello{Verb: "EHLO", Name: name}
-		if _, a, ok := strings.Cut(rest, "["); ok {
+	if words := strings.Fields(m.Header().Get("Received")); len(words) > 2 && words[0] == "from" {
+		in.Conn.Hello = sluice.Hello{Verb: "EHLO", Name: words[1]}
+		if _, a, ok := strings.Cut(strings.Join(words[2:], " "), "["); ok {
 			a, _, _ = strings.Cut(a, "]")
 			if ip, err := netip.ParseAddr(a); err == nil {
 				in.Conn.Client = netip.AddrPortFrom(ip, 25)
