@@ -61,13 +61,22 @@ type TLS struct {
 
 // Console is the admin's web page.
 type Console struct {
-	Address string   `toml:"address"`
-	Hosts   []string `toml:"hosts"` // further Host header values that may reach it
+	Address string   `toml:"address"` // empty: not served
+	Hosts   []string `toml:"hosts"`   // further Host header values that may reach it
+	// URL is where people find it if a web server stands in front, such as
+	// "https://sluice.example.org". An https URL makes its cookies Secure.
+	URL string `toml:"url"`
+	// Proxies are web servers in front whose X-Forwarded-For is believed.
+	Proxies []Prefix `toml:"proxies"`
+	// Tokens open the JSON API without a login: a name for the audit log → a
+	// secret of 20 or more characters.
+	Tokens map[string]string `toml:"tokens"`
 }
 
 // Public is the listener of the why page. It has no admin routes.
 type Public struct {
-	Address string `toml:"address"` // empty: not served
+	Address string   `toml:"address"` // empty: not served
+	Proxies []Prefix `toml:"proxies"` // web servers in front whose X-Forwarded-For is believed
 }
 
 // Domain says who owns recipient domains and where their mail goes.

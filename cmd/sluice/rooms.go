@@ -26,7 +26,7 @@ import (
 type rooms struct {
 	cfg        *config.Config
 	log        *slog.Logger
-	store      sluice.Store
+	store      *sqlite.Store
 	quarantine *quarantine.Store
 	outbox     *outbox.Outbox
 	deliver    func(context.Context, *sluice.Delivery) []sluice.Outcome
@@ -148,6 +148,9 @@ func (r *rooms) health(ctx context.Context) error {
 	defer cancel()
 	if _, err := r.store.CountAccounts(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
+	}
+	if err := r.store.Health(); err != nil {
+		return fmt.Errorf("message log: %w", err)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(r.cfg.Data, &st); err == nil && st.Bavail*uint64(st.Bsize) < 64<<20 {

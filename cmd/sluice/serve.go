@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"sluice/console/public"
 	"sluice/explain/ref"
 	"sluice/gate"
+	"sluice/judge/verdict"
 	"sluice/smtpd"
 )
 
@@ -122,17 +124,42 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	r.deliver = d.gate.Deliver
 	r.observe(d.registry)
 	d.console, err = console.New(console.Config{Store: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
-		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Health: r.health, Registry: d.registry,
+		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
+		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
 		Version: version, Clock: time.Now, Rand: rand.Reader, Log: log})
 	return d, err
 }
 
 // consoleURL is where a person finds the console; "" where it isn't served.
 func consoleURL(cfg *config.Config) string {
-	if cfg.Console.Address == "" {
+	switch {
+	case cfg.Console.Address == "":
 		return ""
+	case cfg.Console.URL != "":
+		return cfg.Console.URL
 	}
 	return "http://" + cfg.Console.Address
+}
+
+func prefixes(in []config.Prefix) (out []netip.Prefix) {
+	for _, p := range in {
+		out = append(out, p.Prefix)
+	}
+	return out
+}
+
+func byToken(names map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, secret := range names {
+		out[secret] = name
+	}
+	return out
+}
+
+// marks draw the thresholds across a ledger's bars.
+func marks(p config.Policy) []console.Mark {
+	return []console.Mark{{Name: "tag", Points: verdict.Points(p.TagAt)}, {Name: "quarantine", Points: verdict.Points(p.QuarantineAt)},
+		{Name: "reject", Points: verdict.Points(p.RejectAt)}}
 }
 
 // release lets a message go and remembers that an admin wanted it.
@@ -162,7 +189,8 @@ func (d *daemon) listen(cfg *config.Config) error {
 		}
 	}
 	if cfg.Public.Address != "" {
-		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster, Clock: time.Now, Log: d.log})
+		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+			Proxies: prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
 		}
@@ -266,7 +294,7 @@ func (d *daemon) openToken(token string) (public.Facts, error) {
 	case err != nil:
 		return public.Facts{}, public.ErrInvalid
 	}
-	return public.Facts{Ref: f.ID, Time: f.Time, Client: f.Client, Hello: f.Helo, Phase: f.Phase, Threat: f.Threat, Reasons: f.Reasons}, nil
+	return public.Facts{Ref: f.ID, Time: f.Time, Client: f.Client, Hello: f.Helo, Phase: f.Phase, Threat: f.Threat, Code: f.Code, Reasons: f.Reasons}, nil
 }
 
 // run serves until ctx ends, then stops gracefully.
