@@ -39,7 +39,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 		}
 		trouble = err // what is known already goes on
 		wait := rescan
-		for {
+		for ctx.Err() == nil {
 			id, e, next := o.due(time.Now())
 			if e == nil {
 				wait = min(wait, next)
