@@ -87,6 +87,8 @@ func TestCheckText(t *testing.T) {
 		{"a\n.b\r\n", []Fault{{BareLF, 1}}},
 		{"a\nb\r\n.\r\n", []Fault{{BareLF, 1}}},
 		{"a\n..\n", []Fault{{BareLF, 1}}},
+		{".\r\na\nb", []Fault{{BareLF, 4}}},
+		{"12345\rx", []Fault{{BareCR, 5}, {LineTooLong, 5}}},
 	}
 	for _, test := range tests {
 		if diff := cmp.Diff(test.want, CheckText([]byte(test.in), 5)); diff != "" {

@@ -322,6 +322,34 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// Behind the message that was still accepted no new transaction begins, even if the
+// client has sent its MAIL already.
+func TestShutdownTakesNoNewTransaction(t *testing.T) {
+	gate := &smtpdtest.Gate{}
+	srv, addr := start(t, gate, smtpd.Settings{})
+	gate.OnMessage = func(context.Context, []byte) sluice.Reply {
+		go srv.Shutdown(context.Background())
+		for !refusesConnections(addr) {
+			time.Sleep(time.Millisecond)
+		}
+		return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "Accepted"}
+	}
+	c := dial(t, addr)
+	mailed(c)
+	c.send("text\r\n.\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\n")
+	c.want("", "250 2.0.0 ")
+	c.want("", "421 4.3.2 ")
+	c.closed()
+}
+
+func refusesConnections(addr string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err != nil
+}
+
 // A transaction that doesn't end in time is cut, and its gate's context ends.
 func TestShutdownRunsOutOfPatience(t *testing.T) {
 	cancelled := make(chan struct{})
