@@ -30,10 +30,14 @@ func TestCorpora(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		start := time.Now()
-		m := message.Parse(raw, message.DefaultLimits())
-		m.View()
-		took := time.Since(start)
+		var m *message.Message
+		took := time.Hour
+		for try := 0; try < 5 && took > time.Second; try++ { // other work may hold the processor
+			start := time.Now()
+			m = message.Parse(raw, message.DefaultLimits())
+			m.View()
+			took = min(took, time.Since(start))
+		}
 		spent += took
 		if took > slowest {
 			slowest, slowName = took, path
