@@ -12,8 +12,8 @@ type Delivery struct {
 	Envelope *Envelope // Rcpts already cut down to those served here
 	Header   []byte    // our trace and result fields, CRLF ends, put before the body
 	Body     []byte    // the message after rewrite, CRLF ends
-	Utf8     bool      // has 8-bit header octets: needs SMTPUTF8 at the next hop
-	EightBit bool      // has 8-bit body octets: needs 8BITMIME at the next hop
+	Utf8     bool      // has 8-bit header octets, or non-ASCII addresses: SMTPUTF8 (RFC 6531) where it was declared
+	EightBit bool      // has 8-bit body octets: needs 8BITMIME (RFC 6152) at the next hop
 }
 
 // Outcome is what became of one recipient.
