@@ -68,6 +68,8 @@ const (
 	FromMissing               = "FROM_MISSING"                // the message has no From field
 	FromMultiple              = "FROM_MULTIPLE"               // the From field names several authors
 	FromNameAddress           = "FROM_NAME_ADDRESS"           // the sender's name holds another address
+	FromNameFits              = "FROM_NAME_FITS"              // A telling word of From's name stands in its domain.
+	FromNameForeign           = "FROM_NAME_FOREIGN"           // the sender's name does not fit its domain
 	FromNameOurs              = "FROM_NAME_OURS"              // the sender's name pretends to be from the recipient's own domain
 	FromOddLocal              = "FROM_ODD_LOCAL"              // the sender's address looks generated
 	FromRiskyTLD              = "FROM_RISKY_TLD"              // the sender's top-level domain is often abused
@@ -172,7 +174,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "7d1777253b0110be"
+const hash = "6f8d3749fc73d38b"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -767,8 +769,8 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "FROM_INVALID", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 3, Hard: "", Code: 550, Enhanced: "5.6.0",
-		Weight: "judged: an author without an address can't be answered; a few local scripts do it",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.6.0",
+		Weight: "judged: an author without an address can't be answered, and no common program writes one; a few local scripts do it",
 		Reply:  "the From field holds no valid address",
 		Fix:    "send a From field with your address",
 		Page:   "The From field holds no valid address.",
@@ -815,6 +817,26 @@ var entries = [...]Entry{
 		User:   "The sender's name shows another address than the real one.",
 		Admin:  "Address of another organisation in From's display name.",
 		Source: "practice; measured",
+	},
+	{ID: "FROM_NAME_FITS", Group: "identity", Phase: "message", Threat: "none",
+		Points: -0.5, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: measured on modern mail: the name fits the domain in 73 % of good and 3 % of bad bulk mail; held low, since a forged From fits too where no authentication has proved it",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sender's name fits the domain that it sends from.",
+		User:   "The sender's name fits its address.",
+		Admin:  "A telling word of From's name stands in its domain.",
+		Source: "measured: -1.6 in log-odds",
+	},
+	{ID: "FROM_NAME_FOREIGN", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: the name does not fit the domain in 27 % of good and 97 % of bad bulk mail; small firms send through services",
+		Reply:  "the sender's name does not fit its domain",
+		Fix:    "send from a domain that bears your name",
+		Page:   "The display name of the sender has nothing in common with the domain that it sends from. Copies of well-known senders look like that.",
+		User:   "The sender's name does not fit its address.",
+		Admin:  "No telling word of From's name in its domain or local part; mail with links, no lists, no free mail.",
+		Source: "measured: +0.9 in log-odds",
 	},
 	{ID: "FROM_NAME_OURS", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -897,8 +919,8 @@ var entries = [...]Entry{
 		Source: "UTS 39 5.1; measured",
 	},
 	{ID: "HEADER_STYLED", Group: "identity", Phase: "message", Threat: "phish",
-		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
-		Weight: "judged: decorated letters in a subject or name pass word filters; a few shops find them pretty",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: decorated letters in a subject or name pass word filters, and no ham of any corpus has them; a few shops find them pretty",
 		Reply:  "subject or sender name are written in decorated letters",
 		Fix:    "write plain letters",
 		Page:   "The subject or the sender's name is written in letters meant for mathematics or decoration. Filters and screen readers cannot read them.",

@@ -17,7 +17,7 @@ import (
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newDisguise()}
+	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newDisguise()}
 }
 
 // list says whether mailing list software has had the message: it rewrites

@@ -68,6 +68,29 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+func TestFit(t *testing.T) {
+	link := func(fields string) string {
+		return checktest.Mail(fields+"\nContent-Type: text/html", `<a href="https://x.example.com/">Read</a>`)
+	}
+	checktest.Table(t, identity.Checks(), []checktest.Case{
+		{"a firm's name in its domain", link(`From: "Acme Tools" <news@acme.com>`), "FROM_NAME_FITS"},
+		{"in a subdomain", link(`From: "Disney+" <x@mail.disneyplus.com>`), "FROM_NAME_FITS"},
+		{"the domain in joined words", link(`From: "Two Blind Brothers" <x@twoblindbrothers.com>`), "FROM_NAME_FITS"},
+		{"initials", link(`From: "British Airways" <x@crm.ba.com>`), "FROM_NAME_FITS"},
+		{"hyphens", link(`From: "Flowers 1-800" <x@1-800-flowers.com>`), "FROM_NAME_FITS"},
+		{"a person's name in the local part", link(`From: "John Smith" <jsmith@firm.com>`), ""},
+		{"a foreign name", link(`From: "Big Bank" <x@hairdresser.com>`), "FROM_NAME_FOREIGN"},
+		{"a foreign name without links", checktest.Mail(`From: "Big Bank" <x@hairdresser.com>`, "Hello"), ""},
+		{"a foreign name at free mail", link(`From: "Big Bank" <x@gmail.com>`), ""},
+		{"a foreign name on a list", link("List-Id: <l.example.org>\n" + `From: "Big Bank" <x@hairdresser.com>`), ""},
+		{"a foreign name in an answer", link("In-Reply-To: <a@b>\n" + `From: "Big Bank" <x@hairdresser.com>`), ""},
+		{"sent by a service", link(`From: "Big Bank" <x@em1.sendgrid.net>`), ""},
+		{"hollow words", link(`From: "Customer Service Team" <x@hairdresser.com>`), ""},
+		{"no name", link(`From: x@hairdresser.com`), ""},
+		{"another script", link(`From: "Большой банк" <x@hairdresser.com>`), ""},
+	})
+}
+
 // Our own users may write to themselves, and people keep what they did.
 func TestSelfInside(t *testing.T) {
 	for name, change := range map[string]func(*check.Input){
