@@ -7,6 +7,8 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"sluice/message/links"
+
+	"sluice/message/header"
 )
 
 const (
@@ -320,7 +322,7 @@ func (r *renderer) linksOf(e *element, a *attrs, hidden bool) {
 		r.res.Scripts++
 		r.link(a.v[aSrc], links.FromOther, true)
 	case atom.Meta:
-		if strings.EqualFold(strings.TrimSpace(a.v[aEquiv]), "refresh") {
+		if header.EqualFold(strings.TrimSpace(a.v[aEquiv]), "refresh") {
 			r.res.Refresh++
 			r.link(refreshURL(a.v[aContent]), links.FromOther, false)
 		}
@@ -406,7 +408,7 @@ func indexURL(s string) int {
 		if i < 0 {
 			return -1
 		}
-		if pos += i; pos >= 3 && strings.EqualFold(s[pos-3:pos], "url") {
+		if pos += i; pos >= 3 && header.EqualFold(s[pos-3:pos], "url") {
 			return pos - 3
 		}
 	}
@@ -419,7 +421,7 @@ func refreshURL(content string) string {
 		return ""
 	}
 	v := strings.TrimSpace(content[i+1:])
-	if len(v) >= 3 && strings.EqualFold(v[:3], "url") {
+	if len(v) >= 3 && header.EqualFold(v[:3], "url") {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(v[3:]), "="); ok {
 			v = strings.TrimSpace(rest)
 		}

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"sluice/message/links"
+
+	"sluice/message/header"
 )
 
 // Limits bound Render.
@@ -141,7 +143,7 @@ func styles(src string) sheet {
 				return s
 			}
 			pos += end + 3
-		case len(rest) > 6 && strings.EqualFold(rest[1:6], "style"):
+		case len(rest) > 6 && header.EqualFold(rest[1:6], "style"):
 			open := strings.IndexByte(rest, '>')
 			if open < 0 {
 				return s
@@ -174,7 +176,7 @@ func indexFold(s, sub string) int {
 		if len(s)-pos < len(sub) {
 			return -1
 		}
-		if strings.EqualFold(s[pos:pos+len(sub)], sub) {
+		if header.EqualFold(s[pos:pos+len(sub)], sub) {
 			return pos
 		}
 	}
@@ -277,7 +279,7 @@ func (r *renderer) comment(t []byte) {
 		return
 	}
 	s := bytes.TrimLeft(t, " \t\r\n")
-	if len(s) > 3 && s[0] == '[' && len(s) >= 3 && strings.EqualFold(string(s[1:3]), "if") {
+	if len(s) > 3 && s[0] == '[' && len(s) >= 3 && header.EqualFold(string(s[1:3]), "if") {
 		open := bytes.Index(s, []byte("]>"))
 		if open < 0 {
 			return // <![if !mso]>: what follows is for everybody else

@@ -3,6 +3,8 @@ package htmlview
 import (
 	"strconv"
 	"strings"
+
+	"sluice/message/header"
 )
 
 // Why is a set of reasons for which text can't be seen.
@@ -203,7 +205,7 @@ func parseDecls(s string, d, imp *decl) {
 		}
 		name = strings.ToLower(strings.Trim(name, " \t\r\n\f"))
 		to := d
-		if i := strings.LastIndexByte(value, '!'); i >= 0 && strings.EqualFold(strings.Trim(value[i+1:], " \t\r\n\f"), "important") {
+		if i := strings.LastIndexByte(value, '!'); i >= 0 && header.EqualFold(strings.Trim(value[i+1:], " \t\r\n\f"), "important") {
 			value = value[:i]
 			to = imp
 		}

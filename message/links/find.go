@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
+
+	"sluice/message/header"
 )
 
 // maxFound bounds one URL in plain text.
@@ -114,7 +116,7 @@ func bareName(text string, from, i int) (start, end int, raw string) {
 		}
 		return start, end, "mailto:" + text[start:end]
 	}
-	www := len(name) > 4 && strings.EqualFold(name[:4], "www.") && strings.IndexByte(name[4:], '.') > 0
+	www := len(name) > 4 && header.EqualFold(name[:4], "www.") && strings.IndexByte(name[4:], '.') > 0
 	if !www && !plausible(name) {
 		return stop, stop, ""
 	}
