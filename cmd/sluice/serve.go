@@ -236,6 +236,10 @@ func loadTLS(t config.TLS) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// typing is how long a command may take from its first octet to its last, even
+// where a client may be silent for longer.
+const typing = 30 * time.Second
+
 func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Config) smtpd.Settings {
 	return smtpd.Settings{Hostname: cfg.Hostname, TLS: t, AlreadyAccepted: l.AlreadyAccepted, Trusted: cfg.IsTrusted,
 		Extensions: func(ctx context.Context) sluice.Extensions {
@@ -247,7 +251,8 @@ func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Co
 		},
 		Limits: smtpd.Limits{Conns: cfg.Limits.Connections, ConnsPerClient: cfg.Limits.PerClient,
 			Message: int64(cfg.Limits.MessageSize), Recipients: cfg.Limits.Recipients},
-		Timeouts: smtpd.Timeouts{Idle: cfg.Limits.Command.Duration, Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration},
+		Timeouts: smtpd.Timeouts{Idle: cfg.Limits.Command.Duration, Command: min(cfg.Limits.Command.Duration, typing),
+			Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration},
 	}
 }
 
