@@ -67,7 +67,7 @@ func TestIdleMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(1500 * time.Millisecond) // idle means idle for more than a second
+	time.Sleep(300 * time.Millisecond) // until all are parked
 	greeted := (used() - before) / n
 	for _, c := range conns {
 		if _, err := io.WriteString(c, "EHLO client.example\r\n"); err != nil {
@@ -77,7 +77,7 @@ func TestIdleMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	ehlo := (used() - before) / n
 	t.Logf("octets per idle connection, both ends: %d greeted, %d after EHLO; of these %d are the client's end and the two sockets", greeted, ehlo, bare)
 	t.Logf("ours: %d greeted, %d after EHLO", greeted-bare/2, ehlo-bare/2)

@@ -103,8 +103,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 // goes on in a goroutine of its own.
 const parked = "parked"
 
-// parkAfter is how long a session waits before it is parked.
-const parkAfter = time.Second
+// parkAfter is how long a session waits before it is parked: longer than a client
+// nearby takes, so that only idle sessions and slow lines pay for the second
+// goroutine (some microseconds), and short, so that the memory of a crowd that
+// connects at once is never there at once.
+const parkAfter = 20 * time.Millisecond
 
 // serve runs the session until it ends or is parked. Nothing that goes wrong in it
 // reaches other sessions.

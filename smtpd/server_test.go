@@ -582,10 +582,10 @@ func TestParkedSession(t *testing.T) {
 	waitFor(t, func() bool { return srv.Stats().Open == 3 })
 	half.send("P\r\n")
 	half.want("", "250 ")
-	for range 2 { // parked again in between
+	for range 10 { // parked again and again
 		back.want("MAIL FROM:<a@client.example>", "250 ")
 		back.want("RSET", "250 ")
-		time.Sleep(1300 * time.Millisecond)
+		time.Sleep(120 * time.Millisecond)
 	}
 	late.want("", "421 4.4.2 ")
 	late.closed()
