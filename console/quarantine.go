@@ -139,11 +139,17 @@ func (p *quarantinedPage) read(raw []byte) {
 		}
 		p.Files = append(p.Files, filePart{escape(a.Filename), escape(a.Type), int64(a.Body.Len)})
 	}
+	seen := map[linkRow]bool{} // a newsletter has its spacer picture forty times
 	for _, l := range view.Links {
+		row := linkRow{escape(strings.Join(strings.Fields(l.Text), " ")), escape(l.Raw)}
+		if seen[row] {
+			continue
+		}
 		if len(p.Links) == 100 {
 			break
 		}
-		p.Links = append(p.Links, linkRow{escape(strings.Join(strings.Fields(l.Text), " ")), escape(l.Raw)})
+		seen[row] = true
+		p.Links = append(p.Links, row)
 	}
 	p.Source = lines(string(raw[:min(len(raw), 128<<10)]))
 	p.Cut = int64(len(raw)) < p.Q.Size
