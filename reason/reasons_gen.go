@@ -137,7 +137,9 @@ const (
 	NULOctet                  = "NUL_OCTET"                   // a zero octet came in
 	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
 	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
+	ParcelLure                = "PARCEL_LURE"                 // the text asks to pay or type something for a parcel
 	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
+	PrizeLure                 = "PRIZE_LURE"                  // the text promises a prize and asks to hurry
 	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
 	ReceivedForgedOurs        = "RECEIVED_FORGED_OURS"        // the trace claims that this server handled the message before
 	RelayDenied               = "RELAY_DENIED"                // this server takes no mail for that domain
@@ -174,7 +176,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "6f8d3749fc73d38b"
+const hash = "da4144aa47c79685"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1508,6 +1510,16 @@ var entries = [...]Entry{
 		Admin:  "The global budget of bytes in flight is used up.",
 		Source: "RFC 5321 4.2.2; RFC 3463 X.3.1",
 	},
+	{ID: "PARCEL_LURE", Group: "scam", Phase: "message", Threat: "phish",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: couriers ask for such things too, so alone it must not matter much",
+		Reply:  "the text asks to pay or type something for a parcel",
+		Fix:    "tell people to open your site by themselves",
+		Page:   "The message says that a parcel waits and asks for a fee or an address at a link. Phishing does the same; good notices ask people to open the site by themselves.",
+		User:   "The message asks for a fee or data for a parcel. Open the courier's site yourself.",
+		Admin:  "A parcel, a fee or form, and a web link.",
+		Source: "practice",
+	},
 	{ID: "PRIOR", Group: "prior", Phase: "connect", Threat: "none",
 		Points: -10, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: with no evidence at all a message must be accepted with room to spare; -10 dB is one unwanted in eleven, 13.7 dB below the tag threshold",
@@ -1517,6 +1529,16 @@ var entries = [...]Entry{
 		User:   "The starting point, before anything was known of this message.",
 		Admin:  "Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.",
 		Source: "Bayes' rule in log-odds form",
+	},
+	{ID: "PRIZE_LURE", Group: "scam", Phase: "message", Threat: "scam",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: shops use the same words for their own offers, so alone it must not matter much",
+		Reply:  "the text promises a prize and asks to hurry",
+		Fix:    "write plainly what you offer",
+		Page:   "The message says that the reader has won or was chosen, and asks to hurry to a link. Fraud does the same.",
+		User:   "The message promises a prize. Such promises are mostly bait.",
+		Admin:  "A prize, a hurry to take it, and a web link.",
+		Source: "practice",
 	},
 	{ID: "QUARANTINE_FAILED", Group: "delivery", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",

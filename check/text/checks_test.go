@@ -91,6 +91,14 @@ func TestLures(t *testing.T) {
 		{"a threat alone", plain("Your account will be suspended. See https://www.example.com/"), ""},
 		{"inside other words", plain("Unlock accountability: https://www.example.com/ with unusual activityless"), ""},
 
+		{"prize", plain("Congratulations! You have been selected for our shopper survey. Claim now: https://x.example.com/"), "PRIZE_LURE"},
+		{"prize in Spanish", plain("Usted ha sido seleccionado. Reclame ahora: https://x.example.com/"), "PRIZE_LURE"},
+		{"prize without a link", plain("You have won the race. Act now."), ""},
+		{"prize without hurry", plain("You have won the race. https://x.example.com/"), ""},
+		{"parcel", plain("Your package is on hold. Pay the shipping fee: https://x.example.com/"), "PARCEL_LURE"},
+		{"parcel in German", plain("Ihr Paket wartet. Zollgebühren bezahlen: https://x.example.com/"), "PARCEL_LURE"},
+		{"parcel on its way", plain("Your package is on its way: https://x.example.com/"), ""},
+
 		{"callback", plain("Invoice number 77: your subscription was renewed and 399 USD charged. To cancel call our helpline +1 (808) 555-0142."), "CALLBACK_LURE"},
 		{"callback with a link", plain("Invoice number 77: your subscription was renewed and 399 USD charged. To cancel call our helpline +1 (808) 555-0142 or see https://shop.example.com/"), ""},
 		{"callback without a number", plain("Invoice number 77: your subscription was renewed and 399 USD charged. To cancel call our helpline."), ""},

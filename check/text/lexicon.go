@@ -34,13 +34,18 @@ const (
 	themeInvoice
 	themeCall
 	themeCancel
+	// Prize and parcel.
+	themePrize
+	themePrizeAct
+	themeParcel
+	themeParcelAct
 	themeCount
 )
 
 var themeNames = [themeCount]string{
 	"money", "a death", "a bank", "a claim", "secrecy", "a persona", "personal details", "a greeting", "a share",
 	"a threat to an account", "a request to verify", "a recording", "contacts", "a break-in", "a deadline", "coin",
-	"an invoice", "a call", "a cancellation",
+	"an invoice", "a call", "a cancellation", "a prize", "a hurry to take it", "a parcel", "a fee or a form",
 }
 
 // phrases are written as fold leaves text: lower case, no accents, single
@@ -84,7 +89,9 @@ var phrases = map[theme]string{
 		suspicious activity|suspicious login|password will expire|password expires|password expiration|password is about to expire|password has expired|mailbox is full|mailbox is almost full|mailbox quota
 		mailbox has exceeded|exceeded its storage|exceeded your quota|storage limit|storage is full|storage is almost full|undelivered messages|pending messages|incoming messages are|messages are pending
 		emails are pending|failed to deliver|deactivation of your|will be permanently|could not be delivered to your|payment was declined|payment has been declined|unable to process your payment
-		subscription has expired|could not verify your|we detected|security alert
+		subscription has expired|subscription expired|membership has expired|could not verify your|we detected|security alert|files will be deleted|photos will be deleted|data will be deleted
+		cloud storage is full|storage has expired|antivirus has expired|antivirus protection has expired|protection has expired|your device is infected|viruses were found|wallet will be suspended
+		wallet has been suspended|verify your wallet|account verification is required|account has been put on hold|unable to validate|payment method was declined|billing problem|problem with your billing
 		konto wird gesperrt|konto wurde gesperrt|konto gesperrt|konto eingeschrankt|konto wurde eingeschrankt|ungewohnliche aktivitat|passwort lauft ab|postfach ist voll|speicherplatz
 		compte sera suspendu|compte a ete suspendu|compte est suspendu|compte a ete limite|compte sera bloque|activite inhabituelle|mot de passe expire|boite de reception est pleine
 		cuenta sera suspendida|cuenta ha sido suspendida|cuenta ha sido bloqueada|cuenta sera bloqueada|actividad inusual|actividad sospechosa|contrasena caducara|buzon esta lleno
@@ -97,6 +104,7 @@ var phrases = map[theme]string{
 		validate your mailbox|update your account|update your information|update your billing|update your payment|update your details|update payment|update now|restore your account|restore access|restore your access
 		reactivate your account|re-activate your|reactivate now|unlock your account|unlock account|keep my password|keep same password|keep current password|keep the same password|keep using the same|retain your password
 		release messages|release your messages|retrieve your messages|retrieve messages|recover messages|review your account|secure your account|upgrade your mailbox|upgrade storage|increase your quota|sign in to your account
+		renew now|renew your subscription|renew my subscription|renew membership|upgrade now|free up space|manage storage|update payment method|update my payment|validate now|review activity
 		log in to your account|login to your account|log on to your|click here to|click below to|click the link below|click on the link below|follow the link below|click the button below
 		konto bestatigen|konto verifizieren|identitat bestatigen|daten bestatigen|daten aktualisieren|jetzt bestatigen|jetzt verifizieren|klicken sie hier|klicken sie auf
 		verifier votre compte|verifiez votre compte|confirmer votre identite|confirmez votre|mettre a jour vos|mettez a jour|cliquez ici|cliquez sur
@@ -109,6 +117,20 @@ var phrases = map[theme]string{
 	themeHacked:   `i hacked|hacked your|i have hacked|hacked you|trojan|malware on|my malware|my virus|installed a|keylogger|full access to your|access to your device|your operating system|your password is|is your password|remote access|rat software|i know your password|gehackt|pirate votre|hackeado|hackerato|взломал`,
 	themeDeadline: `48 hours|24 hours|72 hours|50 hours|two days|one day|three days|timer|the countdown|48 stunden|48 heures|48 horas|48 ore`,
 	themeCoin:     `bitcoin|bitcoins|btc|bit coin|btc address|bitcoin wallet|btc wallet|litecoin|ethereum|cryptocurrency|crypto wallet|usdt`,
+
+	themePrize: `you have been selected|you've been selected|you have been chosen|you've been chosen|you are a winner|you have won|you've won|congratulations you|exclusive reward|exclusive rewards
+		customer reward|loyalty reward|loyalty program reward|free gift|free sample|mystery box|your reward|your prize|chance to win|chance to receive|lucky customer|shopper survey|short survey|quick survey
+		sie haben gewonnen|sie wurden ausgewahlt|ihr gewinn|gewinnspiel|vous avez gagne|vous avez ete selectionne|ha sido seleccionado|ha ganado|voce foi selecionado|voce ganhou|hai vinto|sei stato selezionato
+		u bent geselecteerd|u heeft gewonnen|вы выиграли|ваш выигрыш|当選`,
+	themePrizeAct: `claim now|claim your|claim it now|claim my|get it now|get started now|take the survey|take survey|complete the survey|answer a few|confirm your shipping|offer expires|expires today|expires soon|last chance
+		final notice|only a few left|act now|before it's too late|while supplies last|jetzt sichern|jetzt teilnehmen|jetzt abholen|reclamez|participez|recoger ahora|reclame ahora|resgate agora|riscatta|claim nu|получить приз`,
+	themeParcel: `your package|your parcel|your shipment|delivery attempt|delivery failed|could not be delivered|unable to deliver|pending delivery|delivery is pending|package is waiting|package is on hold|parcel is on hold
+		shipment is on hold|ihr paket|ihre sendung|ihr packchen|sendung wartet|zustellung|votre colis|livraison|su paquete|su envio|paquete pendiente|seu pacote|sua encomenda|il tuo pacco|il suo pacco|spedizione in attesa
+		uw pakket|twoja paczka|przesylka|ваша посылка|посылка ожидает|お荷物`,
+	themeParcelAct: `shipping fee|delivery fee|customs fee|customs fees|customs duty|redelivery|reschedule your delivery|reschedule delivery|confirm your address|confirm the address|update your address|address is incorrect
+		incorrect address|pay the fee|small fee|track your package now|schedule your delivery|confirm delivery|versandkosten|zollgebuhr|zollgebuhren|adresse bestatigen|lieferadresse bestatigen|frais de livraison
+		frais de douane|confirmer votre adresse|gastos de envio|tasas de aduana|confirmar su direccion|taxa de entrega|taxa alfandegaria|confirmar endereco|spese di spedizione|spese doganali|confermare l'indirizzo
+		verzendkosten|bezorgkosten|oplata|doplata|оплатить доставку|подтвердите адрес|再配達`,
 
 	themeInvoice: `invoice|order number|order id|order no|order confirmation|invoice number|invoice no|subscription|auto renewal|auto-renewal|automatic renewal|renewed|has been renewed|charged|debited|purchase|transaction id|your order|payment method`,
 	themeCall:    `call us|call our|toll free|toll-free|helpline|help line|help desk|helpdesk|customer care|customer support|customer service|support number|contact us at|contact our|reach us at|give us a call|please call|call immediately|feel free to call`,

@@ -18,7 +18,7 @@ func newLures() check.Checker {
 	return check.Func(check.Info{
 		Name: "text/lures", Phase: sluice.PhaseMessage, Group: sluice.GroupScam, Cost: check.Heavy,
 		Reasons: []sluice.Reason{
-			reason.AdvanceFee, reason.AdvanceFeeHint, reason.Extortion, reason.BitcoinAddress, reason.CredentialLure, reason.CallbackLure,
+			reason.AdvanceFee, reason.AdvanceFeeHint, reason.Extortion, reason.BitcoinAddress, reason.CredentialLure, reason.CallbackLure, reason.PrizeLure, reason.ParcelLure,
 		},
 	}, func(in *check.Input) []sluice.Evidence {
 		v := in.Message.View()
@@ -32,7 +32,7 @@ func newLures() check.Checker {
 			f.has[themeMoney], f.first[themeMoney] = true, "a sum of millions"
 		}
 		var out []sluice.Evidence
-		for _, story := range []func(*found, *message.View, string) (sluice.Reason, string){advanceFee, extortion, credential, callback} {
+		for _, story := range []func(*found, *message.View, string) (sluice.Reason, string){advanceFee, extortion, credential, callback, prize, parcel} {
 			if id, detail := story(f, v, text); id != "" {
 				out = append(out, check.Found(id, detail))
 			}
@@ -128,6 +128,22 @@ func extortion(f *found, _ *message.View, text string) (sluice.Reason, string) {
 func credential(f *found, v *message.View, _ string) (sluice.Reason, string) {
 	if n, detail := f.count(themeAccountThreat, themeAccountAct); n == 2 && webLinks(v) > 0 {
 		return reason.CredentialLure, detail
+	}
+	return "", ""
+}
+
+// prize: you have won, hurry to this link.
+func prize(f *found, v *message.View, _ string) (sluice.Reason, string) {
+	if n, detail := f.count(themePrize, themePrizeAct); n == 2 && webLinks(v) > 0 {
+		return reason.PrizeLure, detail
+	}
+	return "", ""
+}
+
+// parcel: something waits for you, pay or type at this link.
+func parcel(f *found, v *message.View, _ string) (sluice.Reason, string) {
+	if n, detail := f.count(themeParcel, themeParcelAct); n == 2 && webLinks(v) > 0 {
+		return reason.ParcelLure, detail
 	}
 	return "", ""
 }
