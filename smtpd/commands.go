@@ -52,8 +52,18 @@ func otherProtocol(c byte) bool { return c == 0x16 || c == 0x80 }
 // httpVerbs are the methods by which a browser or a bot can be led here.
 var httpVerbs = []string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"}
 
+// http says whether the line is an HTTP request.
+func http(line []byte) bool {
+	verb, _, ok := bytes.Cut(line, []byte(" "))
+	return ok && slices.Contains(httpVerbs, string(verb))
+}
+
 // command obeys one line, CRLF included. m.off is behind it.
 func (m *Machine) command(line []byte) Event {
+	if http(line) { // with whatever line end
+		m.violate(NotSMTP, m.off-int64(len(line)), line)
+		return Event{}
+	}
 	if kind, at, ok := lineFault(line); ok {
 		m.violate(kind, m.off-int64(len(line)-at), line)
 		return Event{}
@@ -65,7 +75,7 @@ func (m *Machine) command(line []byte) Event {
 		return Event{}
 	}
 	cmd, err := smtp.ParseCommand(line)
-	if (err != nil && first && len(line) > 0) || slices.Contains(httpVerbs, cmd.Verb) {
+	if err != nil && first && len(line) > 0 {
 		m.violate(NotSMTP, m.off-int64(len(line)+2), line)
 		return Event{}
 	}

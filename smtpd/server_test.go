@@ -601,3 +601,30 @@ func TestParkedSession(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a client calls itself reaches the log as printable ASCII only, whatever the
+// log's format lets through.
+func TestHostileHelloInTheLog(t *testing.T) {
+	var log lockedBuffer
+	gate := &smtpdtest.Gate{}
+	_, addr := start(t, gate, smtpd.Settings{}, func(c *smtpd.Config) {
+		c.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	})
+	c := dial(t, addr)
+	c.want("", "220 ")
+	got := c.want("EHLO \u202eevil\u009b31m\xff\xfe"+strings.Repeat("x", 500), "250-")
+	if strings.Contains(got, "evil") {
+		t.Error("the name is echoed")
+	}
+	c.want("QUIT", "221 ")
+	waitFor(t, func() bool { return strings.Contains(log.String(), "smtp session") })
+	line := log.String()
+	for i := range len(line) - 1 {
+		if line[i] < ' ' || line[i] > '~' {
+			t.Fatalf("octet %#x in the log: %q", line[i], line)
+		}
+	}
+	if !strings.Contains(line, `evil`) || len(line) > 1000 {
+		t.Errorf("log: %s", line)
+	}
+}
