@@ -81,8 +81,9 @@ type Fitting struct {
 // Fit makes weights from nothing: dual coordinate descent with the learner's own
 // rule, over many passes, with a look back on everything. It then adds to the
 // examples the part of each text that reads worst, where that isn't well on its
-// side, and goes on. The same input gives the same model, bit by bit.
-// Its calibration is neutral: 10 decibel per unit of score.
+// side, and goes on. On one architecture the same input gives
+// the same model, bit by bit.
+// Its calibration is neutral: 10 decibel per unit of margin.
 func Fit(f Fitting, labelled []Labelled) *Model {
 	if f.Passes == 0 {
 		f.Passes = 8
@@ -124,8 +125,8 @@ func Fit(f Fitting, labelled []Labelled) *Model {
 	return m
 }
 
-// model cuts the weights to size and brings the examples' margins back to where
-// they were before that.
+// model cuts the weights to size, and scales them so that the examples lie at a
+// margin of 1 on average again.
 func (f *Fitting) model(w []float32, examples []*example) *Model {
 	m := quantise(w)
 	m.unit /= meanMargin(m, examples)

@@ -5,25 +5,25 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // twoTopics makes labelled texts whose words come from two overlapping
-// vocabularies; noise is the share of wrong labels.
-func twoTopics(n int, noise float64, seed uint64) []Labelled {
+// vocabularies of 300 words, the second of which begins apart words further on;
+// noise is the share of wrong labels.
+func twoTopics(n, apart int, noise float64, seed uint64) []Labelled {
 	r := rand.New(rand.NewPCG(seed, 3))
 	out := make([]Labelled, n)
 	for k := range out {
 		spam := r.IntN(2) == 1
 		base := 0
 		if spam {
-			base = 150
+			base = apart
 		}
 		var b strings.Builder
-		for range 40 + r.IntN(200) {
+		for range 20 + r.IntN(60) {
 			fmt.Fprintf(&b, "w%c%c%c ", 'a'+(base+r.IntN(300))%26, 'a'+(base+r.IntN(300))/26%26, 'a'+r.IntN(26))
 			w := base + r.IntN(300)
 			fmt.Fprintf(&b, "%c%c%cx ", 'a'+w%26, 'a'+w/26%26, 'a'+w/100)
@@ -49,12 +49,12 @@ func wrong(m *Model, labelled []Labelled) int {
 }
 
 func TestFit(t *testing.T) {
-	train, test := twoTopics(300, 0, 1), twoTopics(300, 0, 2)
+	train, test := twoTopics(300, 150, 0, 1), twoTopics(300, 150, 0, 2)
 	m := Fit(Fitting{Seed: 7}, train)
-	if n := wrong(m, test); n > 6 {
+	if n := wrong(m, test); n > 9 {
 		t.Errorf("%d of %d wrong", n, len(test))
 	}
-	again := Fit(Fitting{Seed: 7}, twoTopics(300, 0, 1))
+	again := Fit(Fitting{Seed: 7}, twoTopics(300, 150, 0, 1))
 	if m.Version() != again.Version() {
 		t.Errorf("the same input gives %s and %s", m.Version(), again.Version())
 	}
@@ -69,16 +69,16 @@ func TestFit(t *testing.T) {
 func TestTrainer(t *testing.T) {
 	base := Fit(Fitting{}, nil)
 	tr := NewTrainer(base, nil)
-	test := twoTopics(300, 0, 2)
-	for _, l := range twoTopics(300, 0, 1) {
+	test := twoTopics(300, 150, 0, 2)
+	for _, l := range twoTopics(300, 150, 0, 1) {
 		tr.Learn(l.Document, l.Spam, Trusted)
 	}
 	m := tr.Snapshot()
-	if n := wrong(m, test); n > 6 {
+	if n := wrong(m, test); n > 9 {
 		t.Errorf("%d of %d wrong", n, len(test))
 	}
 	version := m.Version()
-	for _, l := range twoTopics(50, 0, 3) {
+	for _, l := range twoTopics(50, 150, 0, 3) {
 		tr.Learn(l.Document, !l.Spam, Trusted)
 	}
 	if m.hash() != version || base.Score(test[0].Document).Margin != 0 {
@@ -98,8 +98,9 @@ func TestTrainer(t *testing.T) {
 		t.Errorf("the loaded delta gives %s, the trainer %s", got, want)
 	}
 	on := NewTrainer(base, delta)
-	if diff := cmp.Diff(tr.Delta(), on.Delta(), cmp.AllowUnexported(Delta{})); diff != "" {
-		t.Errorf("going on from a file changes the weights: %s", diff)
+	if got, want := on.Delta(), tr.Delta(); !slices.Equal(got.slots, want.slots) || !slices.Equal(got.values, want.values) ||
+		got.Ham != want.Ham || got.Spam != want.Spam {
+		t.Error("going on from a file changes what was learned")
 	}
 	if base.With(nil) != base {
 		t.Error("nothing on top makes another model")
@@ -130,7 +131,7 @@ func TestCorrection(t *testing.T) {
 // Trust bounds what a label can do: with a tenth of wrong labels, careful
 // learning is better than credulous.
 func TestTrust(t *testing.T) {
-	noisy, test := twoTopics(400, 0.15, 4), twoTopics(400, 0, 5)
+	noisy, test := twoTopics(300, 25, 0.15, 4), twoTopics(300, 25, 0, 5)
 	errors := func(trust Trust) int {
 		tr := NewTrainer(Fit(Fitting{}, nil), nil)
 		for _, l := range noisy {
