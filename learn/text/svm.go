@@ -81,8 +81,8 @@ type Fitting struct {
 // Fit makes weights from nothing: dual coordinate descent with the learner's own
 // rule, over many passes, with a look back on everything. It then adds to the
 // examples the part of each text that reads worst, where that isn't well on its
-// side, and goes on. On one architecture the same input gives
-// the same model, bit by bit.
+// side, and goes on. On one architecture
+// the same input gives the same model, bit by bit.
 // Its calibration is neutral: 10 decibel per unit of margin.
 func Fit(f Fitting, labelled []Labelled) *Model {
 	if f.Passes == 0 {
