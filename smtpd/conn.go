@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/base32"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,9 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
 
 	"sluice"
 	"sluice/internal/spool"
@@ -130,23 +127,6 @@ func (c *conn) serve() {
 		c.srv.forget(c)
 	}()
 	ended = c.converse(c.srv.base)
-}
-
-// park waits for input or the deadline, then goes on with the session. A stack
-// that a session's work has grown hardly gets small again; so an idle session
-// leaves it and waits on a new one. That has 2 kB as long as nothing deep is
-// called here, and as long as the runtime, which begins new stacks at the average
-// of the present ones, sees mostly idle sessions.
-func (c *conn) park() {
-	_ = c.raw.Read(readable)
-	c.serve()
-}
-
-// readable says whether a read wouldn't wait.
-func readable(fd uintptr) bool {
-	var b byte
-	_, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-	return e != syscall.EAGAIN && e != syscall.EINTR
 }
 
 // panicked is the recover barrier: the peer is told to come again, the operator
@@ -400,9 +380,6 @@ func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
 	}
 }
 
-// direct says whether the session reads from the descriptor itself.
-func (c *conn) direct() bool { return c.raw != nil && c.nc == c.tcp }
-
 // timeout ends the session for a deadline. It returns true: the machine has the
 // reply and will close.
 func (c *conn) timeout(ctx context.Context) bool {
@@ -429,230 +406,6 @@ func (c *conn) lost(ctx context.Context) string {
 		c.violation(ctx, v)
 	}
 	return sluice.EndedLost
-}
-
-// deadline is when the wait for input that began at now must end. It doesn't move with single octets: a command has its total, a message its rate.
-func (c *conn) deadline(now time.Time) time.Time {
-	t := &c.set.timeouts
-	if c.srv.stressed(c.set) {
-		t = &c.set.timeoutsStressed
-	}
-	var d time.Time
-	switch {
-	case c.m.Receiving():
-		d = now.Add(t.DataIdle)
-		got := time.Duration(c.m.Offset() - c.xferOn)
-		d = earlier(d, c.xferAt.Add(t.DataGrace+got*time.Second/time.Duration(t.MinRate)))
-		d = earlier(d, c.xferAt.Add(t.Data))
-	case !c.partAt.IsZero():
-		d = c.partAt.Add(t.Command)
-	default:
-		d = now.Add(t.Idle)
-	}
-	return earlier(d, c.info.Start.Add(t.Session))
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// read waits for octets until the deadline and puts them into c.in.
-func (c *conn) read(deadline time.Time) error {
-	defer c.waits.Store(false)
-	if !c.arm(deadline) {
-		return os.ErrDeadlineExceeded
-	}
-	if c.direct() {
-		// The buffer is borrowed only once there is something to read.
-		if err := c.raw.Read(c.tryFn); err != nil {
-			return err
-		}
-		return c.err
-	}
-	b := c.small
-	if c.m.Receiving() {
-		c.buf = c.srv.bufs.Get().(*[]byte)
-		b = *c.buf
-	} else if b == nil {
-		b = make([]byte, 1024)
-		c.small = b
-	}
-	n, err := c.nc.Read(b)
-	c.in = b[:n]
-	if n > 0 {
-		return nil
-	}
-	return err
-}
-
-// arm sets the deadline for a wait and says whether to wait at all. Shutdown sets
-// closing and then wakes those who wait; whoever comes here later sees closing.
-func (c *conn) arm(deadline time.Time) bool {
-	idle := !c.m.InTransaction()
-	c.waits.Store(idle)
-	// An error means that the connection is closed; the read will say so.
-	_ = c.tcp.SetReadDeadline(deadline)
-	return !idle || !c.srv.closing.Load()
-}
-
-// tryRead reads what is there; false means wait until the descriptor is readable.
-func (c *conn) tryRead(fd uintptr) bool {
-	b := c.srv.bufs.Get().(*[]byte)
-	n, err := ignoringEINTR(func() (int, error) { return syscall.Read(int(fd), *b) })
-	if err == syscall.EAGAIN {
-		c.srv.bufs.Put(b)
-		return false
-	}
-	if n > 0 {
-		c.buf, c.in, c.err = b, (*b)[:n], nil
-		return true
-	}
-	c.srv.bufs.Put(b)
-	if c.err = err; err == nil {
-		c.err = io.EOF
-	}
-	return true
-}
-
-func ignoringEINTR(f func() (int, error)) (int, error) {
-	for {
-		n, err := f()
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
-}
-
-// giveBack returns the read buffer once all its octets are taken.
-func (c *conn) giveBack() {
-	c.in = nil
-	if c.buf != nil {
-		c.srv.bufs.Put(c.buf)
-		c.buf = nil
-	}
-}
-
-// wake interrupts a wait for input outside a transaction.
-func (c *conn) wake() {
-	if c.waits.Load() {
-		_ = c.tcp.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// cut closes the connection under the session.
-func (c *conn) cut() { c.tcp.Close() }
-
-// early looks for octets that came before our reply. Only at the greeting does it
-// wait for them, where a pause is set.
-func (c *conn) early(greeting bool) []byte {
-	if len(c.in) > 0 {
-		return c.in
-	}
-	// Inside TLS octets on the wire needn't be input.
-	if !c.direct() {
-		return nil
-	}
-	var b [maxDetail]byte
-	n := 0
-	look := func(fd uintptr) bool {
-		var err error
-		n, err = ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
-		return err != syscall.EAGAIN
-	}
-	pause := c.set.timeouts.GreetPause
-	if !greeting || pause == 0 || c.srv.stressed(c.set) || c.srv.closing.Load() {
-		_ = c.raw.Control(func(fd uintptr) { look(fd) })
-	} else if c.tcp.SetReadDeadline(time.Now().Add(pause)) == nil {
-		_ = c.raw.Read(look)
-	}
-	return b[:max(n, 0)]
-}
-
-func peek(fd int, b []byte) (int, error) {
-	n, _, err := unix.Recvfrom(fd, b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return n, err
-}
-
-// flush sends the replies and says whether that worked.
-func (c *conn) flush() bool {
-	out := c.m.TakeOutput()
-	if len(out) == 0 {
-		return true
-	}
-	t := &c.set.timeouts
-	stressed := c.srv.stressed(c.set)
-	if stressed {
-		t = &c.set.timeoutsStressed
-	}
-	if c.m.TakeSlow() && !stressed && !c.srv.closing.Load() {
-		return c.drip(out)
-	}
-	if c.nc.SetWriteDeadline(time.Now().Add(t.Write)) != nil {
-		return false
-	}
-	_, err := c.nc.Write(out)
-	return err == nil
-}
-
-// drip sends a reply octet by octet, for ten seconds at most.
-func (c *conn) drip(out []byte) bool {
-	const pace, most = 200 * time.Millisecond, 10 * time.Second
-	end := time.Now().Add(most)
-	for len(out) > 1 && time.Now().Before(end) && !c.srv.closing.Load() {
-		if c.nc.SetWriteDeadline(time.Now().Add(pace)) != nil {
-			return false
-		}
-		if _, err := c.nc.Write(out[:1]); err != nil {
-			return false
-		}
-		out = out[1:]
-		select {
-		case <-time.After(pace):
-		case <-c.srv.base.Done():
-			return false
-		}
-	}
-	if c.nc.SetWriteDeadline(time.Now().Add(pace)) != nil {
-		return false
-	}
-	_, err := c.nc.Write(out)
-	return err == nil
-}
-
-// linger lets the last reply arrive: closing a socket with unread input makes the
-// kernel send a reset, which can overtake the reply. What comes is read and thrown
-// away, for a moment and to a bound.
-func (c *conn) linger(ended string) {
-	if ended != sluice.EndedRefused || !c.direct() {
-		return
-	}
-	if c.violations == 0 {
-		// One that waits for our words isn't sending.
-		unread := false
-		_ = c.raw.Control(func(fd uintptr) { unread = readable(fd) })
-		if !unread {
-			return
-		}
-	}
-	half, ok := c.tcp.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	if c.tcp.SetReadDeadline(time.Now().Add(500*time.Millisecond)) != nil {
-		return
-	}
-	b := c.srv.bufs.Get().(*[]byte)
-	defer c.srv.bufs.Put(b)
-	for total := 0; total < 1<<20; {
-		n, err := c.tcp.Read(*b)
-		if err != nil {
-			return
-		}
-		total += n
-	}
 }
 
 // startTLS shakes hands and tells the session.
@@ -692,42 +445,4 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 	c.m.TLSStarted()
 	c.sess.TLS(ctx)
 	return "", true
-}
-
-// whileConnected returns a context that ends when the client goes away while the
-// gate is at work, so that a message nobody waits for isn't delivered twice. The
-// watch begins after a second: most messages are done by then.
-func (c *conn) whileConnected(ctx context.Context) (context.Context, func()) {
-	if c.raw == nil || len(c.in) > 0 { // the client has gone on to its next command
-		return ctx, func() {}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	timer := time.AfterFunc(time.Second, func() {
-		defer close(done)
-		var b [1]byte
-		err := c.raw.Read(func(fd uintptr) bool {
-			n, err := ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
-			switch {
-			case err == syscall.EAGAIN:
-				return false
-			case err != nil:
-				cancel(err)
-			case n == 0:
-				cancel(io.EOF)
-			}
-			return true // input that waits for its turn: the client is there
-		})
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			cancel(err)
-		}
-	})
-	_ = c.tcp.SetReadDeadline(time.Time{})
-	return ctx, func() {
-		if !timer.Stop() {
-			_ = c.tcp.SetReadDeadline(time.Unix(1, 0))
-			<-done
-		}
-		cancel(nil)
-	}
 }
