@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-
 	"sluice"
 	"sluice/internal/spool"
 )

@@ -17,7 +17,8 @@ import (
 	"sluice"
 )
 
-// deadline is when the wait for input that began at now must end. It doesn't move with single octets: a command has its total, a message its rate.
+// deadline is when the wait for input that began at now must end. It doesn't move
+// with single octets: a command has its total, a message its rate.
 func (c *conn) deadline(now time.Time) time.Time {
 	t := &c.set.timeouts
 	if c.srv.stressed(c.set) {
