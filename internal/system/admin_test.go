@@ -26,6 +26,7 @@ func lines(t *testing.T, text string) (out []map[string]any) {
 // TestQuarantineCommands holds three messages, shows, releases and deletes them,
 // and finds them again without the database.
 func TestQuarantineCommands(t *testing.T) {
+	t.Parallel() // it mostly waits
 	sink := NewSink(t, "X-Test", nil)
 	d := serve(t, setup{relay: "smtp://" + sink.Addr, accepted: true})
 	for _, id := range []string{"one", "two", "three"} {

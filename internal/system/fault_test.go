@@ -177,6 +177,7 @@ func TestHangAfterDot(t *testing.T) {
 // TestHangingGreeting: a next hop that takes connections and says nothing costs a
 // sender the time to connect, no more.
 func TestHangingGreeting(t *testing.T) {
+	t.Parallel() // it mostly waits
 	if testing.Short() {
 		t.Skip("takes the 10 s that a next hop has to greet; not with -short")
 	}

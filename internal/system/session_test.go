@@ -181,6 +181,7 @@ func TestStartTLS(t *testing.T) {
 // TestSlowClients: a client that says one octet at a time, and never stops, is
 // cut by the total deadline of a command, a message and a session.
 func TestSlowClients(t *testing.T) {
+	t.Parallel() // it mostly waits
 	d := serve(t, setup{limits: "message = \"2s\"\nsession = \"6s\"\ncommand = \"2s\""})
 	for _, tc := range []struct {
 		name  string

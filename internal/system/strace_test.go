@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,14 +12,42 @@ import (
 	"time"
 )
 
-// TestSyncBeforeReply watches the daemon's system calls: the quarantine file and
-// its folder are synced before the 250 to the final dot leaves.
+// TestSyncBeforeReply watches the daemon's system calls: before the 250 to the
+// final dot leaves, the message's file is written, synced, under its last name,
+// and that name's folder is synced; so is the parent of a folder just made. That
+// holds for quarantine, Maildir and outbox.
 func TestSyncBeforeReply(t *testing.T) {
 	needTool(t, "strace", "strace")
-	d := serve(t, setup{accepted: true})
-	trace := filepath.Join(t.TempDir(), "trace")
-	st := command("strace", "-f", "-y", "-s", "80", "-o", trace, "-e",
-		"trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,linkat", "-p", fmt.Sprint(d.cmd.Process.Pid))
+	sink := NewSink(t, "X-Test", map[string]string{"busy@a.example": "451 4.2.1 busy"})
+	maildir := filepath.Join(t.TempDir(), "maildir")
+	d := serve(t, setup{accepted: true, relay: "smtp://" + sink.Addr,
+		more: fmt.Sprintf("[[domain]]\nnames = [\"box.example\"]\nrelay = [\"maildir:%s\"]\n", maildir)})
+	stop := straced(t, d)
+	held := d.send(spam("held"), "bob@a.example")
+	boxed := d.send(clean("boxed"), "bob@box.example")
+	split := d.send(clean("split"), "bob@a.example", "busy@a.example")
+	trace := stop()
+	for _, tc := range []struct{ name, reply, dir, suffix string }{
+		{"quarantine", held, filepath.Join(d.data, "quarantine"), ".sq"},
+		{"maildir", boxed, maildir, ""},
+		{"outbox", split, filepath.Join(d.data, "outbox"), ".msg"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if !strings.HasPrefix(tc.reply, "250 ") {
+				t.Fatal(tc.reply)
+			}
+			checkDurable(t, trace, tc.reply, tc.dir, tc.suffix)
+		})
+	}
+}
+
+// straced attaches strace to the daemon; the function it returns detaches it and
+// returns what was seen.
+func straced(t *testing.T, d *daemon) func() string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "trace")
+	st := command("strace", "-f", "-y", "-s", "80", "-o", file, "-e",
+		"trace=openat,write,writev,pwrite64,ftruncate,fsync,fdatasync,mkdirat,rename,renameat,renameat2,link,linkat", "-p", fmt.Sprint(d.cmd.Process.Pid))
 	errs, err := st.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +55,7 @@ func TestSyncBeforeReply(t *testing.T) {
 	if err := st.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = st.Process.Signal(os.Interrupt); _ = st.Wait() }()
+	t.Cleanup(func() { detach(st) })
 	attached := make(chan string, 1)
 	go func() { l, _ := bufio.NewReader(errs).ReadString('\n'); attached <- l }()
 	select {
@@ -37,38 +66,103 @@ func TestSyncBeforeReply(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("strace doesn't start")
 	}
-	if r := d.send(spam("sync"), "bob@a.example"); !strings.HasPrefix(r, "250") {
-		t.Fatal(r)
+	return func() string {
+		detach(st)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
 	}
-	time.Sleep(200 * time.Millisecond)
-	_ = st.Process.Signal(os.Interrupt)
-	_ = st.Wait()
-	b, err := os.ReadFile(trace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkOrder(t, string(b))
 }
 
-// checkOrder finds, in this order: a sync of a file under quarantine, a sync of
-// a folder under quarantine, the reply.
-func checkOrder(t *testing.T, trace string) {
+// detach ends strace, which lets go of the daemon first.
+func detach(st *exec.Cmd) {
+	if st.ProcessState == nil {
+		_ = st.Process.Signal(os.Interrupt)
+		_ = st.Wait() // by a signal
+	}
+}
+
+var (
+	onFile   = regexp.MustCompile(`^\d+ +(write|writev|pwrite64|ftruncate|fsync|fdatasync)\(\d+<([^>]*)>`)
+	onNames  = regexp.MustCompile(`^\d+ +(?:rename|renameat|renameat2|link|linkat)\((?:AT_FDCWD[^,]*, )?"([^"]*)", (?:AT_FDCWD[^,]*, )?"([^"]*)"`)
+	onFolder = regexp.MustCompile(`^\d+ +mkdirat\(AT_FDCWD[^,]*, "([^"]*)"`)
+	resumed  = regexp.MustCompile(`^(\d+) +<\.\.\. \w+ resumed>`)
+)
+
+// joined puts calls that other threads interrupt in the trace together again, at
+// the place where they end.
+func joined(trace string) (out []string) {
+	begun := map[string]string{}
+	for l := range strings.Lines(trace) {
+		l = strings.TrimSuffix(l, "\n")
+		if head, ok := strings.CutSuffix(l, " <unfinished ...>"); ok {
+			thread, _, _ := strings.Cut(head, " ")
+			begun[thread] = head
+			continue
+		}
+		if m := resumed.FindStringSubmatch(l); m != nil {
+			l = begun[m[1]] + l[len(m[0]):]
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// checkDurable follows the files of a folder whose last names end in suffix, up to
+// the reply.
+func checkDurable(t *testing.T, trace, reply, dir, suffix string) {
 	t.Helper()
-	file := regexp.MustCompile(`f(data)?sync\(\d+<[^>]*/quarantine/[^>]*/[^>]*>`)
-	reply := regexp.MustCompile(`write\(\d+<(socket|TCP)[^>]*>, "250 2\.0\.0 Message taken`)
-	syncs, at := 0, -1
-	for i, l := range strings.Split(trace, "\n") {
-		switch {
-		case at < 0 && (file.MatchString(l) || strings.Contains(l, "sync(") && strings.Contains(l, "/quarantine")):
-			syncs++
-		case reply.MatchString(l):
+	written, synced := map[string]int{}, map[string]int{} // when last; files and folders
+	was, named, made := map[string]string{}, map[string]int{}, map[string]int{}
+	calls, at := joined(trace), 0
+	for i, l := range calls {
+		i++ // 0 is never
+		if strings.Contains(l, `"`+reply[:20]) && strings.Contains(l, strings.TrimSpace(reply)) {
 			at = i
+			break
+		}
+		if strings.Contains(l, " = -1 ") {
+			continue
+		}
+		if m := onFile.FindStringSubmatch(l); m != nil && strings.Contains(m[1], "sync") {
+			synced[m[2]] = i
+		} else if m != nil {
+			written[m[2]] = i
+		}
+		if m := onNames.FindStringSubmatch(l); m != nil && strings.HasPrefix(m[2], dir) && strings.HasSuffix(m[2], suffix) {
+			was[m[2]], named[m[2]] = m[1], i
+		}
+		if m := onFolder.FindStringSubmatch(l); m != nil && strings.HasPrefix(m[1], dir) {
+			made[m[1]] = i
 		}
 	}
-	if at < 0 {
-		t.Fatalf("no reply in the trace:\n%s", trace)
+	switch {
+	case at == 0:
+		t.Fatalf("the reply %q is not in the trace:\n%s", reply, trace)
+	case len(named) == 0:
+		t.Fatalf("no file got its last name in %s before the reply:\n%s", dir, strings.Join(calls[:at], "\n"))
 	}
-	if syncs < 2 {
-		t.Errorf("%d syncs in quarantine before the reply, want the file's and the folder's:\n%s", syncs, trace)
+	for name, when := range named {
+		file := was[name]
+		switch {
+		case written[file] == 0:
+			t.Errorf("nothing was written to %s", file)
+		case synced[file] < written[file]:
+			t.Errorf("%s was not synced after it was written", file)
+		case when < synced[file]:
+			t.Errorf("%s got its last name before it was synced", name)
+		case synced[filepath.Dir(name)] < when:
+			t.Errorf("%s was not synced after %s got its name", filepath.Dir(name), name)
+		}
+	}
+	for folder, when := range made {
+		if synced[filepath.Dir(folder)] < when {
+			t.Errorf("%s was not synced after %s was made in it", filepath.Dir(folder), folder)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the calls before the reply:\n%s", strings.Join(calls[:at], "\n"))
 	}
 }
