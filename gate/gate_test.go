@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -374,12 +376,27 @@ func TestViolation(t *testing.T) {
 	if r.Code != 554 || !strings.Contains(r.Text, "ref ") {
 		t.Errorf("reply %q", r)
 	}
-	recs, _ := w.store.Records(t.Context(), sluice.Query{})
-	if len(recs) != 1 || recs[0].Verdict.Ledger[0].Reason != "BARE_LF" || recs[0].Verdict.Ledger[0].Range.Off != 4711 {
-		t.Fatalf("records: %+v", recs)
-	}
+	s.Violation(t.Context(), sluice.Violation{Kind: "SMTP_SMUGGLING", Phase: sluice.PhaseMessage, Offset: 4720})
 	if r := s.Data(t.Context()); r.Positive() {
 		t.Errorf("the transaction went on: %q", r)
+	}
+	if r := s.Message(t.Context(), bytesContent(message(""))); r.Positive() {
+		t.Errorf("the transaction went on: %q", r)
+	}
+	s.Close(sluice.EndedRefused)
+	recs, _ := w.store.Records(t.Context(), sluice.Query{})
+	if len(recs) != 1 || recs[0].Envelope.From != "ann@sender.example" {
+		t.Fatalf("%d records, want one of the transaction: %+v", len(recs), recs)
+	}
+	var kinds []string
+	for _, c := range recs[0].Verdict.Ledger {
+		if c.Group == sluice.GroupSession {
+			kinds = append(kinds, fmt.Sprint(c.Reason, " at ", c.Range.Off))
+		}
+	}
+	slices.Sort(kinds)
+	if want := []string{"BARE_LF at 4711", "SMTP_SMUGGLING at 4720"}; !slices.Equal(kinds, want) {
+		t.Errorf("evidence %q, want %q", kinds, want)
 	}
 }
 

@@ -28,7 +28,7 @@ type judged struct {
 // Message implements [sluice.Session].
 func (s *session) Message(ctx context.Context, body sluice.Content) (reply sluice.Reply) {
 	tx := s.tx
-	if tx == nil || tx.route == nil {
+	if tx == nil || tx.void || tx.route == nil {
 		return sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}
 	}
 	j := &judged{id: tx.env.ID, env: &tx.env}

@@ -32,6 +32,11 @@ type transaction struct {
 	ledger  []sluice.Evidence // beyond the connection's
 	refused []sluice.Outcome  // recipients refused, bounded
 	misses  int               // recipients refused in all
+
+	// A violation ends the transaction; its reply is what the log tells.
+	void      bool
+	voidPhase sluice.Phase
+	voidReply sluice.Reply
 }
 
 // maxRefused bounds the refused recipients that one record keeps.
@@ -130,7 +135,7 @@ func parseSize(s string) int64 {
 // Rcpt implements [sluice.Session].
 func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sluice.Reply {
 	tx := s.tx
-	if tx == nil {
+	if tx == nil || tx.void {
 		return sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "MAIL first"}
 	}
 	route, addr := s.set.Routes.find(to)
@@ -171,34 +176,32 @@ func (s *session) refuseRcpt(to string, why sluice.Reason) sluice.Reply {
 
 // Data implements [sluice.Session].
 func (s *session) Data(ctx context.Context) sluice.Reply {
-	if s.tx == nil || len(s.tx.env.Rcpts) == 0 {
+	if s.tx == nil || s.tx.void || len(s.tx.env.Rcpts) == 0 {
 		return sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "No valid recipients"}
 	}
 	s.run(ctx, sluice.PhaseData, &s.tx.env)
 	return sluice.Reply{Code: 354, Text: "End data with <CR><LF>.<CR><LF>"}
 }
 
-// Violation implements [sluice.Session].
+// Violation implements [sluice.Session]. The transaction, if any, is over: it is
+// logged once, at its reset, with every violation that its input held.
 func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply {
-	e, ok := reason.Lookup(string(v.Kind))
-	ev := sluice.Evidence{Reason: v.Kind, Phase: v.Phase, Group: sluice.GroupSession, Threat: sluice.ThreatAttack,
-		Detail: v.Detail, Range: sluice.Range{Off: int(v.Offset)}}
-	if ok {
-		ev.Raw = e.Points
-		if e.Hard == "stop" {
-			ev.Hard = sluice.HardStop
-		}
-	}
-	s.ledger = append(s.ledger, ev)
+	e := check.Found(v.Kind, v.Detail)
+	e.Phase, e.Range = v.Phase, sluice.Range{Off: int(v.Offset)}
+	s.ledger = append(s.ledger, e)
 	id := s.gate.newID()
 	if s.tx != nil {
 		id = s.tx.env.ID
 	}
 	vd := s.verdict()
-	r := explain.Reason(v.Kind, s.options(id, v.Phase, &vd, e.Code))
+	c, _ := reason.Lookup(string(v.Kind))
+	r := explain.Reason(v.Kind, s.options(id, v.Phase, &vd, c.Code))
 	s.gate.cfg.Metrics.refused(v.Kind, v.Phase)
-	s.recordRefusal(id, v.Phase, vd, r)
-	s.tx = nil
+	if s.tx == nil {
+		s.recordRefusal(id, v.Phase, vd, r)
+	} else {
+		s.tx.void, s.tx.voidPhase, s.tx.voidReply = true, v.Phase, r
+	}
 	return r
 }
 
@@ -211,9 +214,12 @@ func (s *session) verdict() sluice.Verdict {
 
 // Reset implements [sluice.Session].
 func (s *session) Reset() {
-	if tx := s.tx; tx != nil && tx.misses > 0 {
-		last := tx.refused[len(tx.refused)-1].Reply
-		s.recordRefusal(tx.env.ID, sluice.PhaseRcpt, s.verdict(), last)
+	switch tx := s.tx; {
+	case tx == nil:
+	case tx.void:
+		s.recordRefusal(tx.env.ID, tx.voidPhase, s.verdict(), tx.voidReply)
+	case tx.misses > 0:
+		s.recordRefusal(tx.env.ID, sluice.PhaseRcpt, s.verdict(), tx.refused[len(tx.refused)-1].Reply)
 	}
 	s.tx = nil
 }

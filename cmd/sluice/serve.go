@@ -182,6 +182,7 @@ func (d *daemon) listen(cfg *config.Config) error {
 		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, tlsConf),
 			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool})
 		d.smtp = append(d.smtp, &smtpListener{l, ln, s})
+		d.observe(s, l.Address)
 	}
 	if cfg.Console.Address != "" {
 		if err := d.listenWeb("console", cfg.Console.Address, d.console.Handler()); err != nil {
@@ -199,6 +200,18 @@ func (d *daemon) listen(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// observe shows a door's gauges.
+func (d *daemon) observe(s *smtpd.Server, address string) {
+	gauge := func(name, help string, f func(smtpd.Stats) float64) {
+		d.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "sluice", Name: name, Help: help,
+			ConstLabels: prometheus.Labels{"address": address}}, func() float64 { return f(s.Stats()) }))
+	}
+	gauge("smtp_connections", "Connections now.", func(s smtpd.Stats) float64 { return float64(s.Open) })
+	gauge("smtp_refused_connections", "Connections over a limit since the start.", func(s smtpd.Stats) float64 { return float64(s.Refused) })
+	gauge("smtp_panics", "Sessions that panicked since the start.", func(s smtpd.Stats) float64 { return float64(s.Panics) })
+	gauge("smtp_bytes_in_flight", "Message bytes held now.", func(s smtpd.Stats) float64 { return float64(s.InFlight) })
 }
 
 func (d *daemon) listenWeb(name, addr string, h http.Handler) error {

@@ -188,6 +188,9 @@ func (r *run) remote(todo []*entry) {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
+			// A large message is a mapped file: a disk error behind it must be a
+			// panic that the barrier catches, as in the session's own goroutine.
+			debug.SetPanicOnFault(true)
 			answers[i] = r.one(e)
 		})
 	}
