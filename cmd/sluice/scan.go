@@ -51,6 +51,7 @@ type scanResult struct {
 	Error    string         `json:"error,omitempty"`
 
 	subject string
+	notMail bool
 }
 
 type scanVerdict struct {
@@ -106,15 +107,22 @@ func (c *scanCmd) Run(a *app) error {
 	if !c.JSON {
 		out = newTextReport(a.stdout, a.stderr, c.Ledger)
 	}
-	failed := 0
+	failed, other := 0, 0
 	err = inOrder(a.ctx, jobs, inputs, s.judge, func(r *scanResult) error {
-		if r.Error != "" {
+		switch {
+		case r.notMail: // a folder may hold a README beside its mail
+			other++
+			return nil
+		case r.Error != "":
 			failed++
 		}
 		return out.message(r)
 	})
 	if err := errors.Join(err, out.end()); err != nil {
 		return err
+	}
+	if other > 0 {
+		fmt.Fprintf(a.stderr, "scan: left out %d files that are no mail\n", other)
 	}
 	if failed > 0 {
 		return &exitError{1, fmt.Errorf("scan: %d of the messages could not be read", failed)}
@@ -205,7 +213,7 @@ func (s *scanner) judge(in input) *scanResult {
 	out := &scanResult{ID: in.item.ID, File: in.item.File}
 	mail, err := in.item.Open()
 	if err != nil {
-		out.Error = err.Error()
+		out.Error, out.notMail = err.Error(), errors.Is(err, scan.ErrNotMail)
 		return out
 	}
 	conn, env := s.envelope(in, mail)
