@@ -143,9 +143,15 @@ func (s *session) trouble(where string, j *judged, err error) sluice.Reply {
 	return s.refusal(j)
 }
 
-// index is best effort: the file is the truth, and reindex finds it.
+// indexPatience is how long a message's reply waits for the index.
+const indexPatience = 2 * time.Second
+
+// index is best effort: the file is the truth, and reindex finds it. A database
+// that another process holds must not keep senders waiting in a row.
 func (s *session) index(ctx context.Context, q *sluice.Quarantined) {
-	if err := s.gate.cfg.Index.IndexQuarantined(context.WithoutCancel(ctx), q); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexPatience)
+	defer cancel()
+	if err := s.gate.cfg.Index.IndexQuarantined(ctx, q); err != nil {
 		s.gate.cfg.Logger.Error("quarantine index: run sluice quarantine reindex", "id", q.ID, "error", err)
 	}
 }
