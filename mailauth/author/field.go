@@ -1,0 +1,98 @@
+package author
+
+import (
+	"bytes"
+	"strings"
+
+	"sluice/message"
+	"sluice/message/header"
+)
+
+// framing judges how the field stands in the header: what one reader takes for a
+// From field must be one for every reader.
+func (a *Author) framing(m *message.Message, f *header.Field) {
+	raw := m.Raw[f.Range.Off:f.Range.End()]
+	if i := bytes.IndexByte(raw, ':'); i > 0 && (raw[i-1] == ' ' || raw[i-1] == '\t') {
+		a.add(FieldSpace, true, string(raw)) // RFC 5322 4.5: obsolete; many readers don't see the field
+	}
+	for i, c := range raw {
+		if c >= ' ' && c != 0x7f || c == '\t' || c == '\n' || c == '\r' && i+1 < len(raw) && raw[i+1] == '\n' {
+			continue
+		}
+		a.add(Control, true, string(raw))
+		break
+	}
+}
+
+// hidden looks for lines that only some readers take for a From field, and for
+// blank lines that end the header for some.
+func (a *Author) hidden(m *message.Message) {
+	h := m.Header()
+	block := m.Raw[h.Range.Off:h.Range.End()]
+	blank := false // a line of white space only stood before
+	inField := "" // name of the field that folded lines belong to, lower case
+	for len(block) > 0 {
+		line := block
+		if i := bytes.IndexByte(block, '\n'); i >= 0 {
+			line, block = block[:i], block[i+1:]
+		} else {
+			block = nil
+		}
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+		folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		trimmed := bytes.Trim(line, " \t")
+		if len(trimmed) == 0 {
+			blank = true
+			continue
+		}
+		if !folded {
+			inField = ""
+			if i := bytes.IndexByte(line, ':'); i > 0 {
+				inField = header.Lower(string(bytes.TrimRight(line[:min(i, 64)], " \t")))
+			}
+			if inField == "from" && blank {
+				a.add(AfterBlank, true, string(line))
+			}
+		}
+		switch rest, isFrom := fromLine(trimmed); {
+		case !folded && !isFrom && header.EqualFold(string(trimmed[:min(len(trimmed), 5)]), "From"):
+			a.hide(string(line), rest) // the name alone, its colon on the next line
+		case folded && isFrom && (inField == "" || !tagged(inField)) && address(rest):
+			a.hide(string(line), rest)
+		}
+		if i := bytes.IndexByte(line, '\r'); i >= 0 { // a bare CR ends a line for some
+			if rest, ok := fromLine(bytes.TrimLeft(line[i+1:], " \t\r")); ok {
+				a.hide(string(line), rest)
+			}
+		}
+	}
+}
+
+func (a *Author) hide(line, rest string) {
+	a.add(HiddenField, true, line)
+	list, _ := header.ParseAddressList(rest)
+	a.candidates(list)
+}
+
+// fromLine says whether a line names the From field, and returns what follows.
+func fromLine(line []byte) (rest string, ok bool) {
+	if len(line) < 5 || !header.EqualFold(string(line[:4]), "From") {
+		return "", false
+	}
+	after := bytes.TrimLeft(line[4:], " \t")
+	if len(after) == 0 || after[0] != ':' {
+		return "", false
+	}
+	return string(after[1:]), true
+}
+
+// tagged fields list field names with colons (h=From:To:…), and may fold there.
+func tagged(field string) bool {
+	return strings.HasSuffix(field, "-signature") || strings.HasPrefix(field, "arc-")
+}
+
+// address says whether text is one address in a form that programs write.
+func address(text string) bool {
+	list, defects := header.ParseAddressList(text)
+	return len(list) == 1 && len(defects) == 0 && strings.Contains(name(list[0].Domain), ".")
+}
