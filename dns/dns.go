@@ -68,13 +68,17 @@ type Record struct {
 }
 
 // Answer is what a name server said. It is meaningful with an [Error] too: a
-// denial has a code and a time to live.
+// denial has a code and a time to live. Records may be shared between callers:
+// clone the slice before changing it.
 type Answer struct {
 	Records   []Record      // of the type asked for, in the server's order
 	Canonical string        // where the CNAMEs led; the name asked for where there were none
 	RCode     int           // RFC 1035 4.1.1: 0 no error, 2 server failure, 3 no such name
 	TTL       time.Duration // how long this may be kept: the least of all records passed, or the denial's
-	Authentic bool          // the resolver says it validated DNSSEC (AD, RFC 4035 3.2.3)
+	Authentic bool          // a resolver we trust says it validated DNSSEC (AD, RFC 4035 3.2.3)
+	Cached    bool          // nobody was asked: the answer or the failure was remembered
+	Stale     bool          // kept past its time because nobody answers now (RFC 8767)
+	Truncated bool          // there were more records than we take; these are the first
 }
 
 // Resolver answers questions. It must be safe for concurrent use.
@@ -91,7 +95,8 @@ var (
 	ErrNoData   = errors.New("no record of this type")
 	ErrServFail = errors.New("server failure") // any answer that is neither data nor denial
 	ErrTimeout  = errors.New("no answer in time")
-	ErrBadName  = errors.New("not a domain name") // never asked: nobody can have it
+	ErrBadName  = errors.New("not a domain name")   // never asked: nobody can have it
+	ErrBudget   = errors.New("lookup budget spent") // not asked, or not waited for any longer
 )
 
 // Error is a lookup without an answer. errors.Is finds Kind, and Err's chain.

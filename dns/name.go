@@ -28,7 +28,7 @@ var dots = strings.NewReplacer("。", ".", "．", ".", "｡", ".")
 // more than host names (RFC 2181 11); the rest is [ErrBadName]. A backslash is
 // refused, so escapes (a dot inside a label, a NUL) never change meaning here.
 func Normalize(name string) (string, error) {
-	if name == "." {
+	if name == "." || normal(name) {
 		return name, nil
 	}
 	// Cheap first: a U-label takes at most 4 bytes for each of 63 characters.
@@ -57,6 +57,31 @@ func Normalize(name string) (string, error) {
 		return "", badName(name, "too long")
 	}
 	return string(out), nil
+}
+
+// normal says whether a name is in the form Normalize gives, so that most calls
+// take no memory.
+func normal(name string) bool {
+	if name == "" || len(name) > maxName {
+		return false
+	}
+	label := 0
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.':
+			if label == 0 {
+				return false
+			}
+			label = 0
+			continue
+		case c <= ' ' || c >= 0x7f || c == '\\' || 'A' <= c && c <= 'Z':
+			return false
+		}
+		if label++; label > maxLabel {
+			return false
+		}
+	}
+	return label > 0
 }
 
 func normalLabel(label string) (a, why string) {
