@@ -314,6 +314,10 @@ func TestBadStart(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("[limits]\nmesage_size = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	uncertified := filepath.Join(t.TempDir(), "tls.toml")
+	if err := os.WriteFile(uncertified, []byte("[tls]\ncert = \"/nonexistent/cert.pem\"\nkey = \"/nonexistent/key.pem\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	other := filepath.Join(t.TempDir(), "other")
 	for _, tc := range []struct {
 		name string
@@ -326,6 +330,8 @@ func TestBadStart(t *testing.T) {
 		{"data is a file", []string{"--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", file}, "choose another with --data"},
 		{"bad key", []string{"--config", bad}, `bad.toml:2:1: unknown key "limits.mesage_size"`},
 		{"no such file", []string{"--config", "/nonexistent/sluice.toml"}, "no such file"},
+		{"settings are a folder", []string{"--config", filepath.Dir(bad)}, "is a directory"},
+		{"no certificate", []string{"--config", uncertified, "--listen", "127.0.0.1:0", "--data", other}, "no such file"},
 		{"bad address", []string{"--listen", "nonsense", "--data", other}, "can't listen on"},
 		{"bad relay", []string{"--relay", "ftp://x"}, "want smtp://HOST:PORT or maildir:PATH"},
 	} {

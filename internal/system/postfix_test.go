@@ -168,7 +168,9 @@ func sent(msg string) string { return body(strings.ReplaceAll(msg, "\r\n", "\n")
 
 // TestPostfixBehind relays to a real Postfix.
 func TestPostfixBehind(t *testing.T) {
-	p := startPostfix(t, "virtual_mailbox_domains = a.example\n")
+	dir := t.TempDir()
+	cert, key := certificate(t, dir, "postfix.example")
+	p := startPostfix(t, "virtual_mailbox_domains = a.example\nsmtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\nsmtpd_tls_cert_file = "+cert+"\nsmtpd_tls_key_file = "+key+"\n")
 	d := serve(t, setup{relay: "smtp://" + p.addr})
 
 	t.Run("clean", func(t *testing.T) {
@@ -178,7 +180,7 @@ func TestPostfixBehind(t *testing.T) {
 		}
 		got := p.arrived("bob")
 		for _, want := range []string{"\nX-Test: clean\n", "\nX-Sluice-Verdict:", "\nX-Spam-Flag: NO\n", "\nReceived: from client.sender.example ",
-			"Return-Path: <ann@sender.example>\n", "Delivered-To: bob@a.example\n"} {
+			"Return-Path: <ann@sender.example>\n", "Delivered-To: bob@a.example\n", "(using TLSv1.3 with cipher "} {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %q in\n%s", want, got)
 			}
@@ -268,8 +270,9 @@ func (d *daemon) with(t *testing.T, mail, rcpt, msg string) string {
 // message to several recipients, and tells its user our words where we refuse.
 func TestPostfixBefore(t *testing.T) {
 	maildir := filepath.Join(t.TempDir(), "maildir")
-	d := serve(t, setup{relay: "maildir:" + maildir})
-	p := startPostfix(t, "virtual_mailbox_domains = sender.example\nrelayhost = ["+strings.Replace(d.addr, ":", "]:", 1)+"\n")
+	cert, key := certificate(t, t.TempDir(), "mx.a.example")
+	d := serve(t, setup{relay: "maildir:" + maildir, more: "[tls]\ncert = \"" + cert + "\"\nkey = \"" + key + "\"\n"})
+	p := startPostfix(t, "virtual_mailbox_domains = sender.example\nsmtp_tls_security_level = encrypt\nrelayhost = ["+strings.Replace(d.addr, ":", "]:", 1)+"\n")
 	hand := func(msg string, to ...string) {
 		t.Helper()
 		c, err := Dial(p.addr)
@@ -292,12 +295,15 @@ func TestPostfixBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\nX-Test: through\n", "\nX-Sluice-Verdict:", "\nReceived: from postfix.example "} {
+	for _, want := range []string{"\nX-Test: through\n", "\nX-Sluice-Verdict:", "\nReceived: from postfix.example ", "\tESMTPS id "} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %q in\n%s", want, b)
 		}
 	}
 	eventually(t, "three recipients sent in Postfix's log", func() bool { return strings.Count(p.log(), "status=sent (250 2.0.0 ") == 3 })
+	if !strings.Contains(d.log.String(), "tls=TLS1.3") {
+		t.Errorf("the log doesn't tell of TLS:\n%s", d.log.String())
+	}
 	if n := len(got); n != 1 {
 		t.Errorf("%d files for one transaction", n)
 	}
