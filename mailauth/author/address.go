@@ -107,25 +107,27 @@ func (a *Author) scan(text string) {
 }
 
 // domainsIn yields the names with a dot that stand behind an "@" in text, at most
-// 32 of them.
+// maxNames of them.
 func domainsIn(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for range 32 {
+		for n := 0; n < maxNames; {
 			i := strings.IndexByte(text, '@')
 			if i < 0 {
 				return
 			}
 			text = text[i+1:]
-			n := 0
-			for n < len(text) && n < 1024 {
-				r, size := utf8.DecodeRuneInString(text[n:])
+			end := 0
+			for end < len(text) && end < 1024 {
+				r, size := utf8.DecodeRuneInString(text[end:])
 				if r == utf8.RuneError || !(r == '.' || r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)) {
 					break
 				}
-				n += size
+				end += size
 			}
-			if d := name(strings.TrimRight(text[:n], ".")); strings.Contains(d, ".") && !yield(d) {
-				return
+			if d := name(strings.TrimRight(text[:end], ".")); strings.Contains(d, ".") {
+				if n++; !yield(d) {
+					return
+				}
 			}
 		}
 	}

@@ -80,6 +80,7 @@ const (
 	MaxDomains  = 4
 	maxFields   = 8  // From fields looked at
 	maxProblems = 16 // listed
+	maxNames    = 64 // domains looked for in one text
 )
 
 // Has says whether the problem is among those listed.
@@ -257,7 +258,7 @@ func (a *Author) grammar(list []header.Address, defects []header.Defect, value s
 		case header.AddressNoBracket, header.AddressOpenQuote, header.AddressOpenComment:
 			a.add(Unclosed, true, value)
 		case header.AddressUnquotedAt:
-			a.add(UnquotedAddress, a.foreign(d.Detail), value)
+			a.add(UnquotedAddress, a.foreign(value), value)
 		default:
 			if d.Ambiguous {
 				a.add(StrayText, true, value)
@@ -268,8 +269,9 @@ func (a *Author) grammar(list []header.Address, defects []header.Defect, value s
 
 // foreign says whether text holds an address of another domain than the author's.
 func (a *Author) foreign(text string) bool {
+	n := 0
 	for d := range domainsIn(text) {
-		if d != a.Domain {
+		if n++; d != a.Domain || n == maxNames {
 			return true
 		}
 	}

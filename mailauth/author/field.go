@@ -30,7 +30,8 @@ func (a *Author) hidden(m *message.Message) {
 	h := m.Header()
 	block := m.Raw[h.Range.Off:h.Range.End()]
 	blank := false // a line of white space only stood before
-	inField := "" // name of the field that folded lines belong to, lower case
+	bare := false  // the line before was the field's name without its colon
+	inField := ""  // name of the field that folded lines belong to, lower case
 	for len(block) > 0 {
 		line := block
 		if i := bytes.IndexByte(block, '\n'); i >= 0 {
@@ -54,11 +55,16 @@ func (a *Author) hidden(m *message.Message) {
 				a.add(AfterBlank, true, string(line))
 			}
 		}
-		switch rest, isFrom := fromLine(trimmed); {
-		case !folded && !isFrom && header.EqualFold(string(trimmed[:min(len(trimmed), 5)]), "From"):
-			a.hide(string(line), rest) // the name alone, its colon on the next line
-		case folded && isFrom && (inField == "" || !tagged(inField)) && address(rest):
+		rest, isFrom := fromLine(trimmed)
+		switch {
+		case bare && folded && trimmed[0] == ':':
+			a.hide(string(line), string(trimmed[1:]))
+		case folded && isFrom && !tagged(inField) && oneAddress(rest):
 			a.hide(string(line), rest)
+		}
+		bare = !folded && len(trimmed) == 4 && header.EqualFold(string(trimmed), "From")
+		if bare {
+			a.hide(string(line), "")
 		}
 		if i := bytes.IndexByte(line, '\r'); i >= 0 { // a bare CR ends a line for some
 			if rest, ok := fromLine(bytes.TrimLeft(line[i+1:], " \t\r")); ok {
@@ -91,8 +97,8 @@ func tagged(field string) bool {
 	return strings.HasSuffix(field, "-signature") || strings.HasPrefix(field, "arc-")
 }
 
-// address says whether text is one address in a form that programs write.
-func address(text string) bool {
+// oneAddress says whether text is one address in a form that programs write.
+func oneAddress(text string) bool {
 	list, defects := header.ParseAddressList(text)
 	return len(list) == 1 && len(defects) == 0 && strings.Contains(name(list[0].Domain), ".")
 }

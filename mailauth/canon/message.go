@@ -96,7 +96,7 @@ type BodyRequest struct {
 // BodySum is the answer to a BodyRequest.
 type BodySum struct {
 	Sum   []byte // nil where the body is shorter than the length asked for
-	Total int64 // canonical octets of the whole body
+	Total int64  // canonical octets of the whole body
 }
 
 // HashBody answers requests in their order. The body is canonicalized at most

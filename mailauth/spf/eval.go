@@ -257,9 +257,12 @@ func (e *evaluation) ask(i int, name string, t dns.Type) (dns.Answer, error) {
 	e.res.Trace[i].Query = name + " " + t.String()
 	ans, err := e.r.Lookup(e.ctx, name, t)
 	switch {
-	case err == nil:
+	case err == nil && len(ans.Records) > 0:
 		e.res.Trace[i].Answer = show(ans.Records)
 		return ans, nil
+	case err == nil:
+		err = dns.ErrNoData
+		fallthrough
 	case dns.NotFound(err):
 		e.res.Trace[i].Answer = words(err)
 		return dns.Answer{}, e.void(i)

@@ -163,11 +163,11 @@ func parseMacro(s string, in place) (part, error) {
 	if s == "" {
 		return part{}, errors.New("it is empty")
 	}
-	p := part{letter: lower(s[:1])[0], escape: s[0] <= 'Z'}
-	if !strings.ContainsRune("slodiphvcrt", rune(p.letter)) {
+	p := part{letter: s[0] | 0x20, escape: s[0] <= 'Z'}
+	if !alpha(s[0]) || strings.IndexByte("slodiphvcrt", p.letter) < 0 {
 		return part{}, errors.New("there is no such letter")
 	}
-	if in != inExplanation && strings.ContainsRune("crt", rune(p.letter)) { // RFC 7208 7.2
+	if in != inExplanation && strings.IndexByte("crt", p.letter) >= 0 { // RFC 7208 7.2
 		return part{}, errors.New("this letter is for explanations only")
 	}
 	s = s[1:]
@@ -246,8 +246,11 @@ func escapeURL(s string) string {
 	return string(b)
 }
 
-// maxDomain is the longest name that can be asked for (RFC 7208 7.3).
-const maxDomain = 253
+// The longest name that can be asked for (RFC 7208 7.3), and its longest label.
+const (
+	maxDomain = 253
+	maxLabel  = 63
+)
 
 // target expands a domain-spec into a name. ok is false where no name can come
 // of it: such a term matches nothing. An empty spec is the current domain.
@@ -272,17 +275,30 @@ func (e *evaluation) target(m macroString, domain string) (name string, ok bool,
 		}
 	}
 	name = truncate(strings.TrimSuffix(string(b), "."))
-	for i := range len(name) {
-		// RFC 8616 4: what a local part beyond ASCII gives never matches.
-		if name[i] >= 0x80 {
-			return name, false, nil
+	if !askable(name) {
+		return name, false, nil
+	}
+	return strings.ToLower(name), true, nil
+}
+
+// askable says whether name can be a question: labels of 1 to 63 octets of
+// printable ASCII. A macro gives spaces too (RFC 7208 7.3); octets beyond
+// ASCII, from a local part, never match (RFC 8616 4).
+func askable(name string) bool {
+	if len(name) > maxDomain {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > maxLabel {
+			return false
+		}
+		for i := range len(label) {
+			if label[i] < ' ' || label[i] > '~' {
+				return false
+			}
 		}
 	}
-	name, err = dns.Normalize(name)
-	if err != nil {
-		return string(b), false, nil
-	}
-	return name, true, nil
+	return true
 }
 
 // truncate takes labels off the left until at most 253 octets stay (RFC 7208

@@ -31,7 +31,7 @@ func (e *evaluation) reverse() *names {
 		return e.names
 	}
 	for _, h := range hosts[:min(len(hosts), maxPTR)] {
-		e.names.list = append(e.names.list, name{host: lower(strings.TrimSuffix(h, "."))})
+		e.names.list = append(e.names.list, name{host: h})
 	}
 	return e.names
 }

@@ -14,7 +14,8 @@ const version = "v=spf1"
 // or the end (RFC 7208 4.5).
 func isRecord(txt string) bool {
 	n := len(version)
-	return len(txt) >= n && lower(txt[:n]) == version && (len(txt) == n || txt[n] == ' ')
+	// ToLower makes no letter of the version out of one beyond ASCII.
+	return len(txt) >= n && strings.ToLower(txt[:n]) == version && (len(txt) == n || txt[n] == ' ')
 }
 
 // kind is a mechanism (RFC 7208 5).
@@ -85,7 +86,7 @@ func parse(txt string, lim Limits) (*record, error) {
 
 func (r *record) term(s string) error {
 	if name, value, ok := modifier(s); ok {
-		return r.modifier(s, lower(name), value)
+		return r.modifier(s, strings.ToLower(name), value)
 	}
 	d := directive{text: s, qualifier: Pass, bits4: 32, bits6: 128}
 	rest := s
@@ -103,7 +104,7 @@ func (r *record) term(s string) error {
 	if i := strings.IndexAny(rest, ":/"); i >= 0 {
 		name, arg = rest[:i], rest[i:]
 	}
-	k, ok := kinds[lower(name)]
+	k, ok := kinds[strings.ToLower(name)]
 	if !ok {
 		return unknown(name)
 	}
@@ -117,13 +118,13 @@ func (r *record) term(s string) error {
 
 // unknown explains a word that is no mechanism. Some are common slips.
 func unknown(name string) error {
-	switch lower(name) {
+	switch strings.ToLower(name) {
 	case "ip", "ipv4", "ip4v":
 		return errors.New(`there is no such mechanism; an IPv4 address is written "ip4:"`)
 	case "ipv6":
 		return errors.New(`there is no such mechanism; an IPv6 address is written "ip6:"`)
 	case "redirect", "exp":
-		return fmt.Errorf(`%s is a modifier: it is written with "="`, lower(name))
+		return fmt.Errorf(`%s is a modifier: it is written with "="`, strings.ToLower(name))
 	case "":
 		return errors.New("the mechanism has no name")
 	}
@@ -265,19 +266,3 @@ func alpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 func alphanum(c byte) bool { return alpha(c) || digit(c) }
-
-// lower folds A–Z only.
-func lower(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			b := []byte(s)
-			for j := i; j < len(b); j++ {
-				if 'A' <= b[j] && b[j] <= 'Z' {
-					b[j] += 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
-}

@@ -5,6 +5,7 @@ package spf
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -97,6 +98,7 @@ type Result struct {
 	Identity Identity
 	Domain   string // whose policy was asked: normalized; as given where it is no domain
 	Sender   string // the sender that was checked, local part and domain
+	IP       netip.Addr
 	// Mechanism is the term of Domain's record that decided, as written;
 	// "default" where none matched (RFC 7208 9.1); "" without a policy.
 	Mechanism string
@@ -112,6 +114,26 @@ type Result struct {
 	Voids   int // of them, answered with nothing
 	Trace   []Step
 	Cut     bool // the trace lacks steps
+}
+
+// String is the result in one line for people: what it is, and which terms or
+// what trouble made it so.
+func (r Result) String() string {
+	path := strings.Join(r.Path, ", ")
+	if path == "" {
+		path = "no term"
+	}
+	switch r.Result {
+	case Pass:
+		return fmt.Sprintf("pass: %s lists %s (%s)", r.Domain, r.IP, path)
+	case Fail:
+		return fmt.Sprintf("fail: %s forbids %s to send for it (%s)", r.Domain, r.IP, path)
+	case SoftFail:
+		return fmt.Sprintf("softfail: %s doesn't list %s, and says so with doubt (%s)", r.Domain, r.IP, path)
+	case Neutral:
+		return fmt.Sprintf("neutral: %s says nothing about %s (%s)", r.Domain, r.IP, path)
+	}
+	return string(r.Result) + ": " + r.Problem
 }
 
 // Step is one thing that the evaluation did: it fetched a record or evaluated a
@@ -149,9 +171,10 @@ func check(ctx context.Context, r dns.Resolver, in Input, lim Limits, id Identit
 	if len(in.HELO) > maxArgument {
 		in.HELO = in.HELO[:maxArgument]
 	}
+	ip := in.IP.Unmap().WithZone("") // RFC 7208 5
 	e := &evaluation{
-		ctx: ctx, r: r, in: in, lim: lim.withDefaults(), ip: in.IP.Unmap().WithZone(""), local: local,
-		res: Result{Result: None, Identity: id, Domain: clip(domain, maxArgument), Sender: clip(local+"@"+domain, 2*maxArgument)},
+		ctx: ctx, r: r, in: in, lim: lim.withDefaults(), ip: ip, local: local,
+		res: Result{Result: None, Identity: id, IP: ip, Domain: clip(domain, maxArgument), Sender: clip(local+"@"+domain, 2*maxArgument)},
 	}
 	norm, why := initialDomain(domain)
 	switch {
