@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/idna"
 
@@ -69,8 +70,7 @@ func (r *Routes) Close() {
 // intersect is what all next hops can take.
 func intersect(ctx context.Context, hops []sluice.Deliverer) sluice.Extensions {
 	all := sluice.Extensions{EightBit: true, SMTPUTF8: true, DSN: true, Known: true}
-	for _, d := range hops {
-		e := d.Extensions(ctx)
+	for _, e := range askAll(ctx, hops) {
 		all.Known = all.Known && e.Known
 		all.SMTPUTF8 = all.SMTPUTF8 && e.SMTPUTF8
 		all.DSN = all.DSN && e.DSN
@@ -82,4 +82,33 @@ func intersect(ctx context.Context, hops []sluice.Deliverer) sluice.Extensions {
 		}
 	}
 	return all
+}
+
+// askAll asks every next hop, all at once: one that takes connections and says
+// nothing costs seconds, and many of them must not cost minutes.
+func askAll(ctx context.Context, hops []sluice.Deliverer) []sluice.Extensions {
+	out := make([]sluice.Extensions, len(hops))
+	if len(hops) == 1 {
+		out[0] = hops[0].Extensions(ctx)
+		return out
+	}
+	var wg sync.WaitGroup
+	panics := make(chan any, len(hops))
+	for i, d := range hops {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+			}()
+			out[i] = d.Extensions(ctx)
+		})
+	}
+	wg.Wait()
+	select {
+	case p := <-panics:
+		panic(p) // where the session's barrier stands
+	default:
+	}
+	return out
 }
