@@ -192,6 +192,26 @@ func TestHangingGreeting(t *testing.T) {
 	}
 }
 
+// TestMuteNextHops: many next hops that take connections and say nothing delay a
+// session's EHLO by the time that one may take.
+func TestMuteNextHops(t *testing.T) {
+	t.Parallel() // it mostly waits
+	var domains strings.Builder
+	for i := range 4 {
+		back := delivertest.NewServer(t, delivertest.Script{Faults: fault(delivertest.Greeting, delivertest.Fault{Hang: true})})
+		fmt.Fprintf(&domains, "[[domain]]\nnames = [\"mute%d.example\"]\nrelay = [\"smtp://%s\"]\n", i, back.Addr)
+	}
+	sink := NewSink(t, "X-Test", nil)
+	d := serve(t, setup{relay: "smtp://" + sink.Addr, more: domains.String()})
+	start := time.Now()
+	if r := d.send(clean("beside"), "bob@a.example"); r[0] != '2' || sink.Seen()["beside"] != 1 {
+		t.Errorf("mail for a good next hop: %s", r)
+	}
+	if took := time.Since(start); took > 7*time.Second {
+		t.Errorf("that took %v", took)
+	}
+}
+
 // TestBackEndReturns: down is 451, the second of two next hops takes over, and a
 // next hop that is back gets mail again without a restart.
 func TestBackEndReturns(t *testing.T) {
