@@ -2,10 +2,13 @@ package signature
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
+
+	"sluice/mailauth/canon"
+	"sluice/mailauth/key"
 )
 
 // width is the length of a folded line. RFC 5322 2.1.1 recommends at most 78.
@@ -14,60 +17,112 @@ const width = 72
 // Writer builds a signature field: folded, its tags in the order in which they
 // are added.
 type Writer struct {
-	name string
-	tags []string
+	out bytes.Buffer
+	col int
+	any bool
+	b   int // where the value of b= belongs; 0 without a b=
 }
 
 // NewWriter begins a field.
-func NewWriter(name string) *Writer { return &Writer{name: name} }
-
-// Add adds a tag. A value longer than a line is folded: after colons, where
-// there are some, else anywhere, as base64 allows.
-func (w *Writer) Add(tag, value string) { w.tags = append(w.tags, tag+"="+value) }
-
-// Field writes the field with CRLF ends. The value of b= is b in base64; nil
-// leaves it empty, and gives the form that is hashed.
-func (w *Writer) Field(b []byte) []byte {
-	var out bytes.Buffer
-	out.WriteString(w.name + ":")
-	col := out.Len()
-	for i, tag := range w.tags {
-		if tag == "b=" && b != nil {
-			tag += base64.StdEncoding.EncodeToString(b)
-		}
-		if i < len(w.tags)-1 {
-			tag += ";"
-		}
-		if col+1+len(tag) > width || strings.HasPrefix(tag, "b=") {
-			out.WriteString("\r\n")
-			col = 0
-		}
-		out.WriteByte(' ')
-		col++
-		for col+len(tag) > width && len(tag) > 1 {
-			n := cut(tag, width-col)
-			out.WriteString(tag[:n] + "\r\n ")
-			tag, col = tag[n:], 1
-		}
-		out.WriteString(tag)
-		col += len(tag)
-	}
-	out.WriteString("\r\n")
-	return out.Bytes()
+func NewWriter(name string) *Writer {
+	w := &Writer{}
+	w.out.WriteString(name + ":")
+	w.col = len(name) + 1
+	return w
 }
 
-// cut is where to fold: behind the last colon of a list that fits, before a
-// whole line is full, else at the end of the line.
-func cut(tag string, room int) int {
-	room = min(max(room, 1), len(tag))
-	if i := strings.LastIndexByte(tag[:room], ':'); i > 0 {
-		return i + 1
+// Add adds a tag whose value isn't folded. The value of b= is left to [Make].
+func (w *Writer) Add(tag, value string) {
+	w.begin(tag, len(value))
+	if tag == "b" {
+		w.b = w.out.Len()
+		return
 	}
-	if i := strings.IndexByte(tag, ':'); i > 0 {
-		return min(i+1, len(tag)-1) // a name longer than a line stays whole
-	}
-	return room
+	w.put(value)
 }
+
+// AddList adds a list of names, folded before names (RFC 6376 3.5 h=).
+func (w *Writer) AddList(tag string, names []string) {
+	first := 0
+	if len(names) > 0 {
+		first = len(names[0])
+	}
+	w.begin(tag, first)
+	for i, name := range names {
+		if i > 0 {
+			w.put(":")
+			if w.col+len(name)+1 > width {
+				w.fold()
+			}
+		}
+		w.put(name)
+	}
+}
+
+// AddBase64 adds octets.
+func (w *Writer) AddBase64(tag string, b []byte) {
+	w.Add(tag, base64.StdEncoding.EncodeToString(b))
+}
+
+func (w *Writer) begin(tag string, value int) {
+	if w.any {
+		w.put(";")
+	}
+	w.any = true
+	// b= begins a line, so that the fold before it doesn't depend on its value.
+	if tag == "b" || w.col+len(tag)+value+3 > width {
+		w.fold()
+	} else {
+		w.put(" ")
+	}
+	w.put(tag + "=")
+}
+
+func (w *Writer) put(s string) {
+	w.out.WriteString(s)
+	w.col += len(s)
+}
+
+func (w *Writer) fold() {
+	w.out.WriteString("\r\n ")
+	w.col = 1
+}
+
+// field returns the field with the value of b= filled in, folded.
+func (w *Writer) field(b []byte) []byte {
+	all := w.out.Bytes()
+	out := append([]byte(nil), all[:w.b]...)
+	value := base64.StdEncoding.EncodeToString(b)
+	for room := width - len(" b="); len(value) > room; room = width - 1 {
+		out = append(append(out, value[:room]...), "\r\n "...)
+		value = value[room:]
+	}
+	out = append(out, value...)
+	return append(append(out, all[w.b:]...), "\r\n"...)
+}
+
+// Make signs what the field w speaks of, and returns the whole field. before
+// holds fields that a seal covers and that don't stand in the message yet.
+func Make(w *Writer, m *canon.Message, kind Kind, signer crypto.Signer) ([]byte, error) {
+	sig, fault := Parse(w.field([]byte{0}), kind)
+	if fault != nil {
+		return nil, fault
+	}
+	chosen := m.Select(sig.Names, -1)
+	return w.Sign(m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, sig.Tags.Place("b")), signer)
+}
+
+// Sign signs a digest and returns the whole field.
+func (w *Writer) Sign(digest []byte, signer crypto.Signer) ([]byte, error) {
+	value, err := key.Sign(signer, digest)
+	if err != nil {
+		return nil, err
+	}
+	return w.field(value), nil
+}
+
+// Unsigned returns the whole field as it is hashed: with an empty b=.
+func (w *Writer) Unsigned() []byte { return w.field(nil) }
 
 // Wire says why bytes can't be signed: mail with bare CR or LF is changed on its
 // way, which breaks the signature.
@@ -82,8 +137,8 @@ func Wire(raw []byte) error {
 	return nil
 }
 
-// Split cuts a message into header block and body. Without an empty line all of
-// it is header.
+// Split cuts a message with CRLF line ends into header block and body. Without
+// an empty line all of it is header.
 func Split(raw []byte) (head, body []byte) {
 	if bytes.HasPrefix(raw, []byte("\r\n")) {
 		return nil, raw[2:]
