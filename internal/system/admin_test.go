@@ -64,7 +64,13 @@ func TestQuarantineCommands(t *testing.T) {
 		t.Errorf("release of a path: %v %s", err, errs)
 	}
 
-	// The database is only an index: without it the files tell everything.
+	withoutDatabase(t, d, ids)
+}
+
+// withoutDatabase deletes the database, which is only an index: the files tell
+// everything. "one" was released, "two" deleted, "three" is held.
+func withoutDatabase(t *testing.T, d *daemon, ids map[string]string) {
+	t.Helper()
 	d.stop(syscall.SIGTERM)
 	before := d.sluice("quarantine", "show", "--json", ids["three"])
 	for _, f := range files(t, d.data, "") {

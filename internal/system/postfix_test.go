@@ -208,6 +208,11 @@ func TestPostfixBehind(t *testing.T) {
 			t.Errorf("Postfix's refusal reaches the sender as %q", r)
 		}
 	})
+	t.Run("forms", func(t *testing.T) { postfixForms(t, d, p) })
+}
+
+// postfixForms sends what mail looks like beside plain text, and reads it back.
+func postfixForms(t *testing.T, d *daemon, p *postfix) {
 	t.Run("8 bits", func(t *testing.T) {
 		msg := strings.Replace(clean("eight"), "Content-Type: text/plain", "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit", 1)
 		msg = strings.Replace(msg, "The minutes", "Grüße. The minutes", 1)

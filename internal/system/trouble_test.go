@@ -254,8 +254,8 @@ func TestScanUnreadable(t *testing.T) {
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("status: %v", err)
 	}
-	for name, want := range map[string]string{"good.eml": `"verdict":{`, "binary.bin": "look like mail", "locked.eml": "permission denied",
-		"absent.eml": "no such file", "dangling.eml": "no such file"} {
+	for name, want := range map[string]string{"good.eml": `"verdict":{`, "locked.eml": "permission denied",
+		"absent.eml": "no such file", "dangling.eml": "no such file", "pipe": "neither a file nor a folder"} {
 		found := ""
 		for line := range strings.Lines(out.String()) {
 			if strings.Contains(line, name+`"`) {
@@ -266,8 +266,10 @@ func TestScanUnreadable(t *testing.T) {
 			t.Errorf("%s: want one line with %q, got\n%s", name, want, found)
 		}
 	}
-	if !strings.Contains(errs.String(), "could not be read") {
-		t.Errorf("at the end: %s", errs.String())
+	for _, want := range []string{"left out 1 files that are no mail", "4 of the messages could not be read"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("no %q at the end: %s", want, errs.String())
+		}
 	}
 }
 
