@@ -301,24 +301,30 @@ func (c *Cache) resolve(ctx context.Context, k key) known {
 		here := a.Canonical
 		var kind error
 		a, seen, kind = r.follow(a, seen, k.t)
-		switch {
-		case kind == nil:
+		if kind == nil {
 			a.TTL = min(max(a.TTL, minTTL), maxTTL)
 			return known{answer: a}
+		}
+		denial := r.denialTTL(a.Canonical)
+		why := ""
+		switch {
 		case kind == ErrServFail:
-			return failed(k, Answer{Canonical: a.Canonical, RCode: wire.RcodeServerFailure}, kind, errors.New("CNAME loop or chain too long"))
+			why = "CNAME loop or chain too long"
 		case r.cut:
-			return failed(k, Answer{Canonical: a.Canonical, RCode: wire.RcodeServerFailure}, ErrServFail, errors.New("answer lost among other records"))
-		case kind == ErrNoData && a.Canonical != here && r.denialTTL(a.Canonical) == 0:
-			// The chain leaves what the server knows.
+			why = "answer lost among others"
+		case kind == ErrNXDomain || denial > 0 || !r.answered: // a denial indeed
+			a.TTL = min(max(min(a.TTL, denial), minTTL), maxDenial)
+			a.RCode = r.rcode
+			return failed(k, a, kind, nil)
+		case a.Canonical == here:
+			why = "answers for other names only"
+		default: // the chain leaves what the server knows
 			if _, err := Normalize(a.Canonical); err == nil {
 				continue
 			}
-			return failed(k, Answer{Canonical: a.Canonical, RCode: wire.RcodeServerFailure}, ErrServFail, errors.New("CNAME to a name nobody can ask for"))
+			why = "CNAME to a name nobody can ask for"
 		}
-		a.TTL = min(max(min(a.TTL, r.denialTTL(a.Canonical)), minTTL), maxDenial)
-		a.RCode = r.rcode
-		return failed(k, a, kind, nil)
+		return failed(k, Answer{Canonical: a.Canonical, RCode: wire.RcodeServerFailure}, ErrServFail, errors.New(why))
 	}
 }
 

@@ -117,6 +117,7 @@ type response struct {
 	truncated bool     // TC: ask again over TCP
 	cut       bool     // more records than we take
 	ad        bool     // AD as sent; believed by the caller's leave only
+	answered  bool     // the answer section has records, whatever they are
 	lame      bool     // a server that neither knows nor asks others
 	records   []Record // of the type asked for, and CNAMEs, whatever their owner
 	denials   []denial // the SOA records beside a denial
@@ -185,6 +186,7 @@ func (q *query) parse(msg []byte) (response, error) {
 	// elsewhere, which isn't a denial (RFC 2308 2.2).
 	none := len(r.records)+len(r.denials) == 0
 	authoritative, recursive := flags&(1<<10) != 0, flags&(1<<7) != 0
+	r.answered = binary.BigEndian.Uint16(msg[6:]) > 0
 	r.lame = r.rcode == wire.RcodeSuccess && none && !authoritative && (referral || !recursive)
 	return r, nil
 }
@@ -271,6 +273,7 @@ func readSOA(msg []byte, off int, h head) (denial, error) {
 func (r *response) find(name string, t Type) (out []Record) {
 	for _, rec := range r.records {
 		if rec.Type == t && rec.Name == name {
+			rec.Name = name // one string for all
 			out = append(out, rec)
 		}
 	}
