@@ -202,7 +202,10 @@ func testFault(t *testing.T, ext []string, step delivertest.Step, name string, f
 	// A message that was not taken must not be said to be.
 	if taken := len(s.Messages()) > 0; o.Delivered() && !taken {
 		t.Errorf("false success: %s", o.Reply)
-	} else if o.Delivered() != taken {
+	} else if o.Delivered() != taken && step != delivertest.Text {
+		// (At Text the sockets may swallow the rest and the dot: then what came
+		// too early is taken for the answer, and a message too many is the
+		// lesser evil.)
 		t.Errorf("delivered %v, taken %v", o.Delivered(), taken)
 	}
 	// After the dot only a 4xx or 5xx says for certain that it wasn't taken.
@@ -377,11 +380,12 @@ func TestFailover(t *testing.T) {
 			}
 		})
 	}
-	t.Run("large text cut", func(t *testing.T) {
-		bad := delivertest.NewServer(t, delivertest.Script{Faults: map[delivertest.Step]delivertest.Fault{delivertest.Text: {Close: true}}})
+	t.Run("large text cut", func(t *testing.T) { // larger than the sockets' buffers
+		bad := delivertest.NewServer(t, delivertest.Script{Extensions: []string{"PIPELINING", "8BITMIME"},
+			Faults: map[delivertest.Step]delivertest.Fault{delivertest.Text: {Close: true}}})
 		good := delivertest.NewServer(t, delivertest.Script{})
 		r := newRelay(t, relay.Config{}, bad, good)
-		o := r.Deliver(t.Context(), delivery(body+strings.Repeat("text\r\n", 500_000)))[0]
+		o := r.Deliver(t.Context(), delivery(body+strings.Repeat("text\r\n", 3_000_000)))[0]
 		if n := len(good.Messages()); n != 0 || !o.Reply.Temporary() || o.Unknown {
 			t.Errorf("%d at the second host: %+v", n, o)
 		}
