@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sluice"
@@ -213,7 +214,7 @@ func (s *scanner) judge(in input) *scanResult {
 	out := &scanResult{ID: in.item.ID, File: in.item.File}
 	mail, err := in.item.Open()
 	if err != nil {
-		out.Error, out.notMail = err.Error(), errors.Is(err, scan.ErrNotMail)
+		out.Error, out.notMail = err.Error(), errors.Is(err, scan.ErrNotMail) && !slices.Contains(s.cmd.Paths, in.item.File)
 		return out
 	}
 	conn, env := s.envelope(in, mail)
