@@ -95,7 +95,7 @@ func (p *postfix) lay(owner *user.User, settings string) {
 			p.t.Fatal(err)
 		}
 		if err := os.Chown(dir, uid, -1); err != nil {
-			p.t.Fatal(err)
+			p.t.Skipf("needs the right to give files to Postfix: %v", err)
 		}
 	}
 	main := fmt.Sprintf(`compatibility_level = 3.6

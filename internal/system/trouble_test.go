@@ -245,7 +245,9 @@ func TestScanUnreadable(t *testing.T) {
 	}
 	var out, errs output
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Start(); err != nil {
+	if err := cmd.Start(); errors.Is(err, syscall.EPERM) {
+		t.Skip("needs the right to run a command as another user, since root may read everything")
+	} else if err != nil {
 		t.Fatal(err)
 	}
 	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
