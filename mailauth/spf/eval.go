@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"sluice/dns"
+	"sluice/mailauth/internal/said"
 )
 
 // evaluation is one call of check_host() with all it leads to (RFC 7208 4).
@@ -106,7 +106,7 @@ func (e *evaluation) redirect(rec *record, domain string, depth int) (string, er
 	}
 	next, ok, err := e.target(rec.redirect, domain)
 	if err == nil && !ok {
-		err = permanent("%q in the record of %s gives no domain name: %q", rec.redirectText, domain, clip(next, maxDomain))
+		err = permanent("%q in the record of %s gives no domain name: %q", rec.redirectText, domain, said.Cut(next, maxDomain))
 	}
 	if err != nil {
 		return "", e.end(i, err)
@@ -125,7 +125,7 @@ func (e *evaluation) fetch(domain string, depth int) (*record, verdict) {
 	}
 	txts, err := dns.LookupTXT(e.ctx, e.r, domain)
 	if err != nil {
-		said := words(err)
+		said := said.Error(err)
 		e.res.Trace[i].Answer = said
 		if dns.NotFound(err) { // RFC 7208 4.3, 4.5
 			return fail(None, "%s has no SPF record: %s", domain, said)
@@ -149,7 +149,7 @@ func (e *evaluation) fetch(domain string, depth int) (*record, verdict) {
 		e.res.Trace[i].Answer = fmt.Sprintf("%d SPF records", n)
 		return fail(PermError, "%s has %d SPF records; one is allowed", domain, n)
 	}
-	e.res.Trace[i].Answer = clip(txt, maxShown)
+	e.res.Trace[i].Answer = said.Cut(txt, said.Max)
 	rec, err := parse(txt, e.lim)
 	if err != nil { // RFC 7208 4.6
 		return fail(PermError, "the SPF record of %s is broken: %v", domain, err)
@@ -183,13 +183,13 @@ func (e *evaluation) directive(d *directive, domain string, depth int) (match bo
 	case err != nil:
 	case d.kind == include:
 		if !ok { // RFC 7208 5.2: no policy can be there
-			err = permanent("%q in the record of %s gives no domain name: %q", d.text, domain, clip(name, maxDomain))
+			err = permanent("%q in the record of %s gives no domain name: %q", d.text, domain, said.Cut(name, maxDomain))
 			break
 		}
 		match, below, err = e.include(name, d.text, domain, depth)
 	case !ok:
 		// RFC 7208 4.8 leaves it open; nothing can be listed under such a name.
-		e.res.Trace[i].Answer = fmt.Sprintf("%q is no domain name", clip(name, maxDomain))
+		e.res.Trace[i].Answer = fmt.Sprintf("%q is no domain name", said.Cut(name, maxDomain))
 	case d.kind == a:
 		match, err = e.addresses(i, d, name)
 	case d.kind == mx:
@@ -258,23 +258,23 @@ func (e *evaluation) ask(i int, name string, t dns.Type) (dns.Answer, error) {
 	ans, err := e.r.Lookup(e.ctx, name, t)
 	switch {
 	case err == nil && len(ans.Records) > 0:
-		e.res.Trace[i].Answer = show(ans.Records)
+		e.res.Trace[i].Answer = said.Records(ans.Records)
 		return ans, nil
 	case err == nil:
 		err = dns.ErrNoData
 		fallthrough
 	case dns.NotFound(err):
-		e.res.Trace[i].Answer = words(err)
+		e.res.Trace[i].Answer = said.Error(err)
 		return dns.Answer{}, e.void(i)
 	}
-	e.res.Trace[i].Answer = words(err)
+	e.res.Trace[i].Answer = said.Error(err)
 	return dns.Answer{}, e.unanswered(i, name, t, err)
 }
 
 // unanswered is the end where a server fails (RFC 7208 5).
 func (e *evaluation) unanswered(i int, name string, t dns.Type, err error) error {
 	s := &e.res.Trace[i]
-	return &broken{TempError, fmt.Sprintf("%q in the record of %s can't be evaluated: %s %s: %s", s.Term, s.Domain, name, t, words(err))}
+	return &broken{TempError, fmt.Sprintf("%q in the record of %s can't be evaluated: %s %s: %s", s.Term, s.Domain, name, t, said.Error(err))}
 }
 
 // addressType is the type of the client's own family (RFC 7208 5).
@@ -331,10 +331,10 @@ func (e *evaluation) exchangers(i int, d *directive, name string) (bool, error) 
 			return false, e.unanswered(i, r.Host, e.addressType(), err)
 		}
 		if err != nil {
-			e.add(i, r.Host+": "+words(err))
+			e.add(i, r.Host+": "+said.Error(err))
 			continue
 		}
-		e.add(i, r.Host+": "+show(addrs.Records))
+		e.add(i, r.Host+": "+said.Records(addrs.Records))
 		if e.within(addrs.Records, d) {
 			return true, nil
 		}
@@ -348,7 +348,7 @@ func (e *evaluation) explain() {
 	rec, domain := e.last, e.lastOf
 	i := e.step(Step{Domain: domain, Term: rec.expText})
 	s := &e.res.Trace[i]
-	ignore := func(why string) { s.Outcome, s.Answer = "ignored", clip(why, maxShown) }
+	ignore := func(why string) { s.Outcome, s.Answer = "ignored", said.Cut(why, said.Max) }
 	name, ok, err := e.target(rec.exp, domain)
 	if err != nil || !ok {
 		ignore("it gives no domain name")
@@ -358,7 +358,7 @@ func (e *evaluation) explain() {
 	txts, err := dns.LookupTXT(e.ctx, e.r, name)
 	switch {
 	case err != nil:
-		ignore(words(err))
+		ignore(said.Error(err))
 		return
 	case len(txts) != 1:
 		ignore(fmt.Sprintf("%d TXT records; one is allowed", len(txts)))
@@ -381,15 +381,9 @@ func (e *evaluation) explain() {
 		ignore(fmt.Sprintf("it would hold the octet 0x%02x", c))
 		return
 	}
-	s.Outcome, s.Answer = "explanation", clip(text, maxShown)
+	s.Outcome, s.Answer = "explanation", said.Cut(text, said.Max)
 	e.res.Explanation = text
 }
-
-// maxShown bounds one answer in the trace, in octets; maxListed its records.
-const (
-	maxShown  = 2048
-	maxListed = 12
-)
 
 // step appends to the trace and returns the index.
 func (e *evaluation) step(s Step) int {
@@ -400,7 +394,7 @@ func (e *evaluation) step(s Step) int {
 // add appends to a step's answer.
 func (e *evaluation) add(i int, s string) {
 	p := &e.res.Trace[i].Answer
-	*p = clip(*p+"; "+s, maxShown)
+	*p = said.Cut(*p+"; "+s, said.Max)
 }
 
 // end writes an error's result into a step and passes it on.
@@ -410,35 +404,4 @@ func (e *evaluation) end(i int, err error) error {
 		e.res.Trace[i].Outcome = string(b.value)
 	}
 	return err
-}
-
-// show lists what the records lead to.
-func show(records []dns.Record) string {
-	var b strings.Builder
-	for i, r := range records {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		if i == maxListed {
-			fmt.Fprintf(&b, "%d more", len(records)-i)
-			break
-		}
-		switch r.Type {
-		case dns.A, dns.AAAA:
-			b.WriteString(r.Addr.String())
-		default:
-			b.WriteString(r.Host)
-		}
-	}
-	return clip(b.String(), maxShown)
-}
-
-// words says what a lookup's error means.
-func words(err error) string {
-	for _, kind := range []error{dns.ErrNXDomain, dns.ErrNoData, dns.ErrServFail, dns.ErrTimeout, dns.ErrBadName} {
-		if errors.Is(err, kind) {
-			return kind.Error()
-		}
-	}
-	return clip(err.Error(), 200)
 }

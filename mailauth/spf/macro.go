@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sluice/dns"
+	"sluice/mailauth/internal/said"
 )
 
 // macroString is a domain-spec or an explanation, read once (RFC 7208 7.1).
@@ -132,7 +133,7 @@ func parseMacros(s string, in place) (macroString, error) {
 			}
 			p, err := parseMacro(s[2:end], in)
 			if err != nil {
-				return nil, fmt.Errorf("the macro %s: %w", clip(s[:end+1], 40), err)
+				return nil, fmt.Errorf("the macro %s: %w", said.Cut(s[:end+1], 40), err)
 			}
 			m = append(m, p)
 			s = s[end+1:]

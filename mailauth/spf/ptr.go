@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/dns"
+	"sluice/mailauth/internal/said"
 )
 
 // names are the client's PTR names, asked for once for all terms and macros.
@@ -53,7 +54,7 @@ func (e *evaluation) pointer(i int, target string) (bool, error) {
 	e.res.Trace[i].Query = dns.Reverse(e.ip) + " PTR"
 	p := e.reverse()
 	if p.err != nil { // RFC 7208 5.5: an error there is no match
-		e.res.Trace[i].Answer = words(p.err)
+		e.res.Trace[i].Answer = said.Error(p.err)
 		if dns.NotFound(p.err) {
 			return false, e.void(i)
 		}
@@ -71,7 +72,7 @@ func (e *evaluation) pointer(i int, target string) (bool, error) {
 			shown[j] += " (doesn't lead back)"
 		}
 	}
-	e.res.Trace[i].Answer = clip(strings.Join(shown, ", "), maxShown)
+	e.res.Trace[i].Answer = said.Cut(strings.Join(shown, ", "), said.Max)
 	return match, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"sluice/mailauth/internal/said"
 )
 
 const version = "v=spf1"
@@ -78,7 +80,7 @@ func parse(txt string, lim Limits) (*record, error) {
 			return nil, fmt.Errorf("the record has more than %d terms", lim.Terms)
 		}
 		if err := rec.term(term); err != nil {
-			return nil, fmt.Errorf("%q: %w", clip(term, 200), err)
+			return nil, fmt.Errorf("%q: %w", said.Cut(term, 200), err)
 		}
 	}
 	return rec, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/dns"
+	"sluice/mailauth/internal/said"
 )
 
 // Value is a result of SPF in the words of RFC 7208 2.6 and RFC 8601 2.7.2.
@@ -174,7 +175,7 @@ func check(ctx context.Context, r dns.Resolver, in Input, lim Limits, id Identit
 	ip := in.IP.Unmap().WithZone("") // RFC 7208 5
 	e := &evaluation{
 		ctx: ctx, r: r, in: in, lim: lim.withDefaults(), ip: ip, local: local,
-		res: Result{Result: None, Identity: id, IP: ip, Domain: clip(domain, maxArgument), Sender: clip(local+"@"+domain, 2*maxArgument)},
+		res: Result{Result: None, Identity: id, IP: ip, Domain: said.Cut(domain, maxArgument), Sender: said.Cut(local+"@"+domain, 2*maxArgument)},
 	}
 	norm, why := initialDomain(domain)
 	switch {
@@ -239,12 +240,4 @@ func initialDomain(domain string) (norm, why string) {
 		return "", "a name of one label has no policy"
 	}
 	return norm, ""
-}
-
-// clip cuts s to at most n octets.
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }
