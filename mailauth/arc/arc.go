@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,10 @@ type Set struct {
 	Message Status // the message signature: pass, fail, or none where it wasn't checked
 	Problem string // of either, in words
 	KeyBits int    // of the seal's key
+
+	// FromSigned says that the message signature covers every From field. Where
+	// the newest set's doesn't, its results may be about another author.
+	FromSigned bool
 }
 
 // Result is what a message's chain came to.
@@ -100,6 +105,9 @@ type validator struct {
 	sets []set // by instance, the first at 0
 	keys map[string]*key.Answer
 	r    Result
+
+	found  bool  // there is an ARC field
+	broken error // what is wrong with the structure
 }
 
 // Validate checks the chain of a message (RFC 8617 5.2). The message's lines
@@ -114,7 +122,7 @@ func Validate(ctx context.Context, r dns.Resolver, m *message.Message, lim Limit
 	if !found {
 		return v.r
 	}
-	v.r.Status = Pass
+	v.r.Status = Pass // until something fails
 	v.describe()
 	if err == nil {
 		err = v.structure()
@@ -308,8 +316,8 @@ func (v *validator) messages() {
 	for i := n - 1; i >= 0; i-- {
 		sig := v.sets[i].ams
 		chosen := v.m.Select(sig.Names, v.sets[i].message)
-		digest := v.m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, sig.Tags.Place("b"))
-		o := sig.Check(digest, v.keyOf(sig))
+		v.r.Sets[i].FromSigned = v.signs(chosen, "from")
+		o := v.check(sig, chosen)
 		switch {
 		case o.Status != Pass:
 		case sums[i].Sum == nil || string(sums[i].Sum) != string(sig.BodyHash):
@@ -332,6 +340,29 @@ func (v *validator) messages() {
 		}
 		return
 	}
+}
+
+// check verifies the header half of a message signature.
+func (v *validator) check(sig *signature.Signature, chosen []int) signature.Outcome {
+	b := sig.Tags.Place("b")
+	o := sig.Check(v.m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, b), v.keyOf(sig))
+	if _, given := sig.Tags.Get("c"); !given && o.Status == Fail {
+		// RFC 6376 3.5 makes simple the default; the first ARC software, and the
+		// test suite of ARC's authors, have relaxed.
+		o = sig.Check(v.m.HashHeader(sig.Algorithm.Hash, canon.Relaxed, chosen, sig.Field, b), v.keyOf(sig))
+	}
+	return o
+}
+
+// signs says whether every field of a name is among the chosen, and there is one.
+func (v *validator) signs(chosen []int, name string) bool {
+	list := v.m.Named(name)
+	for _, i := range list {
+		if !slices.Contains(chosen, i) {
+			return false
+		}
+	}
+	return len(list) > 0
 }
 
 // seals checks all seals, from the newest (RFC 8617 5.2 step 6).

@@ -17,6 +17,10 @@ const width = 72
 // Writer builds a signature field: folded, its tags in the order in which they
 // are added.
 type Writer struct {
+	// Flat leaves the value of b= in one line. A field that another signature
+	// covers is safer so: nobody can fold it in another place.
+	Flat bool
+
 	out bytes.Buffer
 	col int
 	any bool
@@ -93,7 +97,7 @@ func (w *Writer) field(b []byte) []byte {
 	all := w.out.Bytes()
 	out := append([]byte(nil), all[:w.b]...)
 	value := base64.StdEncoding.EncodeToString(b)
-	for room := width - len(" b="); len(value) > room; room = width - 1 {
+	for room := width - len("b="); !w.Flat && len(value) > room; room = width {
 		out = append(append(out, value[:room]...), "\r\n "...)
 		value = value[room:]
 	}
@@ -101,28 +105,27 @@ func (w *Writer) field(b []byte) []byte {
 	return append(append(out, all[w.b:]...), "\r\n"...)
 }
 
-// Make signs what the field w speaks of, and returns the whole field. before
-// holds fields that a seal covers and that don't stand in the message yet.
+// Make signs the fields that h= of w names, and returns the whole field.
 func Make(w *Writer, m *canon.Message, kind Kind, signer crypto.Signer) ([]byte, error) {
 	sig, fault := Parse(w.field([]byte{0}), kind)
 	if fault != nil {
 		return nil, fault
 	}
-	chosen := m.Select(sig.Names, -1)
-	return w.Sign(m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, sig.Tags.Place("b")), signer)
+	return MakeOver(w, m, m.Select(sig.Names, -1), kind, signer)
 }
 
-// Sign signs a digest and returns the whole field.
-func (w *Writer) Sign(digest []byte, signer crypto.Signer) ([]byte, error) {
-	value, err := key.Sign(signer, digest)
+// MakeOver signs the chosen fields of m, and returns the whole field.
+func MakeOver(w *Writer, m *canon.Message, chosen []int, kind Kind, signer crypto.Signer) ([]byte, error) {
+	sig, fault := Parse(w.field([]byte{0}), kind)
+	if fault != nil {
+		return nil, fault
+	}
+	value, err := key.Sign(signer, m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, sig.Tags.Place("b")))
 	if err != nil {
 		return nil, err
 	}
 	return w.field(value), nil
 }
-
-// Unsigned returns the whole field as it is hashed: with an empty b=.
-func (w *Writer) Unsigned() []byte { return w.field(nil) }
 
 // Wire says why bytes can't be signed: mail with bare CR or LF is changed on its
 // way, which breaks the signature.
