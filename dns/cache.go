@@ -35,7 +35,7 @@ type Config struct {
 	Total   time.Duration    // for one lookup, all servers and CNAMEs included; 0: 6 s
 	Entries int              // answers kept; 0: 65,536
 	Bytes   int              // memory for them; 0: 32 MiB
-	Flights int              // lookups under way at once, a socket each; 0: 256. Further ones wait
+	Flights int              // lookups under way at once, a socket each; 0: 1,024. Further ones wait
 	MixCase bool             // ask in random letter case, for servers that keep it: harder to forge
 
 	// Dial opens a connected socket, "udp" or "tcp"; nil: from the net package.
@@ -89,7 +89,7 @@ func NewCache(cfg Config) *Cache {
 		dial:    cfg.Dial,
 		now:     cfg.Now,
 		random:  cfg.Rand,
-		slots:   make(chan struct{}, positive(cfg.Flights, 256)),
+		slots:   make(chan struct{}, positive(cfg.Flights, 1024)),
 	}
 	for _, a := range cfg.Servers {
 		s := &server{addr: a, trusted: cfg.Trusted == nil && a.Addr().Unmap().IsLoopback()}
@@ -133,6 +133,11 @@ type key struct {
 type known struct {
 	answer Answer
 	err    *Error // nil where there are data
+}
+
+// firm says whether it is data or a denial, and no failure.
+func (k known) firm() bool {
+	return k.err == nil || k.err.Kind == ErrNXDomain || k.err.Kind == ErrNoData
 }
 
 // give turns it into the results of Lookup; the error names what was asked.
@@ -257,7 +262,7 @@ func (c *Cache) fly(f *flight, k key) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.total)
 	defer cancel()
 	result := c.resolveSafely(ctx, k)
-	if result.err == nil || NotFound(result.err) {
+	if result.firm() {
 		f.result = c.memory.keep(k, result, c.now().Add(result.answer.TTL))
 	} else {
 		c.counters.failures.Add(1)

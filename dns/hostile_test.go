@@ -360,6 +360,28 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestBarrier has a response break the reader: the lookup fails, the process
+// doesn't.
+func TestBarrier(t *testing.T) {
+	c := piped(t, dns.Config{Dial: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		return broken{client}, server.Close()
+	}}, nil)
+	for range 2 {
+		if _, err := c.Lookup(t.Context(), "victim.example", dns.A); kind(err) != dns.ErrServFail {
+			t.Error(err)
+		}
+	}
+	if st := c.Stats(); st.Panics != 1 || st.Failures != 1 || st.Flights != 0 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+type broken struct{ net.Conn }
+
+func (broken) Write(b []byte) (int, error) { return len(b), nil }
+func (broken) Read([]byte) (int, error)    { panic("broken") }
+
 // TestHostileMemory measures what one lookup of the largest answers allocates.
 func TestHostileMemory(t *testing.T) {
 	var b []byte

@@ -131,7 +131,7 @@ func (s *shard) look(k key, now time.Time) found {
 	if left := e.expires.Sub(now); left > 0 {
 		f := found{known: e.known, fresh: true}
 		f.answer.Cached = true
-		if e.err == nil || NotFound(e.err) {
+		if e.firm() {
 			f.answer.TTL = left
 		}
 		return f
@@ -163,7 +163,7 @@ func (s *shard) put(e *entry) {
 // What an entry takes beside its strings: the structs and the map's share, and
 // the same for a record. Measured with a margin by TestMemoryBytes.
 const (
-	entryCost  = 512
+	entryCost  = 384
 	recordCost = 112
 )
 
@@ -173,7 +173,7 @@ func (e *entry) cost() int {
 		n += recordCost + len(r.Name) + len(r.Host) + len(r.Text)
 	}
 	if e.err != nil {
-		n += 128
+		n += 64
 	}
 	return n
 }
