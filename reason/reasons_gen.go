@@ -88,6 +88,11 @@ const (
 	HeloOurs                  = "HELO_OURS"                   // the greeting claims to be this server
 	HeloPrivateName           = "HELO_PRIVATE_NAME"           // the greeting is a private name
 	HeloRandom                = "HELO_RANDOM"                 // the greeting looks like a random name
+	HeloSPFFail               = "HELO_SPF_FAIL"               // the SPF record of the name in the greeting forbids this server to use it
+	HeloSPFPass               = "HELO_SPF_PASS"               // SPF of the HELO name passes for the client.
+	HeloSPFPermerror          = "HELO_SPF_PERMERROR"          // the SPF record of the name in the greeting is broken
+	HeloSPFSoftfail           = "HELO_SPF_SOFTFAIL"           // the SPF record of the name in the greeting does not list this server
+	HeloSPFTemperror          = "HELO_SPF_TEMPERROR"          // the SPF record of the name in the greeting can not be read now
 	HeloSyntax                = "HELO_SYNTAX"                 // the greeting is not a valid host name
 	HeloUnderscore            = "HELO_UNDERSCORE"             // the greeting holds an underscore
 	HeloWorkstation           = "HELO_WORKSTATION"            // the greeting is a default workstation name
@@ -97,6 +102,12 @@ const (
 	HTMLSmuggling             = "HTML_SMUGGLING"              // an attached web page builds a hidden file
 	ImageOnly                 = "IMAGE_ONLY"                  // the message is a picture to click on with hardly any text
 	InternalPanic             = "INTERNAL_PANIC"              // a fault in this server stopped its work on the message
+	IprevDynamic              = "IPREV_DYNAMIC"               // the reverse DNS name of this server is one of a pool of access lines
+	IprevFail                 = "IPREV_FAIL"                  // the reverse DNS name of this server does not lead back to its address
+	IprevNone                 = "IPREV_NONE"                  // the address of this server has no reverse DNS name
+	IprevNumbered             = "IPREV_NUMBERED"              // the reverse DNS name of this server is the provider's default
+	IprevPass                 = "IPREV_PASS"                  // The client's reverse name is confirmed and not generic.
+	IprevTemperror            = "IPREV_TEMPERROR"             // the reverse DNS name of this server can not be looked up now
 	LinkFreeHost              = "LINK_FREE_HOST"              // a link leads to free web space
 	LinkHoldsRecipient        = "LINK_HOLDS_RECIPIENT"        // a link carries the recipient's address for a script
 	LinkIPHost                = "LINK_IP_HOST"                // a link leads to a numbered address
@@ -133,6 +144,7 @@ const (
 	NoMailHere                = "NO_MAIL_HERE"                // this host takes no mail
 	NoRoute                   = "NO_ROUTE"                    // this server does not know where to deliver that domain's mail
 	NoSMTPUTF8Route           = "NO_SMTPUTF8_ROUTE"           // the mailbox's server takes no internationalised addresses or headers
+	NullMXSender              = "NULL_MX_SENDER"              // the sender's domain says by a null MX that it has no mail
 	NullSenderManyRcpt        = "NULL_SENDER_MANY_RCPT"       // a bounce with several recipients
 	NULOctet                  = "NUL_OCTET"                   // a zero octet came in
 	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
@@ -147,10 +159,20 @@ const (
 	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
 	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
 	ScanTimeout               = "SCAN_TIMEOUT"                // checking the message took too long
+	SenderDomainNoMail        = "SENDER_DOMAIN_NO_MAIL"       // the sender's domain can not receive mail: it has neither MX nor address
+	SenderDomainNxdomain      = "SENDER_DOMAIN_NXDOMAIN"      // the sender's domain does not exist
+	SenderDomainTemperror     = "SENDER_DOMAIN_TEMPERROR"     // the sender's domain can not be looked up now
 	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
 	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
 	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
 	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
+	SPFFail                   = "SPF_FAIL"                    // the SPF record of the sender's domain forbids this server to send for it
+	SPFNeutral                = "SPF_NEUTRAL"                 // SPF neutral: no term of the record decides about the client.
+	SPFNone                   = "SPF_NONE"                    // SPF none: no record, or no domain to have one.
+	SPFPass                   = "SPF_PASS"                    // SPF of the sender's domain passes for the client.
+	SPFPermerror              = "SPF_PERMERROR"               // the SPF record of the sender's domain is broken
+	SPFSoftfail               = "SPF_SOFTFAIL"                // the SPF record of the sender's domain does not list this server
+	SPFTemperror              = "SPF_TEMPERROR"               // the SPF record of the sender's domain can not be read now
 	StarttlsInjection         = "STARTTLS_INJECTION"          // clear text came behind STARTTLS
 	SubjectFakeReply          = "SUBJECT_FAKE_REPLY"          // the subject poses as a reply
 	SubjectPadded             = "SUBJECT_PADDED"              // the subject holds a long gap
@@ -176,7 +198,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "da4144aa47c79685"
+const hash = "cfacdc91bdf78a22"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1020,6 +1042,56 @@ var entries = [...]Entry{
 		Admin:  "HELO's domain looks generated: long consonant run or letters and digits mixed.",
 		Source: "practice",
 	},
+	{ID: "HELO_SPF_FAIL", Group: "session", Phase: "hello", Threat: "bot",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.23",
+		Weight: "judged: forwarding does not change HELO, so a fail is a false name or a record that forgot its own host",
+		Reply:  "the SPF record of the name in the greeting forbids this server to use it",
+		Fix:    "greet with the server's own name or list the server in that name's SPF record",
+		Page:   "The sending server introduced itself with a name whose SPF record says that it may not. Forwarding does not cause this. Set the server's host name to its own, or correct the record of that name.",
+		User:   "The sending server used a name that is not its own.",
+		Admin:  "SPF fail of the HELO name. The detail has the term that decided.",
+		Source: "RFC 7208 2.3, 8.4",
+	},
+	{ID: "HELO_SPF_PASS", Group: "session", Phase: "hello", Threat: "none",
+		Points: -0.5, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the host's name is its own, as it should be; anybody can arrange that",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sending server introduced itself with a name whose SPF record lists its address.",
+		User:   "The sending server uses its own name.",
+		Admin:  "SPF of the HELO name passes for the client.",
+		Source: "RFC 7208 2.3",
+	},
+	{ID: "HELO_SPF_PERMERROR", Group: "session", Phase: "hello", Threat: "none",
+		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.24",
+		Weight: "judged: a mistake of an administrator, seldom more",
+		Reply:  "the SPF record of the name in the greeting is broken",
+		Fix:    "correct the record: one record, no syntax errors, at most 10 DNS lookups",
+		Page:   "The SPF record of the name with which the sending server introduced itself can't be evaluated. Correct it, or remove it where the host needs none.",
+		User:   "The sending server's name has a faulty list of servers.",
+		Admin:  "SPF permerror of the HELO name. The detail names the record and the term that broke.",
+		Source: "RFC 7208 2.3, 8.7",
+	},
+	{ID: "HELO_SPF_SOFTFAIL", Group: "session", Phase: "hello", Threat: "bot",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.23",
+		Weight: "judged: as a fail of HELO, from a domain that isn't sure of its own list",
+		Reply:  "the SPF record of the name in the greeting does not list this server",
+		Fix:    "greet with the server's own name or list the server in that name's SPF record",
+		Page:   "The sending server introduced itself with a name whose SPF record doesn't list its address. Set the server's host name to its own, or correct the record of that name.",
+		User:   "The sending server used a name that may not be its own.",
+		Admin:  "SPF softfail of the HELO name.",
+		Source: "RFC 7208 2.3, 8.5",
+	},
+	{ID: "HELO_SPF_TEMPERROR", Group: "session", Phase: "hello", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.24",
+		Weight: "judged: no answer is no evidence",
+		Reply:  "the SPF record of the name in the greeting can not be read now",
+		Fix:    "try again later and check that the name servers of that name answer",
+		Page:   "A name server for the name with which the sending server introduced itself did not answer. The message can be sent again later.",
+		User:   "It could not be found out whether the sending server uses its own name.",
+		Admin:  "SPF temperror of the HELO name. The detail names the question without an answer.",
+		Source: "RFC 7208 2.3, 8.6",
+	},
 	{ID: "HELO_SYNTAX", Group: "session", Phase: "hello", Threat: "bot",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.5.4",
 		Weight: "judged: a name that cannot be a host name shows software that isn't a mail server, or one badly set up",
@@ -1109,6 +1181,66 @@ var entries = [...]Entry{
 		User:   "A fault in the mail filter delayed a message.",
 		Admin:  "A panic was caught at the barrier round the session, message or check; the log holds the stack. Please report it.",
 		Source: "RFC 3463 X.3.0",
+	},
+	{ID: "IPREV_DYNAMIC", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 4.3, Hard: "", Code: 550, Enhanced: "5.7.25",
+		Weight: "judged: measured at +1 in log-odds for generic names; access lines send through their provider's servers, and infected ones directly",
+		Reply:  "the reverse DNS name of this server is one of a pool of access lines",
+		Fix:    "send through your provider's mail server or get a fixed address with a name of its own",
+		Page:   "The name of the sending computer is one that a provider gives to a pool of access lines, such as 192-0-2-1.dsl.example.net. Infected computers send from such addresses. Send through your provider's mail server, or have the provider set a PTR record with the name of your own server.",
+		User:   "The message came from an access line instead of a mail server.",
+		Admin:  "The client's reverse name speaks of a pool of access lines. The detail says by what.",
+		Source: "practice of receivers; M3AAWG sender best common practices",
+	},
+	{ID: "IPREV_FAIL", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.25",
+		Weight: "judged: measured at +0.7 in log-odds; moved and forgotten servers are among them",
+		Reply:  "the reverse DNS name of this server does not lead back to its address",
+		Fix:    "set an A or AAAA record of that name to the server's address",
+		Page:   "The PTR record of the sending server's address gives a name, but that name has no address record with this address, so anybody could have chosen it. Add the address record, or correct the PTR record.",
+		User:   "The sending computer's name is not confirmed.",
+		Admin:  "PTR records exist, and none of the names leads back to the client.",
+		Source: "RFC 7372 3.3; RFC 8601 2.7.3",
+	},
+	{ID: "IPREV_NONE", Group: "session", Phase: "connect", Threat: "bot",
+		Points: 5.2, Hard: "", Code: 550, Enhanced: "5.7.25",
+		Weight: "judged: measured at +1.2 in log-odds; mail servers have a reverse name, for large receivers refuse those without",
+		Reply:  "the address of this server has no reverse DNS name",
+		Fix:    "have the address's owner set a PTR record that leads to the server's name",
+		Page:   "The address of the sending server has no PTR record. Ask the provider of the address to set one with the name of your mail server, and give that name an address record with the same address.",
+		User:   "The sending computer has no name.",
+		Admin:  "No PTR record for the client.",
+		Source: "RFC 7372 3.3; RFC 8601 2.7.3",
+	},
+	{ID: "IPREV_NUMBERED", Group: "session", Phase: "connect", Threat: "none",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.25",
+		Weight: "judged: a name made of the address is a provider's default; rented servers of small senders keep it",
+		Reply:  "the reverse DNS name of this server is the provider's default",
+		Fix:    "set a PTR record with the name of your mail server",
+		Page:   "The name of the sending server is made of its address, as providers set it by default. Have the provider set a PTR record with the name of your mail server.",
+		User:   "The sending server has no name of its own.",
+		Admin:  "The client's reverse name holds its address.",
+		Source: "practice of receivers; M3AAWG sender best common practices",
+	},
+	{ID: "IPREV_PASS", Group: "session", Phase: "connect", Threat: "none",
+		Points: -0.4, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: nearly every mail server has a confirmed name; without further marks it says little",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The address of the sending server has a name, and the name leads back to the address.",
+		User:   "The sending server has a proper name.",
+		Admin:  "The client's reverse name is confirmed and not generic.",
+		Source: "RFC 8601 3",
+	},
+	{ID: "IPREV_TEMPERROR", Group: "session", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.25",
+		Weight: "judged: no answer is no evidence",
+		Reply:  "the reverse DNS name of this server can not be looked up now",
+		Fix:    "try again later and check that the name servers for the address answer",
+		Page:   "The name servers for the sending server's address, or for its name, did not answer. The message can be sent again later. If this lasts, check them, or ask the provider of the address.",
+		User:   "The name of the sending computer could not be looked up.",
+		Admin:  "The client's reverse name could not be looked up. The detail names the question without an answer.",
+		Source: "RFC 7372 3.3; RFC 8601 2.7.3",
 	},
 	{ID: "LINK_FREE_HOST", Group: "link", Phase: "message", Threat: "phish",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -1470,6 +1602,16 @@ var entries = [...]Entry{
 		Admin:  "SMTPUTF8 is needed and the route's back end does not offer it.",
 		Source: "RFC 6531 3.2, 3.5; RFC 3463 X.6.7",
 	},
+	{ID: "NULL_MX_SENDER", Group: "identity", Phase: "mail", Threat: "spam",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.27",
+		Weight: "judged: the domain itself says that it has no mail, so the sender is false or can't be answered",
+		Reply:  "the sender's domain says by a null MX that it has no mail",
+		Fix:    "use a sender whose domain takes replies and bounces",
+		Page:   "The domain of the sender's address has a null MX record: its owner says that it neither takes nor sends mail. Use a sender address whose domain takes mail, or remove the record.",
+		User:   "The sender's domain says of itself that it sends no mail.",
+		Admin:  "The sender's domain has a null MX.",
+		Source: "RFC 7505 4.2, 4.3",
+	},
 	{ID: "NULL_SENDER_MANY_RCPT", Group: "session", Phase: "data", Threat: "spam",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: a delivery report goes to one person; only abuse and broken responders address several",
@@ -1610,6 +1752,36 @@ var entries = [...]Entry{
 		Admin:  "The verdict's time budget ran out; the ledger shows which checks did not run.",
 		Source: "RFC 3463 X.3.0",
 	},
+	{ID: "SENDER_DOMAIN_NO_MAIL", Group: "identity", Phase: "mail", Threat: "spam",
+		Points: 4.5, Hard: "", Code: 550, Enhanced: "5.1.8",
+		Weight: "judged: the name exists, yet no bounce can reach it; machines that send as their own host name are the honest cases",
+		Reply:  "the sender's domain can not receive mail: it has neither MX nor address",
+		Fix:    "use a sender whose domain takes replies and bounces",
+		Page:   "The domain of the sender's address has neither an MX record nor an address, so no bounce could reach the sender. Use a sender address whose domain takes mail.",
+		User:   "The sender's domain cannot receive an answer.",
+		Admin:  "Neither MX nor A nor AAAA for the sender's domain.",
+		Source: "RFC 5321 5.1; RFC 3463 3.2",
+	},
+	{ID: "SENDER_DOMAIN_NXDOMAIN", Group: "identity", Phase: "mail", Threat: "spam",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.1.8",
+		Weight: "judged: a domain that isn't there can't take a bounce; new or lapsed domains are the honest cases",
+		Reply:  "the sender's domain does not exist",
+		Fix:    "correct the sender's address or register the domain",
+		Page:   "The domain of the sender's address does not exist in the DNS, so nobody could answer the message and no bounce could reach the sender. Correct the address in the sending program.",
+		User:   "The sender's domain does not exist.",
+		Admin:  "NXDOMAIN for the sender's domain.",
+		Source: "RFC 5321 3.6.3; RFC 3463 3.2; practice of receivers",
+	},
+	{ID: "SENDER_DOMAIN_TEMPERROR", Group: "identity", Phase: "mail", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.4.3",
+		Weight: "judged: no answer is no evidence",
+		Reply:  "the sender's domain can not be looked up now",
+		Fix:    "try again later and check that the domain's name servers answer",
+		Page:   "The name servers of the sender's domain did not answer. The message can be sent again later. If this lasts, check them.",
+		User:   "The sender's domain could not be looked up.",
+		Admin:  "The sender's domain could not be looked up. The detail names the question without an answer.",
+		Source: "RFC 3463 3.5; practice of receivers",
+	},
 	{ID: "SERVER_BUSY", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",
 		Weight: "judged: never evidence; the server's own limit",
@@ -1649,6 +1821,76 @@ var entries = [...]Entry{
 		User:   "A message that tried to hide a second one inside it was refused.",
 		Admin:  "A dot line without CRLF on both sides: SMTP smuggling; the detail quotes the octets around it.",
 		Source: "RFC 5321 4.1.1.4; SMTP smuggling (VU#302671)",
+	},
+	{ID: "SPF_FAIL", Group: "identity", Phase: "mail", Threat: "spam",
+		Points: 4.3, Hard: "", Code: 550, Enhanced: "5.7.23",
+		Weight: "judged: measured at about +1 in log-odds; plain forwarding makes honest fails, so it never decides alone",
+		Reply:  "the SPF record of the sender's domain forbids this server to send for it",
+		Fix:    "list the server in the domain's SPF record or send through a server that is listed",
+		Page:   "The sender's domain has an SPF record that lists the servers allowed to send for it, and says that no other may. The server that sent this message is not on the list. If it is yours, add its address to the record; if you use a provider, add the include the provider names. If the message was forwarded, the forwarder should rewrite the envelope sender (SRS) or sign with ARC.",
+		User:   "The server that sent this message is not allowed to send for the sender's domain.",
+		Admin:  "SPF fail: the domain's policy forbids the client. The detail has the term that decided.",
+		Source: "RFC 7208 8.4; RFC 7372 3.2",
+	},
+	{ID: "SPF_NEUTRAL", Group: "identity", Phase: "mail", Threat: "none",
+		Points: 0.5, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the domain says nothing about this client, which is what no record says (RFC 7208 8.2)",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sender's domain has an SPF record that says nothing about the server that sent this message. End the record with -all or ~all once it lists all of your servers.",
+		User:   "The sender's domain does not say whether this server may send for it.",
+		Admin:  "SPF neutral: no term of the record decides about the client.",
+		Source: "RFC 7208 8.2",
+	},
+	{ID: "SPF_NONE", Group: "identity", Phase: "mail", Threat: "none",
+		Points: 0.8, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: nearly every domain that sends has a record by now; small honest ones without remain",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sender's domain has no SPF record, so anybody can use it as a sender. Publish a TXT record that begins with v=spf1, lists your servers and ends with -all.",
+		User:   "The sender's domain does not say which servers send for it.",
+		Admin:  "SPF none: no record, or no domain to have one.",
+		Source: "RFC 7208 8.1",
+	},
+	{ID: "SPF_PASS", Group: "identity", Phase: "mail", Threat: "none",
+		Points: -0.9, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: most spam passes SPF too, with domains of its own; it says who, not whether",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sending server is one of those that the sender's domain lists in its SPF record. That says who is responsible for the message, and nothing about what is in it.",
+		User:   "The message came from a server that the sender's domain lists.",
+		Admin:  "SPF of the sender's domain passes for the client.",
+		Source: "RFC 7208 8.3; measured on newsletters and copies of 2025-26",
+	},
+	{ID: "SPF_PERMERROR", Group: "identity", Phase: "mail", Threat: "none",
+		Points: 1.5, Hard: "", Code: 550, Enhanced: "5.7.24",
+		Weight: "judged: broken records are mostly honest mistakes, too many includes above all; bad senders make them a little more often",
+		Reply:  "the SPF record of the sender's domain is broken",
+		Fix:    "correct the record: one record, no syntax errors, at most 10 DNS lookups",
+		Page:   "The SPF record of the sender's domain can't be evaluated: it has a syntax error, there is more than one, an include leads to a domain without a record, or it needs more than ten DNS lookups. Until it is corrected, receivers can't tell your servers from others.",
+		User:   "The sender's domain has a faulty list of its servers.",
+		Admin:  "SPF permerror. The detail names the record and the term that broke.",
+		Source: "RFC 7208 8.7; RFC 7372 3.2",
+	},
+	{ID: "SPF_SOFTFAIL", Group: "identity", Phase: "mail", Threat: "spam",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.23",
+		Weight: "judged: measured together with fail at about +1 in log-odds; a little less, for its domain isn't sure of its own list",
+		Reply:  "the SPF record of the sender's domain does not list this server",
+		Fix:    "list the server in the domain's SPF record or send through a server that is listed",
+		Page:   "The sender's domain has an SPF record that lists the servers which send for it, and doubts every other. The server that sent this message is not on the list. Add its address, or the include of the provider that you use.",
+		User:   "The server that sent this message is not among those that the sender's domain lists.",
+		Admin:  "SPF softfail: the domain doesn't list the client.",
+		Source: "RFC 7208 8.5; RFC 7372 3.2",
+	},
+	{ID: "SPF_TEMPERROR", Group: "identity", Phase: "mail", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.24",
+		Weight: "judged: no answer is no evidence",
+		Reply:  "the SPF record of the sender's domain can not be read now",
+		Fix:    "try again later and check that the domain's name servers answer",
+		Page:   "A name server of the sender's domain, or of a domain that its SPF record includes, did not answer. The message can be sent again later. If this lasts, check the domain's name servers.",
+		User:   "It could not be found out which servers send for the sender's domain.",
+		Admin:  "SPF temperror. The detail names the question without an answer.",
+		Source: "RFC 7208 8.6; RFC 7372 3.2",
 	},
 	{ID: "STARTTLS_INJECTION", Group: "session", Phase: "tls", Threat: "attack",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
