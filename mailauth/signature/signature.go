@@ -103,7 +103,7 @@ func Parse(field []byte, kind Kind) (*Signature, *Fault) {
 		s.explain()
 		return s, broken("syntax: %v", err)
 	}
-	for _, read := range []func() *Fault{s.version, s.common, s.times, s.content, s.identity, s.arc} {
+	for _, read := range []func() *Fault{s.common, s.times, s.content, s.identity, s.arc, s.version} {
 		if f := read(); f != nil {
 			s.explain()
 			return s, f
@@ -125,7 +125,8 @@ func (s *Signature) explain() {
 	}
 }
 
-// version checks v= (RFC 6376 3.5); ARC fields have none (RFC 8617 4.1.2).
+// version checks v= (RFC 6376 3.5); ARC fields have none (RFC 8617 4.1.2). It
+// comes last, so that a signature by an old draft is read all the same.
 func (s *Signature) version() *Fault {
 	if s.Kind != DKIM {
 		return nil
@@ -253,6 +254,9 @@ func (s *Signature) identity() *Fault {
 	if !ok {
 		return nil
 	}
+	if v, ok = quotedPrintable(v); !ok {
+		return broken("i= is badly encoded")
+	}
 	at := strings.LastIndexByte(v, '@')
 	if at < 0 {
 		return broken("i= has no @")
@@ -264,11 +268,7 @@ func (s *Signature) identity() *Fault {
 	if d != s.Domain && !strings.HasSuffix(d, "."+s.Domain) {
 		return broken("i= is not at or below d=")
 	}
-	local, ok := quotedPrintable(v[:at])
-	if !ok {
-		return broken("i= is badly encoded")
-	}
-	s.Identity, s.IdentityDomain = header.Clip(local)+"@"+d, d
+	s.Identity, s.IdentityDomain = header.Clip(v[:at])+"@"+d, d
 	return nil
 }
 
@@ -341,7 +341,7 @@ func fieldName(s string) bool {
 	return s != ""
 }
 
-// quotedPrintable decodes the local part of i= (RFC 6376 2.11).
+// quotedPrintable decodes the value of i= (RFC 6376 2.11).
 func quotedPrintable(s string) (string, bool) {
 	if !strings.ContainsAny(s, "= \t") {
 		return s, true
@@ -413,15 +413,17 @@ func (s *Signature) check(digest []byte, r *key.Record) Outcome {
 	}
 	if err := r.Acceptable(); err != nil {
 		o.Status, o.Problem = Policy, err.Error()
+		o.Verified = r.Bits < key.MinBits && r.Verify(s.Algorithm, digest, s.Value)
 		return o
 	}
-	if !r.Verify(s.Algorithm, digest, s.Value) {
+	o.Verified = r.Verify(s.Algorithm, digest, s.Value)
+	switch {
+	case !o.Verified:
 		o.Status, o.Problem = Fail, "the signature does not match the header"
-		return o
-	}
-	o.Status, o.Verified = Pass, true
-	if s.Algorithm == key.RSASHA1 { // RFC 8301 3.1
+	case s.Algorithm == key.RSASHA1: // RFC 8301 3.1
 		o.Status, o.Problem = Policy, "SHA-1 is no longer acceptable"
+	default:
+		o.Status = Pass
 	}
 	return o
 }
