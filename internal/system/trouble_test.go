@@ -1,6 +1,7 @@
 package system
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -75,6 +76,11 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("the log doesn't say what is wrong:\n%s", d.log.String())
 	}
 
+	if out, err := inNamespace(d, "serve", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", filepath.Join(small, "other")); err == nil ||
+		!strings.Contains(out, "full") && !strings.Contains(out, "no space left") || strings.Count(strings.TrimSpace(out), "\n") > 0 {
+		t.Errorf("a start on a full disk: %v\n%s", err, out)
+	}
+
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +101,15 @@ func TestFullDisk(t *testing.T) {
 	if sink.Seen()["large"] != 1 {
 		t.Errorf("at the next hop: %v", sink.Seen())
 	}
+}
+
+// inNamespace runs a sluice command that sees the daemon's mounts.
+func inNamespace(d *daemon, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(d.t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"-m", "-t", fmt.Sprint(d.cmd.Process.Pid), Binary(d.t)}, args...)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 func page(t *testing.T, url string) string {
@@ -196,9 +211,8 @@ func TestReadOnlyData(t *testing.T) {
 	if r := d.send(clean("relayed"), "bob@a.example"); r[0] != '2' {
 		t.Errorf("relay with a read-only disk: %s", r)
 	}
-	out, err := exec.Command("nsenter", "-m", "-t", fmt.Sprint(d.cmd.Process.Pid), Binary(t), "serve",
-		"--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", filepath.Join(dir, "other")).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "read-only file system") || strings.Count(strings.TrimSpace(string(out)), "\n") > 0 {
+	out, err := inNamespace(d, "serve", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", filepath.Join(dir, "other"))
+	if err == nil || !strings.Contains(out, "read-only file system") || strings.Count(strings.TrimSpace(out), "\n") > 0 {
 		t.Errorf("a start on a read-only disk: %v\n%s", err, out)
 	}
 	remount("rw")
