@@ -18,7 +18,7 @@ func (a *Author) address(x header.Address) {
 	spec := specOf(x.Raw)
 	local, domain := splitRaw(spec)
 	switch {
-	case x.Domain == "" && x.Local != "", x.Local == "" && x.Domain != "":
+	case x.Domain == "", x.Local == "":
 		a.add(NoAddress, true, x.Raw)
 	case strings.HasPrefix(x.Domain, "["):
 		a.add(DomainLiteral, false, x.Domain)
@@ -27,6 +27,9 @@ func (a *Author) address(x header.Address) {
 	}
 	if strings.HasSuffix(strings.TrimRight(domain, " \t"), ".") {
 		a.add(TrailingDot, false, domain)
+	}
+	if spaceInside(spec) {
+		a.add(StrayText, true, spec) // one address to some, two words to others
 	}
 	if strings.ContainsRune(x.Local, '@') {
 		a.add(LocalAt, true, x.Local)
@@ -157,8 +160,8 @@ func specOf(raw string) string {
 	if start >= 0 {
 		return raw[start:]
 	}
-	if i := strings.LastIndexByte(raw, '('); i > 0 && strings.HasSuffix(raw, ")") { // user@example.com (Name)
-		if spec := strings.TrimRight(raw[:i], " \t"); strings.IndexByte(spec, '@') > 0 && strings.IndexAny(spec, " \t(") < 0 {
+	if i := strings.IndexByte(raw, '('); i > 0 && strings.HasSuffix(raw, ")") { // user@example.com (Name)
+		if spec := strings.TrimRight(raw[:i], " \t"); strings.IndexByte(spec, '@') > 0 && strings.IndexAny(spec, " \t\"") < 0 {
 			return spec
 		}
 	}
@@ -188,6 +191,39 @@ func commentsIn(s string) string {
 		}
 	}
 	return ""
+}
+
+// spaceInside says whether white space stands in an address outside its quotes.
+func spaceInside(spec string) bool {
+	quoted := false
+	spec = strings.Trim(spec, " \t")
+	for i := 0; i < len(spec); i++ {
+		switch spec[i] {
+		case '\\':
+			i++
+		case '"':
+			quoted = !quoted
+		case ' ', '\t':
+			if !quoted {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// quoteLocal writes a local part as RFC 5321 4.1.2 has it: as it is where it is a
+// dot-string, else quoted.
+func quoteLocal(s string) string {
+	plain := !strings.HasPrefix(s, ".") && !strings.HasSuffix(s, ".") && !strings.Contains(s, "..")
+	for i := 0; i < len(s) && plain; i++ {
+		c := s[i]
+		plain = c|0x20 >= 'a' && c|0x20 <= 'z' || '0' <= c && c <= '9' || c >= utf8.RuneSelf || strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) >= 0
+	}
+	if plain {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // unseen are characters that have no business in an address and no width.

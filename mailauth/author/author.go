@@ -10,6 +10,7 @@ package author
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"sluice/dns"
 	"sluice/message"
@@ -19,7 +20,7 @@ import (
 // Author is the author of a message (RFC 5322 3.6.2). Display, Local and what
 // Problems quote are hostile.
 type Author struct {
-	Address string // local@domain with the domain in A-labels; "" where there is none
+	Address string // local@domain, the local part quoted where it must be, the domain in A-labels; "" where there is none
 	Local   string // unquoted
 	Domain  string // A-labels, lower case, no final dot; "" where there is no domain name
 	Display string // decoded display name
@@ -142,8 +143,8 @@ func (a *Author) candidate(domain string) {
 // it is an address literal.
 func name(s string) string {
 	s = strings.Trim(s, " \t\r\n")
-	if s == "" || s == "." || s[0] == '[' {
-		return ""
+	if s == "" || s[0] == '[' || strings.HasSuffix(s, ".") || strings.ContainsRune(s, utf8.RuneError) {
+		return "" // a final dot was cut before: this is the second
 	}
 	n, err := dns.Normalize(s)
 	if err != nil {
@@ -179,6 +180,9 @@ func Of(m *message.Message) Author {
 	} else {
 		a.add(Missing, true, "")
 	}
+	if _, ok := fromLine([]byte(m.EnvelopeFromLine())); ok {
+		a.hide(m.EnvelopeFromLine()) // "From :" on the first line is a mailbox file's separator to some
+	}
 	if len(fields) > 1 {
 		a.add(Duplicate, true, fields[1].Value)
 		for _, f := range fields[1:] {
@@ -213,10 +217,13 @@ func Of(m *message.Message) Author {
 func (a *Author) read(main header.Address, f *header.Field) {
 	list, defects := header.ParseAddressList(f.Value)
 	a.Local, a.Display = main.Local, main.Name
-	a.Domain = name(main.Domain)
-	if a.Domain != "" && a.Local != "" {
-		a.Address = a.Local + "@" + a.Domain
+	if _, domain := splitRaw(specOf(main.Raw)); utf8.ValidString(domain) {
+		a.Domain = name(main.Domain)
 	}
+	if a.Domain != "" && a.Local != "" {
+		a.Address = quoteLocal(a.Local) + "@" + a.Domain
+	}
+	a.candidate(a.Domain)
 	a.candidates(list)
 	a.grammar(list, defects, f.Value)
 	if len(list) > 0 {
@@ -231,7 +238,9 @@ func (a *Author) candidates(list []header.Address) {
 		if len(a.Domains) >= MaxDomains {
 			return
 		}
-		a.candidate(x.Domain)
+		if utf8.ValidString(x.Raw) {
+			a.candidate(x.Domain)
+		}
 	}
 }
 

@@ -55,29 +55,35 @@ func (a *Author) hidden(m *message.Message) {
 				a.add(AfterBlank, true, string(line))
 			}
 		}
-		rest, isFrom := fromLine(trimmed)
-		switch {
+		switch rest, ok := fromLine(trimmed); {
 		case bare && folded && trimmed[0] == ':':
-			a.hide(string(line), string(trimmed[1:]))
-		case folded && isFrom && !tagged(inField) && oneAddress(rest):
-			a.hide(string(line), rest)
+			a.hide("From" + string(trimmed))
+		case folded && ok && !tagged(inField) && oneAddress(rest):
+			a.hide(string(trimmed))
 		}
 		bare = !folded && len(trimmed) == 4 && header.EqualFold(string(trimmed), "From")
 		if bare {
-			a.hide(string(line), "")
+			a.hide("From:")
 		}
 		if i := bytes.IndexByte(line, '\r'); i >= 0 { // a bare CR ends a line for some
-			if rest, ok := fromLine(bytes.TrimLeft(line[i+1:], " \t\r")); ok {
-				a.hide(string(line), rest)
+			if more := bytes.TrimLeft(line[i+1:], " \t\r"); isFrom(more) {
+				a.hide(string(more))
 			}
 		}
 	}
 }
 
-func (a *Author) hide(line, rest string) {
+// hide notes a line that some readers take for the From field.
+func (a *Author) hide(line string) {
 	a.add(HiddenField, true, line)
+	rest, _ := fromLine([]byte(line))
 	list, _ := header.ParseAddressList(rest)
 	a.candidates(list)
+}
+
+func isFrom(line []byte) bool {
+	_, ok := fromLine(line)
+	return ok
 }
 
 // fromLine says whether a line names the From field, and returns what follows.
