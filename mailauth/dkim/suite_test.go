@@ -197,7 +197,9 @@ func TestChasquidSuite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var want struct{ Results []struct{ Domain, Selector, State string } }
+		var want struct {
+			Results []struct{ Domain, Selector, State string }
+		}
 		if b, err := os.ReadFile(base + ".result"); err == nil {
 			if err := json.Unmarshal(b, &want); err != nil {
 				t.Fatal(err)
