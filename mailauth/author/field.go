@@ -15,12 +15,11 @@ func (a *Author) framing(m *message.Message, f *header.Field) {
 	if i := bytes.IndexByte(raw, ':'); i > 0 && (raw[i-1] == ' ' || raw[i-1] == '\t') {
 		a.add(FieldSpace, true, string(raw)) // RFC 5322 4.5: obsolete; many readers don't see the field
 	}
-	for i, c := range raw {
-		if c >= ' ' && c != 0x7f || c == '\t' || c == '\n' || c == '\r' && i+1 < len(raw) && raw[i+1] == '\n' {
-			continue
+	for line := range bytes.Lines(raw) { // CRs before the line's end, as some stores leave, split nothing
+		if bytes.ContainsFunc(bytes.TrimRight(line, "\r\n"), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			a.add(Control, true, string(raw))
+			break
 		}
-		a.add(Control, true, string(raw))
-		break
 	}
 }
 
@@ -39,7 +38,7 @@ func (a *Author) hidden(m *message.Message) {
 		} else {
 			block = nil
 		}
-		line = bytes.TrimSuffix(line, []byte{'\r'})
+		line = bytes.TrimRight(line, "\r")
 		folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
 		trimmed := bytes.Trim(line, " \t")
 		if len(trimmed) == 0 {

@@ -76,8 +76,9 @@ var (
 )
 
 // Parse reads the value of a field, unfolded or not. It takes what common servers
-// write beyond the grammar: no authserv-id, a semicolon at the end, unquoted
-// values with any character but space, semicolon and parentheses.
+// write beyond the grammar: no authserv-id, a domain in place of a result, a
+// semicolon at the end, unquoted values with any character but space, semicolon
+// and parentheses.
 func Parse(value string) (Field, error) {
 	if len(value) > maxField {
 		return Field{}, ErrTooLong
@@ -150,6 +151,9 @@ func (p *parser) result(f *Field) error {
 	if len(f.Results) >= maxResults {
 		return ErrTooMany
 	}
+	if p.bareDomain() {
+		return p.err
+	}
 	r := Result{Version: 1}
 	r.Method = header.Lower(p.keyword())
 	p.space()
@@ -183,6 +187,19 @@ func (p *parser) result(f *Field) error {
 		f.Results = append(f.Results, r)
 	}
 	return p.err
+}
+
+// bareDomain skips a domain where a result should be: Exchange repeats the
+// recipient's domain before each result.
+func (p *parser) bareDomain() bool {
+	start := p.pos
+	w := p.word(true)
+	p.space()
+	if strings.Contains(w, ".") && p.err == nil && (p.pos >= len(p.s) || p.s[p.pos] == ';') {
+		return true
+	}
+	p.pos, p.err = start, nil
+	return false
 }
 
 // prop reads a reasonspec or a propspec.

@@ -27,7 +27,7 @@ func FormatUTF8(id string, results []Result) string { return format(id, results,
 
 func format(id string, results []Result, eai bool) string {
 	w := writer{eai: eai}
-	w.put("Authentication-Results: ", w.value(id))
+	w.put("Authentication-Results: ", w.value(word(id, "unknown")))
 	if len(results) == 0 {
 		w.put("; ", "none")
 	}
