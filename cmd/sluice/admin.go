@@ -264,7 +264,7 @@ func (c *quarantineShow) Run(a *app) error {
 
 // noSuch turns a missing id into a sentence.
 func noSuch(what, id string, err error) error {
-	if errors.Is(err, sluice.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, sluice.ErrNotFound) {
 		return &exitError{1, fmt.Errorf("%s: no message %q here; sluice quarantine list shows what there is", what, id)}
 	}
 	return err
