@@ -227,10 +227,10 @@ func run(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	return out.String(), errs.String(), err
 }
 
-// eventually waits until ok, at most 20 seconds.
+// eventually waits until ok, at most 40 seconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 400 {
+	for range 800 {
 		if ok() {
 			return
 		}

@@ -105,6 +105,55 @@ func TestKill(t *testing.T) {
 	t.Logf("%d messages in %v, %d kills: %d lost, %d taken twice after a lost answer", total, took.Round(time.Millisecond), kills, lost, twice)
 }
 
+// TestKillOutbox kills the daemon while released mail leaves through the outbox:
+// what the command said is released arrives, at least once.
+func TestKillOutbox(t *testing.T) {
+	t.Parallel() // it mostly waits
+	w := serveWays(t)
+	var ids []string
+	for i := range 24 {
+		if r := w.send(spam(label(i)), "bob@a.example"); r[0] != '2' {
+			t.Fatal(r)
+		}
+	}
+	eventually(t, "the index has them all", func() bool {
+		ids = nil
+		for _, m := range lines(t, w.sluice("quarantine", "list", "--json")) {
+			ids = append(ids, m["id"].(string))
+		}
+		return len(ids) == 24
+	})
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		for _, id := range ids {
+			// A start of the daemon may come between; the command then says that
+			// it failed, and works when it is given again.
+			for try := 0; ; try++ {
+				_, errs, err := run(t, "quarantine", "release", "--config", w.config, id)
+				if err == nil || strings.Contains(errs, "released already") {
+					break
+				}
+				if strings.Contains(errs, "no message") || try == 10 {
+					t.Errorf("release: %v\n%s", err, errs)
+					break
+				}
+			}
+		}
+	}()
+	kills, seen := 0, map[string]int{}
+	eventually(t, "all released mail is at the next hop", func() bool {
+		if seen = w.sink.Seen(); kills < 8 {
+			w.kill()
+			kills++
+		}
+		return len(seen) == len(ids)
+	})
+	<-released
+	eventually(t, "the outbox is empty", func() bool { return len(files(t, filepath.Join(w.data, "outbox"), "")) == 0 })
+	t.Logf("%d kills; taken: %v", kills, seen)
+}
+
 // TestRestart stops the daemon in order and starts it again while messages flow:
 // nothing is lost, and nothing is taken twice either.
 func TestRestart(t *testing.T) {
