@@ -215,6 +215,9 @@ func (d *directive) dualCIDR(arg string) (rest string, err error) {
 		rest = rest[:i]
 	}
 	if i := strings.LastIndexByte(rest, '/'); i >= 0 && digits(rest[i+1:]) {
+		if j := strings.LastIndexByte(rest[:i], '/'); j >= 0 && digits(rest[j+1:i]) {
+			return "", errors.New("two prefix lengths are written /24//64, that of IPv4 first")
+		}
 		if d.bits4, err = prefixLength(rest[i+1:], 32); err != nil {
 			return "", err
 		}

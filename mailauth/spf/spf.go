@@ -175,8 +175,9 @@ func check(ctx context.Context, r dns.Resolver, in Input, lim Limits, id Identit
 	ip := in.IP.Unmap().WithZone("") // RFC 7208 5
 	e := &evaluation{
 		ctx: ctx, r: r, in: in, lim: lim.withDefaults(), ip: ip, local: local,
-		res: Result{Result: None, Identity: id, IP: ip, Domain: said.Cut(domain, maxArgument), Sender: said.Cut(local+"@"+domain, 2*maxArgument)},
+		res: Result{Result: None, Identity: id, IP: ip, Domain: said.Cut(domain, maxArgument)},
 	}
+	e.res.Sender = said.Cut(local, maxArgument) + "@" + e.res.Domain
 	norm, why := initialDomain(domain)
 	switch {
 	case !e.ip.IsValid():
