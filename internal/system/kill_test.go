@@ -16,6 +16,7 @@ import (
 	"sluice"
 	"sluice/deliver/outbox"
 	"sluice/deliver/quarantine"
+	"sluice/internal/durable"
 )
 
 // The places where a message that was answered 250 must be.
@@ -77,7 +78,7 @@ func (w *ways) found() map[string]map[string]int {
 // TestSyncBeforeReply and the tests of package durable show.
 func TestKill(t *testing.T) {
 	// Kills come by progress, so that a slow machine sees as many as a fast one.
-	total, every := 10000, 120
+	total, every := 10000, 150
 	if testing.Short() {
 		total, every = 1000, 80
 	}
@@ -187,7 +188,7 @@ func TestRestart(t *testing.T) {
 // message put off.
 func TestReloads(t *testing.T) {
 	w := serveWays(t)
-	f := &flood{t: t, addr: w.addr, total: 1000}
+	f := &flood{t: t, addr: w.addr, total: 600}
 	reloads := f.disturb(10, func() int {
 		w.signal(syscall.SIGHUP)
 		time.Sleep(10 * time.Millisecond)
@@ -380,6 +381,11 @@ func quarantined(t *testing.T, dir string) map[string]int {
 	return out
 }
 
+// unsynced is the file system in a hurry.
+type unsynced struct{ durable.OS }
+
+func (unsynced) SyncDir(string) error { return nil }
+
 // queued empties an outbox and counts the X-Test values.
 func queued(t *testing.T, dir string) map[string]int {
 	t.Helper()
@@ -390,7 +396,7 @@ func queued(t *testing.T, dir string) map[string]int {
 	}
 	var mu sync.Mutex
 	out := map[string]int{}
-	o, err := outbox.New(outbox.Config{Dir: dir, Deliver: func(_ context.Context, d *sluice.Delivery) []sluice.Outcome {
+	o, err := outbox.New(outbox.Config{Dir: dir, FS: unsynced{}, Deliver: func(_ context.Context, d *sluice.Delivery) []sluice.Outcome {
 		mu.Lock()
 		defer mu.Unlock()
 		out[testField(d.Body)]++

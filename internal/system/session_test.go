@@ -71,6 +71,9 @@ func TestStop(t *testing.T) {
 		t.Errorf("the message that waited: %s", r)
 	}
 	d.stop(syscall.SIGTERM)
+	if rows := lines(t, d.sluice("log", "--json")); len(rows) != 2 { // written before the end
+		t.Errorf("the log has %d messages of 2: %v", len(rows), rows)
+	}
 }
 
 // certificate writes a self-signed one for a name, and returns the files.
