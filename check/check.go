@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/mailauth"
 	"sluice/message"
 )
 
@@ -48,6 +49,7 @@ type Input struct {
 	Conn     *sluice.Conn
 	Envelope *sluice.Envelope
 	Message  *message.Message
+	Auth     *mailauth.Auth // who the client and the sender are; nil where nobody can be asked
 	Now      time.Time
 }
 

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"net/netip"
+
 	"sluice"
 	"sluice/message"
 	"sluice/reason"
@@ -46,4 +48,18 @@ func FoundAt(id sluice.Reason, detail string, at message.Range, part int) sluice
 	ev.Range = sluice.Range{Off: at.Off, Len: at.Len}
 	ev.Part = part
 	return ev
+}
+
+// Unknown is the evidence of a check that could not tell, and why.
+func Unknown(id sluice.Reason, why string) sluice.Evidence {
+	ev := Found(id, why)
+	ev.State, ev.Raw, ev.Hard = sluice.Unknown, 0, sluice.Soft
+	return ev
+}
+
+// Public says whether the outside world has a say about an address: nobody
+// publishes names or policies for loopback and private networks.
+func Public(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback()
 }

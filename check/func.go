@@ -17,6 +17,32 @@ type pure struct {
 	run  func(in *Input) []sluice.Evidence
 }
 
+// Ask makes a Checker of a declaration and a function that may ask the DNS
+// through in.Auth. It isn't called where nobody can be asked.
+func Ask(info Info, run func(ctx context.Context, in *Input) []sluice.Evidence) Checker {
+	return &asking{info: info, run: run}
+}
+
+type asking struct {
+	info Info
+	run  func(ctx context.Context, in *Input) []sluice.Evidence
+}
+
+// Info returns the declaration.
+func (a *asking) Info() Info { return a.info }
+
+// Check runs the function.
+func (a *asking) Check(ctx context.Context, in *Input) ([]sluice.Evidence, error) {
+	if in.Auth == nil || in.Message == nil && a.info.Phase >= sluice.PhaseHeader {
+		return nil, nil
+	}
+	out := a.run(ctx, in)
+	for i := range out {
+		out[i].Phase = a.info.Phase
+	}
+	return out, nil
+}
+
 // Info returns the declaration.
 func (p *pure) Info() Info { return p.info }
 

@@ -31,7 +31,12 @@ type Config struct {
 	// Loopback isn't trusted unless listed.
 	Trusted []Prefix `toml:"trusted"`
 
+	// ARCSealers are the domains whose ARC seals are believed (RFC 8617).
+	ARCSealers []string `toml:"arc_sealers"`
+
 	Listen     []Listener `toml:"listen"`
+	DNS        DNS        `toml:"dns"`
+	Upstream   Upstream   `toml:"upstream"`
 	TLS        TLS        `toml:"tls"`
 	Console    Console    `toml:"console"`
 	Public     Public     `toml:"public"`
@@ -51,6 +56,23 @@ type Listener struct {
 	// AlreadyAccepted marks a port behind a queue: its mail is never refused,
 	// since that would make backscatter, but quarantined.
 	AlreadyAccepted bool `toml:"already_accepted"`
+}
+
+// DNS says whom to ask about senders.
+type DNS struct {
+	// Servers are resolvers, "ADDRESS" or "ADDRESS:PORT". Empty: those of the
+	// system, as long as they know the root zone; "none" asks nobody.
+	Servers []Server `toml:"servers"`
+	// TrustAD lists resolvers whose DNSSEC validation is believed. Loopback ones
+	// always are.
+	TrustAD []Prefix `toml:"trust_ad"`
+}
+
+// Upstream is a relay of ours whose Authentication-Results are believed in place
+// of our own checks.
+type Upstream struct {
+	AuthServID string   `toml:"authserv_id"`
+	Networks   []Prefix `toml:"networks"`
 }
 
 // TLS is the certificate for STARTTLS. Both empty: STARTTLS isn't offered.
@@ -190,6 +212,9 @@ func (c *Config) finish() error {
 	p := c.Policy
 	if !(0 < p.TagAt && p.TagAt <= p.QuarantineAt && p.QuarantineAt <= p.RejectAt && p.RejectAt <= 1) {
 		return fmt.Errorf("config: policy: want 0 < tag_at ≤ quarantine_at ≤ reject_at ≤ 1, got %v, %v, %v", p.TagAt, p.QuarantineAt, p.RejectAt)
+	}
+	if (c.Upstream.AuthServID == "") != (len(c.Upstream.Networks) == 0) {
+		return fmt.Errorf("config: upstream: authserv_id and networks go together: results are believed from known addresses only")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return fmt.Errorf("config: tls: cert and key go together; one of them is missing")

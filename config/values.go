@@ -130,6 +130,28 @@ func (r Route) String() string {
 	return "smtp://" + r.Target
 }
 
+// Server is a resolver's address, or "none".
+type Server struct{ netip.AddrPort }
+
+// UnmarshalText reads "ADDRESS", "ADDRESS:PORT" or "none".
+func (v *Server) UnmarshalText(b []byte) error {
+	s := string(b)
+	if s == "none" {
+		*v = Server{}
+		return nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		v.AddrPort = netip.AddrPortFrom(a, 53)
+		return nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil || a.Port() == 0 {
+		return fmt.Errorf("DNS server %q: want an address such as 192.0.2.53, with a port if it isn't 53, or none", s)
+	}
+	v.AddrPort = a
+	return nil
+}
+
 // RelayTLS says how far TLS to the next hop is asked for.
 type RelayTLS string
 

@@ -9,6 +9,7 @@ import (
 	"sluice/deliver/rewrite"
 	"sluice/explain"
 	"sluice/judge/verdict"
+	"sluice/mailauth/authres"
 	"sluice/reason"
 )
 
@@ -167,12 +168,16 @@ func (s *session) quarantined(j *judged, rcpts []sluice.Recipient, size int64) *
 // delivery prepares the message for the next hop: incoming forgeries of our
 // fields removed, ours on top, every other byte as it came.
 func (s *session) delivery(j *judged, rcpts []sluice.Recipient, raw []byte) *sluice.Delivery {
-	return prepare(s.set, s.conn, j.env, &j.verdict, j.action, j.msg, rcpts, raw, s.gate.cfg.Clock())
+	var results string
+	if found := s.tx.auth.Results(); len(found) > 0 {
+		results = authres.Format(s.set.Hostname, found)
+	}
+	return prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, j.msg, rcpts, raw, s.gate.cfg.Clock())
 }
 
 // prepare builds a delivery; release uses it too.
 func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.Verdict, action sluice.Action,
-	m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
+	results string, m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
 	env := *full
 	env.Rcpts = rcpts
 	edits := rewrite.Edits{AuthServID: set.Hostname}
@@ -181,7 +186,7 @@ func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.
 	}
 	body := rewrite.Edit(raw, *m.Header(), edits)
 	head := rewrite.Headers(rewrite.Options{Hostname: set.Hostname, Conn: conn, Envelope: &env, Verdict: v,
-		Action: action, Required: verdict.Points(set.Policy.TagAt), Now: now})
+		Action: action, Results: results, Required: verdict.Points(set.Policy.TagAt), Now: now})
 	utf8, eight := highBits(raw, m.Header().Range.Off+m.Header().Range.Len)
 	return &sluice.Delivery{ID: env.ID, Envelope: &env, Header: head, Body: body,
 		Utf8: utf8 || env.SMTPUTF8 && hasHigh(addresses(&env)), EightBit: eight}

@@ -35,6 +35,7 @@ func (g *Gate) Examine(ctx context.Context, c *sluice.Conn, env sluice.Envelope,
 		env.Received = g.cfg.Clock()
 	}
 	s.tx = &transaction{env: env}
+	s.tx.auth = s.auth.Begin(&s.tx.env)
 	s.run(ctx, sluice.PhaseMail, &s.tx.env)
 	for _, rc := range env.Rcpts {
 		one := env

@@ -23,6 +23,7 @@ import (
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
+	"sluice/mailauth"
 )
 
 // Settings are what a reload may change. A session keeps those it began with.
@@ -38,8 +39,9 @@ type Settings struct {
 	Trusted    func(netip.Addr) bool // nil: nobody
 	PublicURL  string
 	Postmaster string
-	Budget     time.Duration // for judging one message; default 30 s
-	Retention  time.Duration // of quarantined mail; default 30 days
+	Verifier   *mailauth.Verifier // nil: nobody is asked who the sender is
+	Budget     time.Duration      // for judging one message; default 30 s
+	Retention  time.Duration      // of quarantined mail; default 30 days
 
 	hops []sluice.Deliverer // of Routes, each once
 }
@@ -116,6 +118,9 @@ func (g *Gate) Open(ctx context.Context, c *sluice.Conn) (sluice.Session, sluice
 func (g *Gate) open(ctx context.Context, c *sluice.Conn) *session {
 	set := g.Settings()
 	s := &session{gate: g, set: set, conn: c}
+	if set.Verifier != nil {
+		s.auth = set.Verifier.Open(c)
+	}
 	if set.Trusted(c.Client.Addr()) {
 		c.Trusted = true
 	}

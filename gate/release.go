@@ -33,7 +33,7 @@ func (g *Gate) Release(ctx context.Context, id, by string) error {
 	}
 	set, now := g.Settings(), g.cfg.Clock()
 	m := message.Parse(raw, message.DefaultLimits())
-	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, m, q.Envelope.Rcpts, raw, now)
+	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", m, q.Envelope.Rcpts, raw, now)
 	if err := g.cfg.Outbox.Put(ctx, d); err != nil {
 		return fmt.Errorf("release %s: %w", id, err)
 	}

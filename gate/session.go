@@ -10,6 +10,7 @@ import (
 	"sluice/explain"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
+	"sluice/mailauth"
 	"sluice/reason"
 )
 
@@ -21,6 +22,7 @@ type session struct {
 
 	// ledger is what the connection showed: it counts in every transaction.
 	ledger []sluice.Evidence
+	auth   *mailauth.Auth
 	tx     *transaction
 	ended  bool
 }
@@ -28,6 +30,7 @@ type session struct {
 // transaction is one MAIL … dot.
 type transaction struct {
 	env     sluice.Envelope
+	auth    *mailauth.Auth
 	route   *Route
 	ledger  []sluice.Evidence // beyond the connection's
 	refused []sluice.Outcome  // recipients refused, bounded
@@ -54,7 +57,10 @@ func (s *session) evidence() []sluice.Evidence {
 // run executes a phase's checks and files what they found: facts of the
 // connection stay for its life, the rest for the transaction's.
 func (s *session) run(ctx context.Context, phase sluice.Phase, env *sluice.Envelope) {
-	in := &check.Input{Conn: s.conn, Envelope: env, Now: s.gate.cfg.Clock()}
+	in := &check.Input{Conn: s.conn, Envelope: env, Auth: s.auth, Now: s.gate.cfg.Clock()}
+	if s.tx != nil {
+		in.Auth = s.tx.auth
+	}
 	found := s.set.Pipeline.Run(ctx, phase, in, s.evidence())
 	if s.tx == nil {
 		s.ledger = append(s.ledger, found...)
@@ -104,6 +110,7 @@ func (s *session) Mail(ctx context.Context, from string, params []sluice.Param) 
 	s.Reset()
 	s.tx = &transaction{env: sluice.Envelope{ID: s.gate.newID(), From: from, Params: params, Received: s.gate.cfg.Clock()}}
 	applyParams(&s.tx.env, params)
+	s.tx.auth = s.auth.Begin(&s.tx.env)
 	s.run(ctx, sluice.PhaseMail, &s.tx.env)
 	return sluice.Reply{Code: 250, Enhanced: "2.1.0", Text: "Sender noted"}
 }

@@ -17,7 +17,8 @@ import (
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newDisguise()}
+	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newDisguise(),
+		newSPF(), newSender(), newDKIM(), newARC()}
 }
 
 // list says whether mailing list software has had the message: it rewrites

@@ -18,7 +18,7 @@ type Config struct {
 
 // Checks returns the checks of this folder.
 func Checks(c Config) []check.Checker {
-	return []check.Checker{newHello(c), newBounce()}
+	return []check.Checker{newHello(c), newBounce(), newReverse(), newHelloSPF()}
 }
 
 // own answers whether a name or an address is ours.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"sluice"
@@ -13,21 +14,25 @@ import (
 	"sluice/config"
 	"sluice/deliver/maildir"
 	"sluice/deliver/relay"
+	"sluice/dns"
 	"sluice/gate"
 	"sluice/judge/checks"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
+	"sluice/mailauth"
+	"sluice/mailauth/authres"
 	"sluice/reason"
 )
 
 // buildSettings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func buildSettings(cfg *config.Config, log *slog.Logger) (gate.Settings, error) {
+func buildSettings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settings, error) {
 	set, err := buildJudge(cfg, log, true)
 	if err != nil {
 		return set, err
 	}
+	set.Verifier = buildVerifier(cfg, r)
 	set.Routes, err = buildRoutes(cfg)
 	return set, err
 }
@@ -59,6 +64,37 @@ func buildJudge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Setting
 		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,
 		Budget: cfg.Limits.Judge.Duration, Retention: cfg.Keep.Quarantine.Duration,
 	}, nil
+}
+
+// buildVerifier makes what finds out who a sender is; r may be nil.
+func buildVerifier(cfg *config.Config, r dns.Resolver) *mailauth.Verifier {
+	c := mailauth.Config{Resolver: r, Hostname: cfg.Hostname, Sealers: cfg.ARCSealers}
+	if id := cfg.Upstream.AuthServID; id != "" {
+		c.Upstream = authres.Trust{IDs: []string{id}}
+		c.TrustedClient = func(a netip.Addr) bool {
+			return slices.ContainsFunc(cfg.Upstream.Networks, func(p config.Prefix) bool { return p.Contains(a) })
+		}
+	}
+	return mailauth.New(c)
+}
+
+// buildResolver makes the resolver of a daemon, and says how to close it. The
+// system's own servers are believed as long as they know the root zone; servers
+// that an admin names are believed as they are.
+func buildResolver(cfg *config.Config) (dns.Resolver, func() error) {
+	var servers []netip.AddrPort
+	for _, s := range cfg.DNS.Servers {
+		if !s.IsValid() {
+			return nil, func() error { return nil }
+		}
+		servers = append(servers, s.AddrPort)
+	}
+	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	cache := dns.NewCache(dns.Config{Servers: servers, Trusted: append(trusted, prefixes(cfg.DNS.TrustAD)...)})
+	if len(servers) > 0 {
+		return cache, cache.Close
+	}
+	return dns.NewGuard(cache, time.Minute, time.Now), cache.Close
 }
 
 // listenAddrs are our own addresses, as far as the configuration names them.

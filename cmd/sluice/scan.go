@@ -17,27 +17,31 @@ import (
 
 	"sluice"
 	"sluice/config"
+	"sluice/dns"
 	"sluice/dns/dnstest"
 	"sluice/gate"
+	"sluice/mailauth"
+	"sluice/mailauth/authres"
 	"sluice/message"
 	"sluice/reason"
 	"sluice/scan"
 )
 
 type scanCmd struct {
-	Paths  []string  `arg:"" optional:"" help:"Files, folders, mbox files, Maildirs; - for standard input." placeholder:"PATH"`
-	Config string    `help:"Settings file (TOML)." type:"path" placeholder:"FILE"`
-	Data   string    `help:"Data folder, for what was learned." placeholder:"DIR"`
-	JSON   bool      `help:"One JSON object a message and line."`
-	Ledger bool      `help:"Show every message's evidence, not only a single one's."`
-	IP     string    `help:"Client address; default: from the topmost Received."`
-	Helo   string    `help:"HELO name; default: from the topmost Received."`
-	From   *string   `help:"Envelope sender; <> for none."`
-	Rcpt   []string  `help:"Envelope recipient."`
-	Zone   string    `name:"dns-zone" help:"Answer DNS from this zone file or JSON only." type:"path" placeholder:"FILE"`
-	Now    time.Time `help:"Judge as if it were this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
-	Batch  string    `help:"JSON lines with id, file, ip, helo, mail_from, rcpt, authenticated; judged in order." type:"path" placeholder:"FILE"`
-	Jobs   int       `short:"j" help:"Messages at a time; default: one a processor."`
+	Paths        []string  `arg:"" optional:"" help:"Files, folders, mbox files, Maildirs; - for standard input." placeholder:"PATH"`
+	Config       string    `help:"Settings file (TOML)." type:"path" placeholder:"FILE"`
+	Data         string    `help:"Data folder, for what was learned." placeholder:"DIR"`
+	JSON         bool      `help:"One JSON object a message and line."`
+	Ledger       bool      `help:"Show every message's evidence, not only a single one's."`
+	IP           string    `help:"Client address; default: from the topmost Received."`
+	Helo         string    `help:"HELO name; default: from the topmost Received."`
+	From         *string   `help:"Envelope sender; <> for none."`
+	Rcpt         []string  `help:"Envelope recipient."`
+	Zone         string    `name:"dns-zone" help:"Answer DNS from this zone file or JSON only." type:"path" placeholder:"FILE"`
+	TrustAuthres string    `help:"Believe the Authentication-Results of this authserv-id in stored mail." placeholder:"ID"`
+	Now          time.Time `help:"Judge as if it were this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
+	Batch        string    `help:"JSON lines with id, file, ip, helo, mail_from, rcpt, authenticated; judged in order." type:"path" placeholder:"FILE"`
+	Jobs         int       `short:"j" help:"Messages at a time; default: one a processor."`
 }
 
 // scanResult is one line of scan --json. The shape is documented in
@@ -180,19 +184,30 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 		}
 		s.ip = ip.Unmap()
 	}
+	var r dns.Resolver // nobody is asked but the zone
 	if c.Zone != "" {
-		// No check asks DNS yet, so the zone only has to be right.
-		if _, err := dnstest.Load(c.Zone); err != nil {
+		zone, err := dnstest.Load(c.Zone)
+		if err != nil {
 			return nil, err
 		}
+		r = zone
 	}
 	set, err := buildJudge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)), false)
 	if err != nil {
 		return nil, err
 	}
+	set.Verifier = mailauth.New(mailauth.Config{Resolver: r, Hostname: cfg.Hostname, Sealers: cfg.ARCSealers, Upstream: trust(c.TrustAuthres)})
 	set.Budget = 5 * time.Minute
 	s.gate = gate.New(gate.Config{Settings: set, Clock: s.clock(), Rand: rand.Reader})
 	return s, nil
+}
+
+// trust believes the results of one server that stored messages passed.
+func trust(id string) authres.Trust {
+	if id == "" {
+		return authres.Trust{}
+	}
+	return authres.Trust{IDs: []string{id}}
 }
 
 // clock is the real one, or one that starts at --now, so that durations stay

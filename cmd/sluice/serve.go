@@ -25,6 +25,7 @@ import (
 	"sluice/config"
 	"sluice/console"
 	"sluice/console/public"
+	"sluice/dns"
 	"sluice/explain/ref"
 	"sluice/gate"
 	"sluice/judge/verdict"
@@ -80,6 +81,8 @@ type daemon struct {
 	registry *prometheus.Registry
 	console  *console.Console
 	sealer   *ref.Sealer
+	resolver dns.Resolver
+	closeDNS func() error
 	smtp     []*smtpListener
 	web      []*webListener
 }
@@ -115,7 +118,8 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
 		return nil, err
 	}
-	set, err := buildSettings(cfg, log)
+	d.resolver, d.closeDNS = buildResolver(cfg)
+	set, err := buildSettings(cfg, log, d.resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +367,7 @@ func (d *daemon) reload(load func() (*config.Config, error)) {
 }
 
 func (d *daemon) apply(cfg *config.Config) error {
-	set, err := buildSettings(cfg, d.log)
+	set, err := buildSettings(cfg, d.log, d.resolver)
 	if err != nil {
 		return err
 	}
@@ -405,6 +409,9 @@ func (d *daemon) close() {
 	}
 	for _, w := range d.web {
 		_ = w.ln.Close()
+	}
+	if d.closeDNS != nil {
+		_ = d.closeDNS() // questions under way are given up
 	}
 	if err := d.rooms.close(); err != nil {
 		d.log.Error("closing", "error", err)

@@ -22,6 +22,7 @@ type Options struct {
 	Envelope *sluice.Envelope
 	Verdict  *sluice.Verdict
 	Action   sluice.Action
+	Results  string    // the whole Authentication-Results field with its CRLF; "" writes that there are none
 	Required float64   // points at which mail is tagged, for X-Spam-Status
 	Now      time.Time // for the Received date
 }
@@ -49,7 +50,11 @@ const (
 func Headers(o Options) []byte {
 	var b block
 	b.received(&o)
-	b.field("Authentication-Results", word(o.Hostname)+";", "none")
+	if o.Results != "" {
+		b.b = append(b.b, o.Results...)
+	} else {
+		b.field("Authentication-Results", word(o.Hostname)+";", "none")
+	}
 	v := o.Verdict
 	b.field("X-Sluice-ID", word(o.Envelope.ID))
 	verdict := []string{"threat=" + v.Threat.String() + ";", "action=" + o.Action.String() + ";",

@@ -1,5 +1,5 @@
 // Package checks lists the checks that need nothing but the message and the
-// session: no network, no store, no model.
+// session, and the DNS where the session can ask it: no store, no model.
 package checks
 
 import (
@@ -23,8 +23,7 @@ type Config struct {
 	Lists func() *recipient.Lists
 }
 
-// Checks returns all pure checks; what needs a model or the network is added by
-// who has it.
+// Checks returns all of them; what needs a model is added by who has it.
 func Checks(c Config) []check.Checker {
 	if c.Lists == nil {
 		c.Lists = func() *recipient.Lists { return nil }
