@@ -79,6 +79,11 @@ func TestBudget(t *testing.T) {
 				t.Errorf("lookup %d took %v, want %v", i, took, want)
 			}
 		}
+		begin := time.Now()
+		r = dns.Limited(slow{z, 2 * time.Second}, dns.NewBudget(10, time.Minute), dns.NewBudget(10, time.Second))
+		if _, err := r.Lookup(t.Context(), "here.example", dns.A); kind(err) != dns.ErrBudget || time.Since(begin) != time.Second {
+			t.Errorf("the least of two times: %v after %v", err, time.Since(begin))
+		}
 		// The caller's own end is no spent budget.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

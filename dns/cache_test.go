@@ -40,7 +40,7 @@ func over(t testing.TB, cfg dns.Config, handlers ...dnstest.Handler) *dns.Cache 
 		cfg.Servers = append(cfg.Servers, s.Addr())
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout, cfg.Total = 250*time.Millisecond, 750*time.Millisecond
+		cfg.Timeout, cfg.Total = 500*time.Millisecond, 1500*time.Millisecond
 	}
 	c := dns.NewCache(cfg)
 	t.Cleanup(func() { _ = c.Close() })
@@ -158,7 +158,11 @@ eight 20 IN CNAME c193
 		j: {{"slow.example", dns.A}, {"broken.example", dns.TXT}, {"broken.example", dns.A}, {"to-slow.example", dns.A}},
 	}
 	for z, qs := range questions {
-		c := over(t, dns.Config{MixCase: true, Timeout: 100 * time.Millisecond, Total: 150 * time.Millisecond}, z.Reply)
+		cfg := dns.Config{MixCase: true, Timeout: 2 * time.Second, Total: 6 * time.Second}
+		if z == j { // whose silence we wait for
+			cfg.Timeout, cfg.Total = 200*time.Millisecond, 300*time.Millisecond
+		}
+		c := over(t, cfg, z.Reply)
 		for _, q := range qs {
 			want, wantErr := z.Lookup(t.Context(), q.name, q.t)
 			for _, time := range []string{"first", "second"} {
@@ -239,7 +243,7 @@ bad.example. IN CNAME bad.example.
 				time.Sleep(tc.want - 1)
 				ask(true, 1)
 				asked := n.Load()
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				ask(false, tc.want)
 				if n.Load() <= asked {
 					t.Error("not asked again")
@@ -287,6 +291,7 @@ func TestDenials(t *testing.T) {
 		{"b.example.", 600, 600, 5 * time.Second},   // not above the name: says nothing
 		{"xa.example.", 600, 600, 5 * time.Second},  // nor is this
 		{"x.a.example.", 600, 600, 5 * time.Second}, // nor this
+		{"ample.", 600, 600, 5 * time.Second},       // nor a part of a label
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := piped(t, dns.Config{}, denies(tc.owner, tc.ttl, tc.minimum))
@@ -448,16 +453,46 @@ func TestTogether(t *testing.T) {
 	})
 }
 
+// TestTogetherInLine has callers for one name wait for slots, and get two at one
+// time: one flight is enough.
+func TestTogetherInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := zone(t, "*.example. 60 IN A 192.0.2.1\n")
+		var asked atomic.Int64
+		c := piped(t, dns.Config{Flights: 2}, func(q *wire.Msg, network string) [][]byte {
+			if q.Question[0].Name == "same.example." {
+				asked.Add(1)
+			}
+			time.Sleep(time.Second)
+			return z.Reply(q, network)
+		})
+		var wg sync.WaitGroup
+		for _, name := range []string{"a.example", "b.example", "same.example", "same.example", "same.example"} {
+			wg.Go(func() {
+				if _, err := c.Lookup(t.Context(), name, dns.A); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if asked.Load() != 1 {
+			t.Errorf("asked %d times", asked.Load())
+		}
+	})
+}
+
 // TestServers has one server that is dead, then many.
 func TestServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := zone(t, "*.example. 60 IN A 192.0.2.1\n")
 		var to []string
+		var alive bool
 		d := piped(t, dns.Config{
 			Servers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53"), netip.MustParseAddrPort("192.0.2.2:53")},
 			Dial: pipes(t, func(address string) dnstest.Handler {
 				to = append(to, address)
-				if address == "192.0.2.1:53" {
+				if address == "192.0.2.1:53" && !alive {
 					return silent
 				}
 				return z.Reply
@@ -478,9 +513,16 @@ func TestServers(t *testing.T) {
 			t.Errorf("stats: %+v", st)
 		}
 		time.Sleep(30 * time.Second) // and then gets another chance
-		to = nil
+		to, alive = nil, true
 		if _, err := d.Lookup(t.Context(), "b.example", dns.A); err != nil || to[0] != "192.0.2.1:53" {
 			t.Errorf("%v, asked %v", err, to)
+		}
+		alive = false // one reply clears it: it takes three misses again
+		for i := range 2 {
+			_, _ = d.Lookup(t.Context(), fmt.Sprintf("c%d.example", i), dns.A)
+		}
+		if st := d.Stats().Servers[0]; st.Dead {
+			t.Errorf("stats: %+v", st)
 		}
 	})
 }
