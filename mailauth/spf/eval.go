@@ -1,10 +1,12 @@
 package spf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"sluice/dns"
 	"sluice/mailauth/internal/said"
@@ -313,16 +315,20 @@ func (e *evaluation) exists(i int, _ *directive, name string) (bool, error) {
 	return len(ans.Records) > 0, err
 }
 
-// exchangers is the mechanism mx (RFC 7208 5.4).
+// exchangers is the mechanism mx (RFC 7208 5.4). The best ten hosts are looked
+// up; where none of them matches and there are more, the limit of RFC 7208 4.6.4
+// is passed.
 func (e *evaluation) exchangers(i int, d *directive, name string) (bool, error) {
 	ans, err := e.ask(i, name, dns.MX)
 	if err != nil {
 		return false, err
 	}
-	if n := len(ans.Records); n > maxMX { // RFC 7208 4.6.4
-		return false, permanent("%q in the record of %s leads to %d MX hosts; %d are allowed", d.text, e.res.Trace[i].Domain, n, maxMX)
-	}
-	for _, r := range ans.Records {
+	hosts := slices.Clone(ans.Records)
+	slices.SortStableFunc(hosts, func(a, b dns.Record) int { return cmp.Compare(a.Pref, b.Pref) })
+	for n, r := range hosts {
+		if n == maxMX {
+			return false, permanent("%q in the record of %s leads to %d MX hosts; %d are allowed", d.text, e.res.Trace[i].Domain, len(hosts), maxMX)
+		}
 		if r.Host == "." || r.Host == "" { // RFC 7505 3
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,20 @@ var exceptions = map[string]string{
 
 const oneLabel = "the sender's domain has one label"
 
+// unaskable are the cases that need a name which the house's resolvers refuse,
+// for [dns.Normalize] takes no spaces: with them they don't match.
+var unaskable = []string{"macro-mania-in-domain"}
+
+// houseNames asks only what every resolver of the house takes.
+type houseNames struct{ dns.Resolver }
+
+func (r houseNames) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer, error) {
+	if _, err := dns.Normalize(name); err != nil {
+		return dns.Answer{}, &dns.Error{Name: name, Type: t, Kind: dns.ErrBadName, Err: err}
+	}
+	return r.Resolver.Lookup(ctx, name, t)
+}
+
 // suites are the files with the number of their cases, so that none gets lost.
 var suites = []struct {
 	file  string
@@ -66,8 +81,11 @@ func TestSuites(t *testing.T) {
 			for _, c := range cases {
 				name := s.file + "/" + c.scenario + "/" + c.name
 				seen[name] = true
-				why := c.run(t.Context())
+				why := c.run(t.Context(), c.zone)
 				_, except := exceptions[name]
+				if house := c.run(t.Context(), houseNames{c.zone}); (house == why) == slices.Contains(unaskable, c.name) {
+					t.Errorf("%q with a resolver of the house: %s", name, house)
+				}
 				switch {
 				case why == "":
 					good++
@@ -98,13 +116,13 @@ type suiteCase struct {
 	zone                 *suiteZone
 }
 
-func (c *suiteCase) run(ctx context.Context) string {
+func (c *suiteCase) run(ctx context.Context, r dns.Resolver) string {
 	ip, err := netip.ParseAddr(c.host)
 	if err != nil {
 		return err.Error()
 	}
 	c.zone.asked = 0
-	got := Check(ctx, c.zone, Input{IP: ip, HELO: c.helo, MailFrom: c.mailfrom, Receiver: "mx.receiver.example", Now: time.Unix(1700000000, 0)}, Limits{})
+	got := Check(ctx, r, Input{IP: ip, HELO: c.helo, MailFrom: c.mailfrom, Receiver: "mx.receiver.example", Now: time.Unix(1700000000, 0)}, Limits{})
 	if !slices.Contains(c.results, string(got.Result)) {
 		return fmt.Sprintf("got %s (%s), want %s\n%s", got.Result, got.Problem, c.results, trace(got))
 	}
@@ -227,7 +245,11 @@ func newSuiteZone(t *testing.T, data map[string][]yaml.Node) *suiteZone {
 				typ, _ := dns.ParseType(key)
 				add(typ, dns.Record{Addr: netip.MustParseAddr(values[0])})
 			case "MX":
-				add(dns.MX, dns.Record{Host: suiteFold(values[1])})
+				pref, err := strconv.ParseUint(values[0], 10, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				add(dns.MX, dns.Record{Host: suiteFold(values[1]), Pref: uint16(pref)})
 			case "PTR":
 				add(dns.PTR, dns.Record{Host: suiteFold(values[0])})
 			case "CNAME":
