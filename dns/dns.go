@@ -132,9 +132,14 @@ func NotFound(err error) bool {
 // firm no is: nothing may be concluded from it.
 func Temporary(err error) bool { return err != nil && !NotFound(err) }
 
-// LookupTXT returns the text of each TXT record, its strings joined.
+// LookupTXT returns the text of each TXT record, its strings joined. An answer
+// cut short is a temporary error: who looks for the one record that matters
+// mustn't conclude that it isn't there.
 func LookupTXT(ctx context.Context, r Resolver, name string) ([]string, error) {
 	a, err := r.Lookup(ctx, name, TXT)
+	if err == nil && a.Truncated {
+		return nil, &Error{Name: name, Type: TXT, Kind: ErrServFail, Err: errors.New("too many records")}
+	}
 	return each(a, func(r Record) string { return r.Text }), err
 }
 

@@ -124,6 +124,10 @@ func TestHelpers(t *testing.T) {
 	if err != nil || r.asked != "1.2.0.192.in-addr.arpa PTR" || cmp.Diff([]string{"b", "a", "c"}, ptr) != "" {
 		t.Errorf("LookupPTR asked %q and got %v, %v", r.asked, ptr, err)
 	}
+	r.answer.Truncated = true
+	if txt, err := LookupTXT(ctx, r, "example.com"); txt != nil || !Temporary(err) {
+		t.Errorf("LookupTXT of a part = %v, %v", txt, err)
+	}
 	r = &fixed{err: &Error{Name: "example.com", Type: TXT, Kind: ErrTimeout, Err: context.DeadlineExceeded}}
 	txt, err := LookupTXT(ctx, r, "example.com")
 	if txt != nil || !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) || !Temporary(err) || NotFound(err) {

@@ -110,11 +110,11 @@ func TestHostile(t *testing.T) {
 				out = append(out, b)
 			}
 			return out
-		}, dns.A, "server failure|no answer in time"},
+		}, dns.A, "server failure"},
 
 		{"nothing", silent, dns.A, "no answer in time"},
 		{"slow", func(q *wire.Msg, network string) [][]byte {
-			time.Sleep(700 * time.Millisecond)
+			time.Sleep(3 * time.Second)
 			return honest(q, network)
 		}, dns.A, "no answer in time"},
 		{"no octets", bytesOf(honest, func([]byte) []byte { return nil }), dns.A, "no answer in time"},
@@ -242,35 +242,38 @@ func TestHostile(t *testing.T) {
 		}), dns.TXT, "server failure"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			cfg := dns.Config{Timeout: 300 * time.Millisecond, Total: 600 * time.Millisecond}
-			c := over(t, cfg, tc.h)
-			begin := time.Now()
-			a, err := c.Lookup(t.Context(), "victim.example", tc.t)
-			took := time.Since(begin)
-			got := fmt.Sprint(len(a.Records))
-			switch {
-			case err != nil:
-				got = kind(err).Error()
-			case tc.t == dns.A:
-				got = a.Records[0].Addr.String()
-			case a.Truncated:
-				got += " truncated"
-			}
-			if !strings.Contains("|"+tc.want+"|", "|"+got+"|") {
-				t.Errorf("got %s, %v, want %s", got, err, tc.want)
-			}
-			if took > 2*time.Second {
-				t.Errorf("took %v", took)
-			}
-			st := c.Stats()
-			if st.Panics != 0 || st.Bytes > 256<<10 || st.Servers[0].Sent > 12 {
-				t.Errorf("stats: %+v", st)
-			}
-			// Nothing was learnt about other names.
-			if st.Entries != 1 {
-				t.Errorf("%d entries from one lookup", st.Entries)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := piped(t, dns.Config{}, tc.h)
+				begin := time.Now()
+				a, err := c.Lookup(t.Context(), "victim.example", tc.t)
+				took := time.Since(begin)
+				got := fmt.Sprint(len(a.Records))
+				switch {
+				case err != nil:
+					got = kind(err).Error()
+				case tc.t == dns.A:
+					got = a.Records[0].Addr.String()
+				case a.Truncated:
+					got += " truncated"
+				}
+				if got != tc.want {
+					t.Errorf("got %s, %v, want %s", got, err, tc.want)
+				}
+				// Silence costs all the time there is; anything else costs none.
+				if want := map[bool]time.Duration{true: 6 * time.Second}[kind(err) == dns.ErrTimeout]; took != want {
+					t.Errorf("took %v, want %v", took, want)
+				}
+				st := c.Stats()
+				if st.Panics != 0 || st.Bytes > 128<<10 || st.Servers[0].Sent > 12 {
+					t.Errorf("stats: %+v", st)
+				}
+				// Nothing was learnt about other names.
+				if st.Entries != 1 {
+					t.Errorf("%d entries from one lookup", st.Entries)
+				}
+				_ = c.Close()
+				time.Sleep(5 * time.Second) // for what is slow to see it
+			})
 		})
 	}
 }
@@ -299,10 +302,10 @@ func TestNextServer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	c := over(t, dns.Config{Servers: []netip.AddrPort{closed}}, honest)
-	if _, err := c.Lookup(t.Context(), "victim.example", dns.A); err != nil || time.Since(begin) > 200*time.Millisecond {
-		t.Errorf("nobody listens: %v after %v", err, time.Since(begin))
+	_, err = c.Lookup(t.Context(), "victim.example", dns.A)
+	if st := c.Stats().Servers[0]; err != nil || st.Failed != 1 || st.Timeouts != 0 {
+		t.Errorf("nobody listens: %v, %+v", err, st)
 	}
 }
 
