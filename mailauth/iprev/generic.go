@@ -39,7 +39,7 @@ const maxHost = 253
 //     beside a number, and one for whoever is there (client, user) beside the
 //     address;
 //   - the address inside the name, in decimal, padded or hexadecimal, whole and
-//     in any order, or its last three octets, makes it numbered;
+//     in any order, or its last two or three octets, makes it numbered;
 //   - a word that means a fixed line (static, business) makes a dynamic name
 //     numbered;
 //   - a word that means mail (mta, smtp, out) makes it neither, unless both the
@@ -178,17 +178,23 @@ func embedded4(left string, numbers []string, ip [4]byte) string {
 			return strings.Join(numbers[i:i+4], "-")
 		}
 	}
-	last, tsal := want[1:], []int{want[3], want[2], want[1]}
-	for i := 0; i+3 <= len(values); i++ {
-		if w := values[i : i+3]; slices.Equal(w, last) || slices.Equal(w, tsal) {
+	for i := 0; i+2 <= len(values); i++ { // its last three or two octets
+		three := values[i:min(i+3, len(values))]
+		if slices.Equal(three, want[1:]) || slices.Equal(three, []int{want[3], want[2], want[1]}) {
 			return strings.Join(numbers[i:i+3], "-")
+		}
+		// Small numbers count hosts: node1-2 needs no address.
+		two := values[i : i+2]
+		if (slices.Equal(two, want[2:]) || slices.Equal(two, []int{want[3], want[2]})) && max(want[2], want[3]) > 9 {
+			return strings.Join(numbers[i:i+2], "-")
 		}
 	}
 	a, b, c, d := ip[0], ip[1], ip[2], ip[3]
+	whole := fmt.Sprintf("%03d%03d%03d%03d", a, b, c, d)
 	for _, n := range numbers { // in one number
 		switch {
-		case len(n) < 7:
-		case n == fmt.Sprintf("%03d%03d%03d%03d", a, b, c, d), n == fmt.Sprintf("%03d%03d%03d%03d", d, c, b, a),
+		case len(n) < 6:
+		case n == whole, n == whole[3:], n == whole[:9], n == whole[6:], n == fmt.Sprintf("%03d%03d%03d%03d", d, c, b, a),
 			n == fmt.Sprintf("%d%d%d%d", a, b, c, d), n == strconv.FormatUint(uint64(binary.BigEndian.Uint32(ip[:])), 10):
 			return n
 		}

@@ -76,7 +76,7 @@ func Sender(ctx context.Context, r dns.Resolver, domain string) Result {
 			res.Answer, res.Problem = Address, ""
 			return res
 		}
-		if err == nil && res.Answer == NXDomain { // a name server that errs on MX
+		if err == nil && res.Answer == NXDomain { // a server that contradicts itself
 			return res
 		}
 	}
@@ -130,7 +130,7 @@ func (q question) ask(t dns.Type) (records []dns.Record, found bool, err error) 
 	step.Answer = said.Error(err)
 	if dns.NotFound(err) {
 		if errors.Is(err, dns.ErrNXDomain) {
-			q.res.Answer = NXDomain
+			q.res.Answer, q.res.Problem = NXDomain, ""
 		}
 		return nil, false, nil
 	}
