@@ -213,6 +213,9 @@ func (c *Config) finish() error {
 	if !(0 < p.TagAt && p.TagAt <= p.QuarantineAt && p.QuarantineAt <= p.RejectAt && p.RejectAt <= 1) {
 		return fmt.Errorf("config: policy: want 0 < tag_at ≤ quarantine_at ≤ reject_at ≤ 1, got %v, %v, %v", p.TagAt, p.QuarantineAt, p.RejectAt)
 	}
+	if c.Limits.InFlight < c.Limits.MessageSize {
+		return fmt.Errorf("config: limits: bytes_in_flight (%d) is less than message_size (%d): the largest messages would never fit", c.Limits.InFlight, c.Limits.MessageSize)
+	}
 	if (c.Upstream.AuthServID == "") != (len(c.Upstream.Networks) == 0) {
 		return fmt.Errorf("config: upstream: authserv_id and networks go together: results are believed from known addresses only")
 	}

@@ -27,6 +27,7 @@ type commands struct {
 	Log        logCmd        `cmd:"" help:"List what came in, newest first."`
 	Quarantine quarantineCmd `cmd:"" help:"Look after withheld messages."`
 	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
+	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
 	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
