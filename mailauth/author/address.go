@@ -161,7 +161,7 @@ func specOf(raw string) string {
 		return raw[start:]
 	}
 	if i := strings.IndexByte(raw, '('); i > 0 && strings.HasSuffix(raw, ")") { // user@example.com (Name)
-		if spec := strings.TrimRight(raw[:i], " \t"); strings.IndexByte(spec, '@') > 0 && strings.IndexAny(spec, " \t\"") < 0 {
+		if spec := strings.TrimRight(raw[:i], " \t"); strings.IndexByte(spec, '@') > 0 && !strings.ContainsAny(spec, " \t\"") {
 			return spec
 		}
 	}
