@@ -86,9 +86,12 @@ func serve(t *testing.T, s setup) *daemon {
 	return d
 }
 
+// quiet keeps a daemon from asking the DNS outside: no test needs it.
+const quiet = "[dns]\nservers = [\"none\"]\n"
+
 // text is the configuration.
 func (d *daemon) text() string {
-	return fmt.Sprintf("hostname = \"mx.a.example\"\ndata = %q\n[console]\naddress = %q\n[limits]\n%s\n"+
+	return fmt.Sprintf("hostname = \"mx.a.example\"\ndata = %q\n"+quiet+"[console]\naddress = %q\n[limits]\n%s\n"+
 		"[[listen]]\naddress = %q\nalready_accepted = %v\n[[domain]]\nnames = [\"a.example\"]\nrelay = [%q]\n%s",
 		d.data, d.console, d.limits, d.addr, d.accepted, d.relay, d.more)
 }

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// started is a daemon as a new user runs it: no configuration, a few flags.
+// started is a daemon as a new user runs it: a few flags, and no settings but
+// that it asks no outside DNS.
 type started struct {
 	cmd              *exec.Cmd
 	smtp, web, setup string
@@ -30,7 +31,11 @@ type started struct {
 func start(t *testing.T, args ...string) *started {
 	t.Helper()
 	s := &started{data: filepath.Join(t.TempDir(), "data")}
-	s.cmd = command(Binary(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--console", FreePort(t), "--data", s.data}, args...)...)
+	config := filepath.Join(t.TempDir(), "quiet.toml")
+	if err := os.WriteFile(config, []byte(quiet), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = command(Binary(t), append([]string{"serve", "--config", config, "--listen", "127.0.0.1:0", "--console", FreePort(t), "--data", s.data}, args...)...)
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
