@@ -283,8 +283,11 @@ func (e *evaluation) alignOne(ctx context.Context, w *walk, id *Identifier) erro
 		id.Why = "not the very domain that strict alignment asks for"
 		return nil
 	case id.Result != "pass" && id.Result != "temperror":
-		// Whether it would be aligned matters to nobody.
+		// Whether it would be aligned isn't worth a walk.
 		id.Why = "not authenticated"
+		if e.res.Org != "" && (name == e.res.Org || strings.HasSuffix(name, "."+e.res.Org)) {
+			id.Why = "not authenticated, though within " + e.res.Org
+		}
 		return nil
 	case w.err != nil:
 		id.Why = "the author's organizational domain is unknown"

@@ -2,6 +2,7 @@ package dmarc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,15 +18,15 @@ type Step struct {
 	Name   string // asked for: _dmarc.example.com
 	Type   string // TXT; MX, A, AAAA where existence was asked
 	Found  string // the record, or the answer in short; hostile
-	Err    error  // a lookup without data
+	Err    string // why there is no answer, "" where there is one
 	Cached bool   // asked before in this evaluation
 }
 
 // String is one line for people. It may hold hostile text.
 func (s Step) String() string {
 	out := s.Found
-	if out == "" && s.Err != nil {
-		out = s.Err.Error()
+	if out == "" {
+		out = s.Err
 	}
 	return s.Name + " " + s.Type + ": " + out
 }
@@ -146,7 +147,7 @@ func (w *walker) policy(ctx context.Context, start, domain string) lookup {
 		l = w.ask(ctx, name)
 		w.answers[name] = l
 	}
-	w.step(Step{For: start, Name: name, Type: "TXT", Found: l.note, Err: l.err, Cached: cached})
+	w.step(Step{For: start, Name: name, Type: "TXT", Found: l.note, Err: text(l.err), Cached: cached})
 	return l
 }
 
@@ -182,7 +183,7 @@ func (w *walker) exists(ctx context.Context, domain string) (bool, error) {
 			return false, errBudget
 		}
 		_, err := w.r.Lookup(ctx, domain, t)
-		step := Step{For: domain, Name: domain, Type: t.String(), Err: err}
+		step := Step{For: domain, Name: domain, Type: t.String(), Err: text(err)}
 		if err == nil {
 			step.Found = "the domain exists"
 		}
@@ -192,9 +193,19 @@ func (w *walker) exists(ctx context.Context, domain string) (bool, error) {
 			return true, nil
 		case dns.Temporary(err):
 			return false, err
+		case errors.Is(err, dns.ErrNXDomain): // RFC 8020: of no type
+			return false, nil
 		}
 	}
 	return false, nil
+}
+
+// text is an error's text, "" for none.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func (w *walker) step(s Step) {
