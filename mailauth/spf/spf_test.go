@@ -110,6 +110,17 @@ mapped.example.       TXT "v=spf1 ip6:::ffff:192.0.2.1 -all"
 upper.example.        TXT "V=SPF1 IP4:192.0.2.1 -ALL"
 split.example.        TXT "v=spf1 ip4:192." "0.2.1 -all"
 alias.example.        CNAME a.example.
+pcount.example.       TXT "v=spf1 a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example exists:%{p}.no.example exists:%{p}.no.example -all"
+pcount2.example.      TXT "v=spf1 a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example a:h1.example exists:%{p}.no.example -all"
+p.example.            TXT "v=spf1 exp=why.p.example -all"
+q.p.example.          TXT "v=spf1 exp=why.p.example -all"
+why.p.example.        TXT "%{p}"
+4.2.0.192.in-addr.arpa. PTR aa.example.
+4.2.0.192.in-addr.arpa. PTR a.q.p.example.
+4.2.0.192.in-addr.arpa. PTR p.example.
+aa.example.           A 192.0.2.4
+a.q.p.example.        A 192.0.2.4
+p.example.            A 192.0.2.4
 dup.example.          TXT "v=spf1 a:h1.example a:h1.example -all"
 `
 
@@ -173,6 +184,8 @@ func TestEvaluation(t *testing.T) {
 		{"192.0.2.1", "jürgen@localpart.example", Fail, "-all", "-all", ""},
 		{"192.0.2.1", "u@pmacro.example", Pass, "exists:%{p}.ok.example", "exists:%{p}.ok.example", ""},
 		{"192.0.2.9", "u@pmacro.example", Fail, "-all", "-all", ""},
+		{"192.0.2.9", "u@pcount.example", Fail, "-all", "-all", ""}, // %{p} counts once
+		{"192.0.2.9", "u@pcount2.example", PermError, "", "exists:%{p}.no.example", `more than 10 terms ask the DNS; "%{p}" in the record of pcount2.example is one too many`},
 		{"192.0.2.1", "u@client.example", Pass, "ptr", "ptr", ""},
 		{"192.0.2.3", "u@client.example", Fail, "-all", "-all", ""}, // notclient.example isn't below it
 		{"192.0.2.1", "u@sub.client.example", Pass, "ptr:client.example", "ptr:client.example", ""},
@@ -257,6 +270,7 @@ func TestIdentities(t *testing.T) {
 	}{
 		{"a.example", "", Check, Pass, MailFrom, "postmaster@a.example", "a.example"},
 		{"a.example", "u@exp.example", Check, Fail, MailFrom, "u@exp.example", "exp.example"},
+		{"h.example", `""@a.example`, Check, Pass, MailFrom, "postmaster@a.example", "a.example"},
 		{"a.example", "u@exp.example", CheckHELO, Pass, HELO, "postmaster@a.example", "a.example"},
 		{"EXP.example", "u@a.example", CheckHELO, Fail, HELO, "postmaster@exp.example", "exp.example"},
 		{"[192.0.2.1]", "", Check, None, MailFrom, "postmaster@[192.0.2.1]", "[192.0.2.1]"},
@@ -268,6 +282,18 @@ func TestIdentities(t *testing.T) {
 		r := tc.check(t.Context(), z, Input{IP: netip.MustParseAddr("192.0.2.1"), HELO: tc.helo, MailFrom: tc.from}, Limits{})
 		if r.Result != tc.want || r.Identity != tc.id || r.Sender != tc.sender || r.Domain != tc.whose {
 			t.Errorf("%.20q %q: %s %s %q %q", tc.helo, tc.from, r.Result, r.Identity, r.Sender, r.Domain)
+		}
+	}
+}
+
+// TestClientName: of the client's confirmed names the macro p prefers the domain
+// itself, then one below it (RFC 7208 7.3).
+func TestClientName(t *testing.T) {
+	z := parseZone(t, evaluationZone)
+	for from, want := range map[string]string{"u@p.example": "p.example", "u@q.p.example": "a.q.p.example"} {
+		r := Check(t.Context(), z, Input{IP: netip.MustParseAddr("192.0.2.4"), HELO: "h", MailFrom: from}, Limits{})
+		if r.Explanation != want {
+			t.Errorf("%s: %q, want %q", from, r.Explanation, want)
 		}
 	}
 }
