@@ -87,7 +87,7 @@ type Result struct {
 	Instances int    // the highest instance found
 	Sets      []Set  // by instance
 	Sealers   []string
-	FailedAt  int // the instance that broke the chain; 0 where none did or it is the structure
+	FailedAt  int // the instance that broke the chain; 0 where none did, or none can be named
 	// OldestPass is the lowest instance from which on all message signatures
 	// verify; 0 says that all do (RFC 8617 5.2). Meaningful with Pass.
 	OldestPass int
@@ -124,15 +124,16 @@ func Validate(ctx context.Context, r dns.Resolver, m *message.Message, lim Limit
 	}
 	v.r.Status = Pass // until something fails
 	v.describe()
-	if err == nil {
-		err = v.structure()
-	}
 	if err != nil {
-		v.fail(0, "%v", err)
+		v.fail(0, false, err.Error())
+		return v.r
+	}
+	if at, err := v.structure(); err != nil {
+		v.fail(at, false, err.Error())
 		return v.r
 	}
 	if !v.lookup(ctx, r, lim.Keys) {
-		v.fail(0, "the chain needs more than %d keys", lim.Keys)
+		v.fail(0, false, fmt.Sprintf("the chain needs more than %d keys", lim.Keys))
 		return v.r
 	}
 	v.messages()
@@ -140,10 +141,11 @@ func Validate(ctx context.Context, r dns.Resolver, m *message.Message, lim Limit
 	return v.r
 }
 
-// fail records the first break.
-func (v *validator) fail(instance int, format string, args ...any) {
-	if v.r.Status == Pass {
-		v.r.Status, v.r.FailedAt, v.r.Problem = Fail, instance, fmt.Sprintf(format, args...)
+// fail records the first break that is one for good, or else the first that a
+// missing answer makes.
+func (v *validator) fail(instance int, temporary bool, problem string) {
+	if v.r.Status == Pass || v.r.Temporary && !temporary {
+		v.r.Status, v.r.FailedAt, v.r.Temporary, v.r.Problem = Fail, instance, temporary, problem
 	}
 }
 
@@ -245,33 +247,33 @@ func (v *validator) describe() {
 	}
 }
 
-// structure checks RFC 8617 5.2 steps 2 and 3.
-func (v *validator) structure() error {
+// structure checks RFC 8617 5.2 steps 2 and 3, and says which instance breaks
+// them.
+func (v *validator) structure() (at int, err error) {
 	// Step 2: the newest seal tells the state so far.
 	if last := v.sets[len(v.sets)-1]; last.as != nil && last.as.Chain == "fail" {
-		v.r.FailedAt = len(v.sets)
-		return errors.New("the last sealer found the chain broken")
+		return len(v.sets), errors.New("the last sealer found the chain broken")
 	}
 	for i, s := range v.sets {
 		n := i + 1
 		switch {
 		case s.results < 0:
-			return fmt.Errorf("no %s with i=%d", resultsField, n)
+			return n, fmt.Errorf("no %s with i=%d", resultsField, n)
 		case s.message < 0:
-			return fmt.Errorf("no %s with i=%d", messageField, n)
+			return n, fmt.Errorf("no %s with i=%d", messageField, n)
 		case s.seal < 0:
-			return fmt.Errorf("no %s with i=%d", sealField, n)
+			return n, fmt.Errorf("no %s with i=%d", sealField, n)
 		case n == 1 && s.as.Chain != "none", n > 1 && s.as.Chain != "pass": // step 3.D
-			return fmt.Errorf("the seal i=%d has cv=%s", n, s.as.Chain)
+			return n, fmt.Errorf("the seal i=%d has cv=%s", n, s.as.Chain)
 		}
 		for _, name := range s.ams.Names {
 			// RFC 8617 4.1.2: seals MUST NOT be signed here.
 			if name == header.Lower(sealField) {
-				return fmt.Errorf("%s i=%d signs ARC-Seal", messageField, n)
+				return n, fmt.Errorf("%s i=%d signs ARC-Seal", messageField, n)
 			}
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // lookup asks for all keys, and says whether they were few enough.
@@ -333,8 +335,7 @@ func (v *validator) messages() {
 		v.r.Sets[i].Message = Fail
 		v.r.Sets[i].Problem = "message signature: " + o.Problem
 		if i == n-1 {
-			v.fail(n, "%s i=%d: %s", messageField, n, o.Problem)
-			v.r.Temporary = o.Status == signature.TempError
+			v.fail(n, o.Status == signature.TempError, fmt.Sprintf("%s i=%d: %s", messageField, n, o.Problem))
 		} else {
 			v.r.OldestPass = i + 2
 		}
@@ -379,10 +380,7 @@ func (v *validator) seals() {
 		if o.Status != Pass {
 			out.Seal = Fail
 			out.Problem = strings.TrimPrefix(out.Problem+"; seal: "+o.Problem, "; ")
-			if v.r.Status == Pass {
-				v.r.Temporary = o.Status == signature.TempError
-			}
-			v.fail(n, "%s i=%d: %s", sealField, n, o.Problem)
+			v.fail(n, o.Status == signature.TempError, fmt.Sprintf("%s i=%d: %s", sealField, n, o.Problem))
 		}
 	}
 }
