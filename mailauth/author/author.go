@@ -47,6 +47,7 @@ type Code string
 // The codes. Those marked (grave) make the author unclear.
 const (
 	Missing         Code = "MISSING"          // (grave) no From field
+	TooLong         Code = "TOO_LONG"         // (grave) the field is longer than any list of authors
 	Duplicate       Code = "DUPLICATE"        // (grave) several From fields
 	NoAddress       Code = "NO_ADDRESS"       // (grave) no address with a domain
 	Several         Code = "SEVERAL"          // (grave) several addresses
@@ -79,9 +80,10 @@ const (
 // Bounds on one message.
 const (
 	MaxDomains  = 4
-	maxFields   = 8  // From fields looked at
-	maxProblems = 16 // listed
-	maxNames    = 64 // domains looked for in one text
+	maxFields   = 8       // From fields looked at
+	maxProblems = 16      // listed
+	maxNames    = 64      // domains looked for in one text
+	maxValue    = 8 << 10 // octets of one field
 )
 
 // Has says whether the problem is among those listed.
@@ -174,11 +176,18 @@ func Of(m *message.Message) Author {
 			}
 		}
 	}
-	main, clear := m.From()
-	if len(fields) > 0 {
-		a.read(main, fields[0])
-	} else {
+	clear := false
+	switch {
+	case len(fields) == 0:
 		a.add(Missing, true, "")
+	case len(fields[0].Value) > maxValue: // more than anybody's address: not worth the time
+		a.add(TooLong, true, fields[0].Value)
+		list, _ := header.ParseAddressList(fields[0].Value[:maxValue])
+		a.candidates(list)
+	default:
+		var main header.Address
+		main, clear = m.From()
+		a.read(main, fields[0])
 	}
 	if _, ok := fromLine([]byte(m.EnvelopeFromLine())); ok {
 		a.hide(m.EnvelopeFromLine()) // "From :" on the first line is a mailbox file's separator to some
@@ -186,7 +195,7 @@ func Of(m *message.Message) Author {
 	if len(fields) > 1 {
 		a.add(Duplicate, true, fields[1].Value)
 		for _, f := range fields[1:] {
-			list, _ := header.ParseAddressList(f.Value)
+			list, _ := header.ParseAddressList(f.Value[:min(len(f.Value), maxValue)])
 			a.candidates(list)
 		}
 	}
@@ -206,8 +215,9 @@ func Of(m *message.Message) Author {
 	}
 	if !a.Clear {
 		for _, f := range fields {
-			a.scan(f.Value)
-			a.scan(header.DecodeWords(f.Value))
+			value := f.Value[:min(len(f.Value), maxValue)]
+			a.scan(value)
+			a.scan(header.DecodeWords(value))
 		}
 	}
 	return a

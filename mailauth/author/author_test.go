@@ -102,6 +102,17 @@ func TestProblemsBounded(t *testing.T) {
 	}
 }
 
+// TestLongField: a field of hundreds of kilobytes is no author, and isn't worth
+// the time.
+func TestLongField(t *testing.T) {
+	for _, unit := range []string{"a@b.example,", "@", "@ü.", "(@", "=?u?q?@a.b?= ", "a@b.example <", "\"", "\r\n From: a@b.example"} {
+		a := of("From: " + strings.Repeat(unit, 200_000/len(unit)) + "\r\n\r\n")
+		if a.Clear || len(a.Domains) > author.MaxDomains || !a.Has(author.TooLong) {
+			t.Errorf("%q: %s", unit, show(a))
+		}
+	}
+}
+
 // honest are the corpora of delivered, wanted mail: none of it has an unclear
 // author.
 var honest = []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham", "enron_raw/ham", "foff_milter/ham"}

@@ -57,7 +57,7 @@ func (a *Author) hidden(m *message.Message) {
 		switch rest, ok := fromLine(trimmed); {
 		case bare && folded && trimmed[0] == ':':
 			a.hide("From" + string(trimmed))
-		case folded && ok && !tagged(inField) && oneAddress(rest):
+		case folded && ok && len(rest) < 1000 && !tagged(inField) && oneAddress(rest):
 			a.hide(string(trimmed))
 		}
 		bare = !folded && len(trimmed) == 4 && header.EqualFold(string(trimmed), "From")
@@ -75,7 +75,7 @@ func (a *Author) hidden(m *message.Message) {
 // hide notes a line that some readers take for the From field.
 func (a *Author) hide(line string) {
 	a.add(HiddenField, true, line)
-	rest, _ := fromLine([]byte(line))
+	rest, _ := fromLine([]byte(line[:min(len(line), maxValue)]))
 	list, _ := header.ParseAddressList(rest)
 	a.candidates(list)
 }

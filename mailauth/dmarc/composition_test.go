@@ -100,3 +100,28 @@ func TestHonestTwins(t *testing.T) {
 	}
 	golden.Check(t, "testdata/honest.golden", []byte(table.String()))
 }
+
+// TestFamilies: each numbered case of the literature has one of ours at least.
+func TestFamilies(t *testing.T) {
+	have := map[string]int{}
+	for _, c := range authortest.Attacks() {
+		paper, rest, _ := strings.Cut(c.ID, " ")
+		number, _, _ := strings.Cut(rest, " ")
+		have[paper+" "+number]++
+	}
+	var want []string
+	for i := range 19 {
+		want = append(want, fmt.Sprintf("espoofer server_a%d", i+1))
+	}
+	for i := range 3 {
+		want = append(want, fmt.Sprintf("espoofer client_a%d", i+1))
+	}
+	for i := range 14 {
+		want = append(want, fmt.Sprintf("weak-links A%d", i+1))
+	}
+	for _, w := range append(want, "espoofer replay") {
+		if have[w] == 0 {
+			t.Errorf("no case for %s", w)
+		}
+	}
+}
