@@ -40,6 +40,7 @@ type Info struct {
 	Cost     Cost
 	Deadline time.Duration // 0: the phase's budget
 	Absent   Absence
+	Always   bool            // run it though the verdict can't change: its answer goes into the message's header
 	Reasons  []sluice.Reason // what it may state; a test compares with the catalogue
 }
 

@@ -83,6 +83,9 @@ func (s *session) decide(j *judged) {
 			break
 		}
 	}
+	if j.action == sluice.Accept && j.verdict.Hard == "" {
+		j.verdict.Threat = sluice.ThreatNone // what is simply delivered is called no names
+	}
 }
 
 // refusal renders the reply to a refused or deferred message.

@@ -134,11 +134,7 @@ func (a *Auth) Results() []authres.Result {
 			Props: []authres.Prop{{Type: "smtp", Name: "remote-ip", Value: s.ip().String()}}})
 	}
 	if r, ok := a.dmarc.peek(); ok {
-		v := authres.Result{Method: "dmarc", Value: string(r.Value), Props: []authres.Prop{{Type: "header", Name: "from", Value: r.Domain}}}
-		if r.Record != nil {
-			v.Props = append(v.Props, authres.Prop{Type: "policy", Name: "published-domain-policy", Value: string(r.Policy)})
-		}
-		out = append(out, v)
+		out = append(out, r.AuthRes())
 	}
 	return out
 }

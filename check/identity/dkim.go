@@ -21,7 +21,7 @@ import (
 // and what is wrong with how they were made.
 func newDKIM() check.Checker {
 	return check.Ask(check.Info{
-		Name: "identity/dkim", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote,
+		Name: "identity/dkim", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote, Always: true,
 		Reasons: []sluice.Reason{reason.DKIMKeyUnknown, reason.DKIMNone, reason.DKIMPassAligned, reason.DKIMPassForeign, reason.DKIMFail,
 			reason.DKIMKeyMissing, reason.DKIMKeyRevoked, reason.DKIMKeyBroken, reason.DKIMShortKey, reason.DKIMWeakKey, reason.DKIMSha1,
 			reason.DKIMExpired, reason.DKIMSyntax, reason.DKIMPublicSuffix, reason.DKIMBodyLength, reason.DKIMFromUnsigned,
@@ -151,7 +151,7 @@ func describe(r *dkim.Result) string {
 // count for a message: anybody can make a chain.
 func newARC() check.Checker {
 	return check.Ask(check.Info{
-		Name: "identity/arc", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote,
+		Name: "identity/arc", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote, Always: true,
 		Reasons: []sluice.Reason{reason.ARCUnknown, reason.ARCPass, reason.ARCPassTrusted, reason.ARCFail},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
 		if !in.Auth.InTransaction() {

@@ -15,7 +15,7 @@ import (
 // alone: plain forwarding breaks SPF for honest mail.
 func newSPF() check.Checker {
 	return check.Ask(check.Info{
-		Name: "identity/spf", Phase: sluice.PhaseMail, Group: sluice.GroupIdentity, Cost: check.Remote,
+		Name: "identity/spf", Phase: sluice.PhaseMail, Group: sluice.GroupIdentity, Cost: check.Remote, Always: true,
 		Reasons: []sluice.Reason{reason.SPFTemperror, reason.SPFPass, reason.SPFFail, reason.SPFSoftfail, reason.SPFNeutral,
 			reason.SPFNone, reason.SPFPermerror},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {

@@ -15,7 +15,7 @@ import (
 // one that leads back to it; a machine in an access network has a generic one.
 func newReverse() check.Checker {
 	return check.Ask(check.Info{
-		Name: "session/reverse", Phase: sluice.PhaseConnect, Group: sluice.GroupSession, Cost: check.Remote,
+		Name: "session/reverse", Phase: sluice.PhaseConnect, Group: sluice.GroupSession, Cost: check.Remote, Always: true,
 		Reasons: []sluice.Reason{reason.IprevTemperror, reason.IprevNone, reason.IprevFail, reason.IprevPass,
 			reason.IprevDynamic, reason.IprevNumbered},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {

@@ -48,6 +48,7 @@ type setup struct {
 	data     string   // default: a new folder
 	accepted bool     // the port stands behind a queue: nothing is refused
 	console  string   // address; default: none
+	dns      string   // server to ask; default: nobody
 	limits   string   // lines for [limits]
 	more     string   // further sections
 	wrap     []string // the command that runs sluice, such as prlimit
@@ -75,6 +76,9 @@ func serve(t *testing.T, s setup) *daemon {
 	if s.relay == "" {
 		s.relay = "smtp://127.0.0.1:1"
 	}
+	if s.dns == "" {
+		s.dns = "none"
+	}
 	if s.data == "" {
 		s.data = filepath.Join(t.TempDir(), "data")
 	}
@@ -91,9 +95,9 @@ const quiet = "[dns]\nservers = [\"none\"]\n"
 
 // text is the configuration.
 func (d *daemon) text() string {
-	return fmt.Sprintf("hostname = \"mx.a.example\"\ndata = %q\n"+quiet+"[console]\naddress = %q\n[limits]\n%s\n"+
+	return fmt.Sprintf("hostname = \"mx.a.example\"\ndata = %q\n[dns]\nservers = [%q]\n[console]\naddress = %q\n[limits]\n%s\n"+
 		"[[listen]]\naddress = %q\nalready_accepted = %v\n[[domain]]\nnames = [\"a.example\"]\nrelay = [%q]\n%s",
-		d.data, d.console, d.limits, d.addr, d.accepted, d.relay, d.more)
+		d.data, d.dns, d.console, d.limits, d.addr, d.accepted, d.relay, d.more)
 }
 
 func (d *daemon) configure(text string) {

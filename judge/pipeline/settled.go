@@ -15,10 +15,12 @@ func (r *run) settled(e *entry, rest []*entry) string {
 	case stop != nil && final(stop):
 		// Nothing overrides it. A further stop would say the same.
 		return "decided by " + string(stop.Reason)
-	case pass != nil && !e.malware:
+	case pass != nil && !e.malware && !e.info.Always:
 		return "decided by " + string(pass.Reason)
-	case stop != nil && !e.mayPass && !e.malware:
+	case stop != nil && !e.mayPass && !e.malware && !e.info.Always:
 		return "decided by " + string(stop.Reason)
+	case e.info.Always:
+		return ""
 	case stop == nil && pass == nil && !e.mayStop && !e.mayPass && r.phase == sluice.PhaseMessage && r.within(rest):
 		return "the sum can't change the action"
 	}

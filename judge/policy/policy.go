@@ -98,13 +98,49 @@ func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 	if why, ok := incomplete(v); ok {
 		return sluice.Defer, why
 	}
+	wish, why := wished(v)
 	switch {
 	case v.Probability >= p.QuarantineAt:
 		return sluice.QuarantineIt, Lead(v)
+	case wish == sluice.QuarantineIt:
+		return wish, why
 	case v.Probability >= p.TagAt:
 		return sluice.Tag, Lead(v)
 	}
-	return sluice.Accept, ""
+	return wish, why
+}
+
+// wished is what the owner of From's domain asks for by DMARC, as far as a
+// receiver may follow it alone: p=reject is quarantine (RFC 9989 5.4 forbids to
+// reject on it alone), p=quarantine is a tag. Forwarders that we trust to have
+// seen the message whole, and mailing lists, break what the owner relies on: for
+// the first nothing is done, for the second the next milder.
+func wished(v sluice.Verdict) (sluice.Action, sluice.Reason) {
+	wish, why := sluice.Accept, sluice.Reason("")
+	list := false
+	for i := range v.Ledger {
+		c := &v.Ledger[i]
+		if c.State != sluice.Found {
+			continue
+		}
+		switch c.Reason {
+		case reason.ARCPassTrusted:
+			return sluice.Accept, ""
+		case reason.BulkList:
+			list = true
+		case reason.DMARCFailReject:
+			wish, why = sluice.QuarantineIt, c.Reason
+		case reason.DMARCFailQuarantine:
+			wish, why = sluice.Tag, c.Reason
+		}
+	}
+	if list && wish != sluice.Accept {
+		if wish == sluice.Tag {
+			return sluice.Accept, ""
+		}
+		wish = sluice.Tag
+	}
+	return wish, why
 }
 
 // supported says whether enough kinds of evidence agree. Text is one of them

@@ -181,3 +181,36 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// What the owner of From's domain asks for is followed no further than a
+// receiver may (RFC 9989 5.4), and not where forwarding explains the failure.
+func TestDMARCWish(t *testing.T) {
+	line := func(r sluice.Reason) sluice.Contribution {
+		return sluice.Contribution{Evidence: sluice.Evidence{Reason: r, Group: sluice.GroupIdentity}}
+	}
+	for _, tc := range []struct {
+		name    string
+		reasons []sluice.Reason
+		p       float64
+		want    sluice.Action
+	}{
+		{"none", nil, 0.05, sluice.Accept},
+		{"reject alone quarantines", []sluice.Reason{reason.DMARCFailReject}, 0.05, sluice.QuarantineIt},
+		{"quarantine alone tags", []sluice.Reason{reason.DMARCFailQuarantine}, 0.05, sluice.Tag},
+		{"none asks for nothing", []sluice.Reason{reason.DMARCFailNone}, 0.05, sluice.Accept},
+		{"a list softens", []sluice.Reason{reason.DMARCFailReject, reason.BulkList}, 0.05, sluice.Tag},
+		{"a list softens quarantine", []sluice.Reason{reason.DMARCFailQuarantine, reason.BulkList}, 0.05, sluice.Accept},
+		{"a trusted sealer explains", []sluice.Reason{reason.DMARCFailReject, reason.ARCPassTrusted}, 0.05, sluice.Accept},
+		{"any sealer doesn't", []sluice.Reason{reason.DMARCFailReject, reason.ARCPass}, 0.05, sluice.QuarantineIt},
+		{"the sum still counts", []sluice.Reason{reason.DMARCFailQuarantine}, 0.97, sluice.QuarantineIt},
+		{"never rejects alone", []sluice.Reason{reason.DMARCFailReject}, 0.9999, sluice.QuarantineIt},
+	} {
+		v := sluice.Verdict{Probability: tc.p}
+		for _, r := range tc.reasons {
+			v.Ledger = append(v.Ledger, line(r))
+		}
+		if d := Decide(v, Default(), "bob@example.org", Circumstances{}); d.Action != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, d.Action, tc.want)
+		}
+	}
+}

@@ -35,10 +35,8 @@ func Weigh(ledger []sluice.Evidence, w Weights) sluice.Verdict {
 	lines = arranged(lines, canonical)
 
 	exact := contributions(lines, w)
-	var v sluice.Verdict
-	if v.Points = apportion(lines, exact); v.Points > 0 { // rather wanted than not is no threat
-		v.Threat = threat(lines, exact)
-	}
+	v := sluice.Verdict{Threat: threat(lines, exact)}
+	v.Points = apportion(lines, exact)
 	v.Probability = Probability(v.Points)
 	if h := deciding(lines); h >= 0 {
 		v.Hard, v.HardKind = lines[h].Reason, lines[h].Hard

@@ -1,0 +1,101 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/mailauth/author"
+	"sluice/mailauth/dmarc"
+	"sluice/reason"
+)
+
+// newDMARC states whether the author's domain stands behind the message, and
+// what its owner asks for where it doesn't. What is done about it is policy's
+// (RFC 9989 5.4: nobody rejects on p=reject alone).
+func newDMARC() check.Checker {
+	return check.Ask(check.Info{
+		Name: "identity/dmarc", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote, Always: true,
+		Reasons: []sluice.Reason{reason.DMARCTemperror, reason.DMARCPass, reason.DMARCFailNone, reason.DMARCFailQuarantine,
+			reason.DMARCFailReject, reason.DMARCNone, reason.DMARCPermerror},
+	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
+		if !in.Auth.InTransaction() || !in.Auth.Live() && in.Auth.Upstream(in.Message) == nil {
+			return nil
+		}
+		r := in.Auth.DMARC(ctx, in.Message, in.Now)
+		detail := evaluation(&r)
+		switch r.Value {
+		case dmarc.Pass:
+			return []sluice.Evidence{check.Found(reason.DMARCPass, detail)}
+		case dmarc.TempError:
+			return []sluice.Evidence{check.Unknown(reason.DMARCTemperror, detail)}
+		case dmarc.None:
+			return []sluice.Evidence{check.Found(reason.DMARCNone, detail)}
+		case dmarc.PermError:
+			if a := in.Auth.Author(in.Message); !a.Clear {
+				return nil // identity/author tells it
+			}
+			return []sluice.Evidence{check.Found(reason.DMARCPermerror, detail)}
+		}
+		id := map[dmarc.Policy]sluice.Reason{dmarc.PolicyReject: reason.DMARCFailReject, dmarc.PolicyQuarantine: reason.DMARCFailQuarantine}[r.Disposition]
+		if id == "" {
+			id = reason.DMARCFailNone
+		}
+		return []sluice.Evidence{check.Found(id, detail)}
+	})
+}
+
+// evaluation is a DMARC outcome in one line.
+func evaluation(r *dmarc.Result) string {
+	parts := []string{fmt.Sprintf("%s: %s", r.Domain, r.Why)}
+	if r.Record != nil {
+		parts = append(parts, fmt.Sprintf("record at %s: %s", r.RecordAt, r.Record.Raw))
+	}
+	for _, id := range r.Identifiers {
+		parts = append(parts, fmt.Sprintf("%s %s %s (%s)", id.Method, id.Result, id.Domain, id.Why))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// newAuthor states where readers could see another author than the one that
+// authentication speaks of: such a message is made to deceive, or broken.
+func newAuthor() check.Checker {
+	return check.Ask(check.Info{
+		Name: "identity/author", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Cheap,
+		Reasons: []sluice.Reason{reason.FromUnclear, reason.FromDomainLookalike},
+	}, func(_ context.Context, in *check.Input) []sluice.Evidence {
+		if !in.Auth.InTransaction() {
+			return nil
+		}
+		a := in.Auth.Author(in.Message)
+		var out []sluice.Evidence
+		if !a.Clear && !onlyMissing(&a) {
+			out = append(out, check.Found(reason.FromUnclear, problems(&a)))
+		}
+		if a.Has(author.MixedScript) || a.Has(author.Confusable) {
+			out = append(out, check.Found(reason.FromDomainLookalike, problems(&a)))
+		}
+		return out
+	})
+}
+
+// onlyMissing says whether the From field is just absent or holds no address:
+// other checks weigh that.
+func onlyMissing(a *author.Author) bool {
+	for _, p := range a.Problems {
+		if p.Grave && p.Code != author.Missing && p.Code != author.NoAddress {
+			return false
+		}
+	}
+	return true
+}
+
+func problems(a *author.Author) string {
+	var parts []string
+	for _, p := range a.Problems {
+		parts = append(parts, strings.ToLower(strings.ReplaceAll(string(p.Code), "_", " "))+": "+p.Detail)
+	}
+	return strings.Join(parts, "; ") + "; domains: " + strings.Join(a.Domains, ", ")
+}
