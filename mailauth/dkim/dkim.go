@@ -36,6 +36,9 @@ const (
 	PermError = signature.PermError
 )
 
+// Cause says why a result isn't Pass; package signature lists the values.
+type Cause = signature.Cause
+
 // Limits bound the work on one message.
 type Limits struct {
 	Signatures int // checked; the rest gets Neutral without a key look-up
@@ -60,7 +63,8 @@ func (l Limits) withDefaults() Limits {
 // hostile, but for Status and Canon.
 type Result struct {
 	Status  Status
-	Problem string // why Status isn't Pass, in words
+	Cause   Cause  // why Status isn't Pass; "" where it is
+	Problem string // the same in words
 	Field   int    // index among the root header's fields
 
 	Domain    string // d= in A-labels, lower case
@@ -185,7 +189,7 @@ func (v *verifier) parse() {
 			j.r.HeaderB = firstB(b)
 		}
 		if fault != nil {
-			j.settle(fault.Status, fault.Problem)
+			j.settle(fault.Status, fault.Cause, fault.Problem)
 			continue
 		}
 		j.r.Canon = sig.Header.String() + "/" + sig.Body.String()
@@ -194,16 +198,16 @@ func (v *verifier) parse() {
 		v.coverage(j)
 		switch {
 		case !slices.Contains(sig.Names, "from"):
-			j.settle(PermError, "From is not signed") // RFC 6376 6.1.1
+			j.settle(PermError, signature.FromUnsigned, "From is not signed") // RFC 6376 6.1.1
 		case isSuffix(sig.Domain):
-			j.settle(Policy, "d= is a public suffix, under which anybody can have a name")
+			j.settle(Policy, signature.PublicSuffix, "d= is a public suffix, under which anybody can have a name")
 		}
 	}
 }
 
 // settle ends the work on a job.
-func (j *job) settle(s Status, problem string) {
-	j.skip, j.r.Status, j.r.Problem = true, s, problem
+func (j *job) settle(s Status, c Cause, problem string) {
+	j.skip, j.r.Status, j.r.Cause, j.r.Problem = true, s, c, problem
 }
 
 // firstB is what tells signatures apart in reports (RFC 6008 4).
@@ -257,7 +261,7 @@ func (v *verifier) choose(most int, from string) {
 				continue
 			}
 			if left--; left < 0 {
-				j.settle(Neutral, fmt.Sprintf("not checked: more than %d signatures", most))
+				j.settle(Neutral, signature.TooMany, fmt.Sprintf("not checked: more than %d signatures", most))
 			}
 		}
 	}
@@ -312,7 +316,7 @@ func (v *verifier) check(j *job) {
 	r.BodyMatches = j.body.Sum != nil && string(j.body.Sum) == string(j.sig.BodyHash)
 	digest := v.m.HashHeader(j.sig.Algorithm.Hash, j.sig.Header, j.chosen, j.sig.Field, j.sig.Tags.Place("b"))
 	o := j.sig.Check(digest, *j.keys)
-	r.Status, r.Problem, r.HeaderMatches = o.Status, o.Problem, o.Verified
+	r.Status, r.Cause, r.Problem, r.HeaderMatches = o.Status, o.Cause, o.Problem, o.Verified
 	r.KeyErr, r.Secure = j.keys.Err, j.keys.Authentic
 	if o.Record != nil {
 		r.KeyType, r.KeyBits = o.Record.Type, o.Record.Bits
@@ -327,18 +331,18 @@ func (v *verifier) check(j *job) {
 	}
 	switch {
 	case j.body.Sum == nil: // RFC 6376 3.5 l=
-		r.Status, r.Problem = Fail, fmt.Sprintf("the body has %d octets, fewer than l=%d", r.BodyTotal, r.BodyLength)
+		r.Status, r.Cause, r.Problem = Fail, signature.BodyChanged, fmt.Sprintf("the body has %d octets, fewer than l=%d", r.BodyTotal, r.BodyLength)
 	case !r.BodyMatches:
-		r.Status, r.Problem = Fail, "the body was changed; the signed header fields are intact"
+		r.Status, r.Cause, r.Problem = Fail, signature.BodyChanged, "the body was changed; the signed header fields are intact"
 	case r.Status != Pass: // SHA-1
 	case !r.FromSigned:
 		// RFC 6376 8.15: readers show the From that is not signed.
-		r.Status, r.Problem = Policy, "another From field is not signed"
+		r.Status, r.Cause, r.Problem = Policy, signature.FromAdded, "another From field is not signed"
 	case r.BodyLength >= 0 && r.BodyLength < r.BodyTotal:
 		// RFC 6376 8.2: what was appended may replace what people see.
-		r.Status, r.Problem = Policy, fmt.Sprintf("only %d of the body's %d octets are signed", r.BodyLength, r.BodyTotal)
+		r.Status, r.Cause, r.Problem = Policy, signature.BodyPartial, fmt.Sprintf("only %d of the body's %d octets are signed", r.BodyLength, r.BodyTotal)
 	case r.Expired: // RFC 6376 3.5 x=
-		r.Status, r.Problem = Policy, "the signature expired at "+r.Expires.Format(time.RFC3339)
+		r.Status, r.Cause, r.Problem = Policy, signature.Expired, "the signature expired at "+r.Expires.Format(time.RFC3339)
 	}
 }
 

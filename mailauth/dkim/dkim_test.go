@@ -16,6 +16,7 @@ import (
 
 	"sluice/dns"
 	"sluice/mailauth/key"
+	"sluice/mailauth/signature"
 	"sluice/message"
 )
 
@@ -147,8 +148,45 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%s: %d results", c.name, len(r))
 			continue
 		}
-		if r[0].Status != c.status || !strings.Contains(r[0].Problem, c.problem) || (r[0].Status == Pass) != (r[0].Problem == "") {
+		if r[0].Status != c.status || !strings.Contains(r[0].Problem, c.problem) || (r[0].Status == Pass) != (r[0].Problem == "") || (r[0].Status == Pass) != (r[0].Cause == "") {
 			t.Errorf("%s: %s (%s), want %s (%s)", c.name, r[0].Status, r[0].Problem, c.status, c.problem)
+		}
+	}
+}
+
+// TestCauses has each cause once.
+func TestCauses(t *testing.T) {
+	_, ed := testEd25519()
+	_, rsaKey := testRSA(t)
+	z := zoneOf(t, "", map[string]crypto.Signer{"ed._domainkey.example.org": ed, "ed._domainkey.com": ed, "rsa._domainkey.example.org": rsaKey})
+	z["gone._domainkey.example.org"] = []string{"v=DKIM1; k=ed25519; p="}
+	z["broken._domainkey.example.org"] = []string{"v=DKIM1; p=x"}
+	z["down._domainkey.example.org"] = []string{servfail}
+	z["huge._domainkey.example.org"] = []string{hugeKey(t)}
+	field := sign(t, plain, SignOptions{OverSign: []string{}})
+	swap := func(old, new string) string { return strings.Replace(field, old, new, 1) + plain }
+	for want, raw := range map[Cause]string{
+		"":                      field + plain,
+		signature.Syntax:        swap("v=1;", "v=1;;"),
+		signature.Unsupported:   swap("v=1;", "v=2;"),
+		signature.KeyMissing:    swap("s=ed", "s=no"),
+		signature.KeyUnknown:    swap("s=ed", "s=down"),
+		signature.KeyBroken:     swap("s=ed", "s=broken"),
+		signature.KeyRevoked:    swap("s=ed", "s=gone"),
+		signature.KeyUnfit:      swap("s=ed", "s=rsa"),
+		signature.KeySize:       strings.Replace(swap("s=ed", "s=huge"), "ed25519-", "rsa-", 1),
+		signature.SHA1:          sha1Signed(t, plain, rsaKey) + plain,
+		signature.HeaderChanged: swap("t=", "t=1"),
+		signature.BodyChanged:   field + plain + "x\r\n",
+		signature.BodyPartial:   withLength(t, 2) + plain,
+		signature.FromUnsigned:  swap("h=from:", "h="),
+		signature.FromAdded:     field + "From: x@example.com\r\n" + plain,
+		signature.Expired:       sign(t, plain, SignOptions{Validity: time.Second}) + plain,
+		signature.PublicSuffix:  swap("d=example.org", "d=com"),
+	} {
+		r := Verify(context.Background(), z, message.Parse([]byte(raw), message.Limits{}), now.Add(time.Minute), Limits{})
+		if len(r) != 1 || r[0].Cause != want {
+			t.Errorf("want %q: %+v", want, r)
 		}
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"math/big"
 	"strconv"
 	"sync"
 	"testing"
 
 	"sluice/mailauth/canon"
+	"sluice/mailauth/key"
 	"sluice/mailauth/signature"
 	"sluice/message/header"
 )
@@ -55,4 +57,35 @@ func lengthSigned(raw string, n int, k crypto.Signer) (string, error) {
 	w.Add("b", "")
 	field, err := signature.Make(w, m, signature.DKIM, k)
 	return string(field), err
+}
+
+// hugeKey is the record of an RSA key of more bits than are checked.
+func hugeKey(t testing.TB) string {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), key.MaxBits)
+	text, err := key.Text(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// sha1Signed signs by rsa-sha1, which Sign doesn't.
+func sha1Signed(t testing.TB, raw string, k *rsa.PrivateKey) string {
+	t.Helper()
+	head, body := signature.Split([]byte(raw))
+	h, _ := header.Parse(head, 0, 0)
+	m := canon.New([]byte(raw), h.Fields, body)
+	sum := m.HashBody([]canon.BodyRequest{{Canon: canon.Simple, Hash: crypto.SHA1, Length: -1}})[0]
+	field := "DKIM-Signature: v=1; a=rsa-sha1; d=example.org; s=rsa; h=from; bh=" + base64.StdEncoding.EncodeToString(sum.Sum) + "; b="
+	sig, fault := signature.Parse([]byte(field+"AAAA\r\n"), signature.DKIM)
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	digest := m.HashHeader(crypto.SHA1, canon.Simple, m.Select(sig.Names, -1), sig.Field, sig.Tags.Place("b"))
+	b, err := rsa.SignPKCS1v15(nil, k, crypto.SHA1, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return field + base64.StdEncoding.EncodeToString(b) + "\r\n"
 }

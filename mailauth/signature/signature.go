@@ -32,6 +32,30 @@ const (
 	PermError Status = "permerror" // it can't be checked, and never will be
 )
 
+// Cause says why a status isn't Pass, for programs; Problem says it for people.
+type Cause string
+
+// The causes.
+const (
+	Syntax        Cause = "syntax"         // the field breaks the grammar
+	Unsupported   Cause = "unsupported"    // version, algorithm, form or query that we don't know
+	KeyMissing    Cause = "key-missing"    // no record
+	KeyUnknown    Cause = "key-unknown"    // no answer
+	KeyBroken     Cause = "key-broken"     // a record that is no key
+	KeyRevoked    Cause = "key-revoked"    // p= is empty
+	KeyUnfit      Cause = "key-unfit"      // not for this algorithm, hash, service or identity
+	KeySize       Cause = "key-size"       // RSA too short, or absurdly long
+	SHA1          Cause = "sha1"           // RFC 8301 3.1
+	HeaderChanged Cause = "header-changed" // b= doesn't verify
+	BodyChanged   Cause = "body-changed"   // b= verifies, bh= doesn't
+	BodyPartial   Cause = "body-partial"   // l= leaves octets of the body unsigned
+	FromUnsigned  Cause = "from-unsigned"  // h= lacks From
+	FromAdded     Cause = "from-added"     // a From field beside the signed one
+	Expired       Cause = "expired"        // x=
+	PublicSuffix  Cause = "public-suffix"  // d= is one
+	TooMany       Cause = "too-many"       // beyond the limit of signatures
+)
+
 // Kind is the field that a signature stands in.
 type Kind uint8
 
@@ -45,17 +69,18 @@ const (
 // Fault says why a field is no usable signature.
 type Fault struct {
 	Status  Status // PermError or Neutral
+	Cause   Cause  // Syntax or Unsupported
 	Problem string
 }
 
 func (f *Fault) Error() string { return "signature: " + f.Problem }
 
 func broken(format string, args ...any) *Fault {
-	return &Fault{PermError, fmt.Sprintf(format, args...)}
+	return &Fault{PermError, Syntax, fmt.Sprintf(format, args...)}
 }
 
 func unknown(format string, args ...any) *Fault {
-	return &Fault{Neutral, fmt.Sprintf(format, args...)}
+	return &Fault{Neutral, Unsupported, fmt.Sprintf(format, args...)}
 }
 
 // Signature is a parsed signature field.
@@ -370,6 +395,7 @@ func quotedPrintable(s string) (string, bool) {
 // Outcome is what the check of a signature against its keys came to.
 type Outcome struct {
 	Status   Status
+	Cause    Cause
 	Problem  string // in words; "" with Pass
 	Verified bool   // the signature matches, whatever the status
 	Record   *key.Record
@@ -380,11 +406,13 @@ type Outcome struct {
 func (s *Signature) Check(digest []byte, keys key.Answer) Outcome {
 	switch {
 	case errors.Is(keys.Err, key.ErrTemporary):
-		return Outcome{Status: TempError, Problem: keys.Err.Error()}
+		return Outcome{Status: TempError, Cause: KeyUnknown, Problem: keys.Err.Error()}
+	case errors.Is(keys.Err, key.ErrSyntax):
+		return Outcome{Status: PermError, Cause: KeyBroken, Problem: keys.Err.Error()}
 	case keys.Err != nil:
-		return Outcome{Status: PermError, Problem: keys.Err.Error()}
+		return Outcome{Status: PermError, Cause: KeyMissing, Problem: keys.Err.Error()}
 	}
-	best := Outcome{Status: PermError, Problem: key.ErrMissing.Error()}
+	best := Outcome{Status: PermError, Cause: KeyMissing, Problem: key.ErrMissing.Error()}
 	for i, r := range keys.Records {
 		o := s.check(digest, r)
 		if o.Verified {
@@ -398,9 +426,9 @@ func (s *Signature) Check(digest []byte, keys key.Answer) Outcome {
 }
 
 func (s *Signature) check(digest []byte, r *key.Record) Outcome {
-	o := Outcome{Status: PermError, Record: r}
+	o := Outcome{Status: PermError, Cause: KeyUnfit, Record: r}
 	if r.Revoked {
-		o.Problem = key.ErrRevoked.Error()
+		o.Cause, o.Problem = KeyRevoked, key.ErrRevoked.Error()
 		return o
 	}
 	if err := r.Fits(s.Algorithm, "email"); err != nil {
@@ -412,18 +440,18 @@ func (s *Signature) check(digest []byte, r *key.Record) Outcome {
 		return o
 	}
 	if err := r.Acceptable(); err != nil {
-		o.Status, o.Problem = Policy, err.Error()
+		o.Status, o.Cause, o.Problem = Policy, KeySize, err.Error()
 		o.Verified = r.Bits < key.MinBits && r.Verify(s.Algorithm, digest, s.Value)
 		return o
 	}
 	o.Verified = r.Verify(s.Algorithm, digest, s.Value)
 	switch {
 	case !o.Verified:
-		o.Status, o.Problem = Fail, "the signature does not match the header"
+		o.Status, o.Cause, o.Problem = Fail, HeaderChanged, "the signature does not match the header"
 	case s.Algorithm == key.RSASHA1: // RFC 8301 3.1
-		o.Status, o.Problem = Policy, "SHA-1 is no longer acceptable"
+		o.Status, o.Cause, o.Problem = Policy, SHA1, "SHA-1 is no longer acceptable"
 	default:
-		o.Status = Pass
+		o.Status, o.Cause = Pass, ""
 	}
 	return o
 }
