@@ -214,6 +214,19 @@ func TestWalkNames(t *testing.T) {
 	}
 }
 
+// TestWalkStops: nothing is asked above a record that says where the organization
+// ends, whatever stands there.
+func TestWalkStops(t *testing.T) {
+	for _, psd := range []string{"y", "n"} {
+		c := &counting{Resolver: zone(t, `{"_dmarc.b.c.example": {"TXT": ["v=DMARC1; p=none; psd=`+psd+`"]}, "_dmarc.example": {"TXT": ["v=DMARC1; p=reject"]}}`)}
+		w := walker{r: c, answers: map[string]lookup{}}
+		w.walk(t.Context(), "a.b.c.example")
+		if d := cmp.Diff([]string{"_dmarc.a.b.c.example TXT", "_dmarc.b.c.example TXT"}, c.names); d != "" {
+			t.Errorf("psd=%s (-want +got)\n%s", psd, d)
+		}
+	}
+}
+
 // TestQuestions: a message with many signatures of many names costs no more than
 // the bound, and no name is asked twice.
 func TestQuestions(t *testing.T) {

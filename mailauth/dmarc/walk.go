@@ -78,16 +78,13 @@ func below(name, parent string) string {
 	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + parent
 }
 
-// next is the name that a walk asks for after name, "" behind the top.
+// next is the name that a walk asks for after name, "" behind the top: one label
+// less, and seven labels where there were eight or more (RFC 9989 4.10 step 4).
 func next(name string) string {
-	// RFC 9989 4.10 step 4: with eight labels or more, go on at seven.
-	for strings.Count(name, ".") >= 7 {
-		_, name, _ = strings.Cut(name, ".")
-		if strings.Count(name, ".") == 6 {
-			return name
-		}
-	}
 	_, name, _ = strings.Cut(name, ".")
+	for dots := strings.Count(name, "."); dots > 6; dots-- {
+		_, name, _ = strings.Cut(name, ".")
+	}
 	return name
 }
 
