@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,7 @@ import (
 	"sluice/mailauth/arc"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
-	"sluice/mailauth/key"
+	"sluice/mailauth/signature"
 	"sluice/message/header"
 	"sluice/reason"
 )
@@ -78,20 +77,13 @@ func alignedBy(d dmarc.Result, domain string) bool {
 func marks(r *dkim.Result) []sluice.Evidence {
 	var out []sluice.Evidence
 	add := func(id sluice.Reason, detail string) { out = append(out, check.Found(id, detail)) }
-	if r.BodyLength >= 0 && r.BodyLength < r.BodyTotal {
-		add(reason.DKIMBodyLength, fmt.Sprintf("%d of %d octets are signed by %s", r.BodyLength, r.BodyTotal, r.Domain))
-	}
 	if r.Weak {
 		add(reason.DKIMWeakKey, fmt.Sprintf("%s has %d bits", r.KeyName, r.KeyBits))
 	}
-	if slices.Contains(r.Unsigned, "from") {
-		add(reason.DKIMDuplicateFrom, describe(r))
-	} else if len(r.Unsigned) > 0 {
-		for _, f := range r.Unsigned {
-			if slices.Contains(r.Signed, f) { // signed once, there twice
-				add(reason.DKIMFieldAdded, f+", not signed by "+r.Domain)
-				break
-			}
+	for _, f := range r.Unsigned {
+		if slices.Contains(r.Signed, f) { // signed once, there twice
+			add(reason.DKIMFieldAdded, f+", not signed by "+r.Domain)
+			break
 		}
 	}
 	if len(r.Replay) > 0 {
@@ -111,28 +103,31 @@ func failed(list []dkim.Result) []sluice.Evidence {
 			r = &list[i]
 		}
 	}
-	id := sluice.Reason(reason.DKIMFail)
-	switch {
-	case r.Testing:
+	if r.Testing {
 		return []sluice.Evidence{check.Found(reason.DKIMNone, "only test signatures: "+describe(r))} // RFC 6376 3.6.1
-	case r.Expired:
-		id = reason.DKIMExpired
-	case errors.Is(r.KeyErr, key.ErrMissing):
-		id = reason.DKIMKeyMissing
-	case errors.Is(r.KeyErr, key.ErrRevoked):
-		id = reason.DKIMKeyRevoked
-	case r.KeyType == "rsa" && r.KeyBits > 0 && r.KeyBits < key.MinBits:
-		id = reason.DKIMShortKey
-	case r.KeyErr != nil:
-		id = reason.DKIMKeyBroken
-	case strings.HasSuffix(r.Algorithm, "-sha1"):
-		id = reason.DKIMSha1
-	case r.Status == dkim.PermError && !r.FromSigned && r.Domain != "":
-		id = reason.DKIMFromUnsigned
-	case r.Status == dkim.PermError:
-		id = reason.DKIMSyntax
+	}
+	id, ok := causes[r.Cause]
+	if !ok {
+		id = reason.DKIMFail
 	}
 	return []sluice.Evidence{check.Found(id, describe(r))}
+}
+
+// causes are the reasons for a signature that doesn't pass; the rest is DKIM_FAIL.
+var causes = map[dkim.Cause]sluice.Reason{
+	signature.Syntax:       reason.DKIMSyntax,
+	signature.Unsupported:  reason.DKIMSyntax,
+	signature.KeyMissing:   reason.DKIMKeyMissing,
+	signature.KeyBroken:    reason.DKIMKeyBroken,
+	signature.KeyUnfit:     reason.DKIMKeyBroken,
+	signature.KeyRevoked:   reason.DKIMKeyRevoked,
+	signature.KeySize:      reason.DKIMShortKey,
+	signature.SHA1:         reason.DKIMSha1,
+	signature.BodyPartial:  reason.DKIMBodyLength,
+	signature.FromUnsigned: reason.DKIMFromUnsigned,
+	signature.FromAdded:    reason.DKIMDuplicateFrom,
+	signature.Expired:      reason.DKIMExpired,
+	signature.PublicSuffix: reason.DKIMPublicSuffix,
 }
 
 // describe names a signature and its fault.
