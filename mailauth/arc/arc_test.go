@@ -3,6 +3,7 @@ package arc
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -33,7 +34,12 @@ func testKey() ed25519.PrivateKey {
 
 func testZone(t testing.TB, domains ...string) texts {
 	t.Helper()
-	text, err := key.Text(testKey().Public())
+	return zoneOf(t, testKey(), domains...)
+}
+
+func zoneOf(t testing.TB, k crypto.Signer, domains ...string) texts {
+	t.Helper()
+	text, err := key.Text(k.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +57,16 @@ func validate(z dns.Resolver, raw string) Result {
 // hop validates what arrives, changes it, and seals.
 func hop(t testing.TB, z dns.Resolver, raw, domain string, change func(string) string) string {
 	t.Helper()
+	return hopWith(t, testKey(), z, raw, domain, change)
+}
+
+func hopWith(t testing.TB, k crypto.Signer, z dns.Resolver, raw, domain string, change func(string) string) string {
+	t.Helper()
 	chain := validate(z, raw)
 	if change != nil {
 		raw = change(raw)
 	}
-	set, err := Seal([]byte(raw), now, SealOptions{Domain: domain, Selector: "x", Key: testKey(), AuthServID: "mx." + domain,
+	set, err := Seal([]byte(raw), now, SealOptions{Domain: domain, Selector: "x", Key: k, AuthServID: "mx." + domain,
 		Results: "arc=" + string(chain.Status) + "; dkim=pass header.d=example.org", Chain: chain})
 	if err != nil {
 		t.Fatal(err)
