@@ -213,6 +213,35 @@ func TestSealFailed(t *testing.T) {
 	}
 }
 
+// TestResults takes results as a header field has them, and refuses what would
+// begin another field.
+func TestResults(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                               "none",
+		"spf=pass;\r\n dkim=pass":        "spf=pass; dkim=pass",
+		"spf=pass; dkim=pass;":           "spf=pass; dkim=pass",
+		"spf=pass\r\nBcc: x":             "",
+		"spf=pass\nBcc: x":               "",
+		"dkim=pass reason=\"a;\r\n\tb\"": "dkim=pass reason=\"a; b\"",
+	} {
+		out, err := Seal([]byte(plain), now, SealOptions{Domain: "a.example", Selector: "x", Key: testKey(), AuthServID: "mx", Results: in, Chain: Result{Status: None}})
+		if want == "" {
+			if err == nil {
+				t.Errorf("%q: sealed as %q", in, out)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", in, err)
+			continue
+		}
+		r := validate(testZone(t, "a.example"), string(out)+plain)
+		if r.Status != Pass || r.Sets[0].Results != "mx; "+want {
+			t.Errorf("%q: %s (%s), results %q", in, r.Status, r.Problem, r.Sets[0].Results)
+		}
+	}
+}
+
 // TestLongChain grows a chain to its end.
 func TestLongChain(t *testing.T) {
 	z := testZone(t, "a.example")

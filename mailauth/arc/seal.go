@@ -146,6 +146,7 @@ func (v *validator) next(chain Result) (string, error) {
 // resultsText makes the ARC-Authentication-Results field, folded behind
 // semicolons.
 func resultsText(n int, id, results string) ([]byte, error) {
+	results = strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(results)
 	if results = strings.Trim(results, "; \t"); results == "" {
 		results = "none" // RFC 8601 2.2
 	}

@@ -122,6 +122,9 @@ func (r *Result) Covers(name string) bool {
 	return false
 }
 
+// maxNames bounds the lists of a result. All of h= counts in the check itself.
+const maxNames = 500
+
 // relied are the fields whose unsigned instances are reported, beside From.
 var relied = []string{"from", "sender", "reply-to", "subject", "date", "to", "cc", "message-id",
 	"mime-version", "content-type", "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post"}
@@ -183,7 +186,7 @@ func (v *verifier) parse() {
 		sig, fault := signature.Parse(v.m.Field(j.field), signature.DKIM)
 		j.sig = sig
 		j.r = Result{Field: j.field, Domain: sig.Domain, AUID: sig.Identity, Selector: sig.Selector,
-			Algorithm: sig.AlgName, Signed: sig.Names, BodyLength: sig.Length, BodyDeclared: sig.BodyHash,
+			Algorithm: sig.AlgName, Signed: sig.Names[:min(len(sig.Names), maxNames)], BodyLength: sig.Length, BodyDeclared: sig.BodyHash,
 			Timestamp: sig.Timestamp, Expires: sig.Expires}
 		if b, ok := sig.Tags.Get("b"); ok {
 			j.r.HeaderB = firstB(b)
@@ -237,7 +240,9 @@ func (v *verifier) coverage(j *job) {
 	for k, i := range j.chosen {
 		name := j.sig.Names[k]
 		if i < 0 {
-			j.r.Missing = append(j.r.Missing, name)
+			if len(j.r.Missing) < maxNames {
+				j.r.Missing = append(j.r.Missing, name)
+			}
 			continue
 		}
 		signed[name]++

@@ -237,6 +237,10 @@ func TestFlags(t *testing.T) {
 	if r := verify(t, z, sign(t, plain, SignOptions{AUID: "ann@example.org"})+plain)[0]; r.Status != Pass || r.AUID != "ann@example.org" {
 		t.Errorf("%+v", r)
 	}
+	odd := "an;n=\u00e4@example.org"
+	if r := verify(t, z, sign(t, plain, SignOptions{AUID: odd})+plain)[0]; r.Status != Pass || r.AUID != odd {
+		t.Errorf("%+v", r)
+	}
 	if r := verify(t, z, sign(t, plain, SignOptions{AUID: "@sub.example.org"})+plain)[0]; r.Status != PermError || !strings.Contains(r.Problem, "t=s") {
 		t.Errorf("%+v", r)
 	}

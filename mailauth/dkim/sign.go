@@ -93,7 +93,7 @@ func (o *SignOptions) sign(m *canon.Message, now time.Time) ([]byte, error) {
 	w.Add("d", domain)
 	w.Add("s", selector)
 	if o.AUID != "" {
-		w.Add("i", o.AUID)
+		w.Add("i", signature.EncodeIdentity(o.AUID))
 	}
 	w.Add("t", strconv.FormatInt(now.Unix(), 10))
 	if o.Validity > 0 {

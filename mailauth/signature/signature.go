@@ -203,6 +203,9 @@ func (s *Signature) common() *Fault {
 	return nil
 }
 
+// maxTime is the end of the year 9999, behind which RFC 3339 has no dates.
+const maxTime = 253402300799
+
 // times reads t= and x= (RFC 6376 3.5): seconds, in digits.
 func (s *Signature) times() *Fault {
 	if v, ok := s.Tags.Get("t"); ok {
@@ -210,14 +213,14 @@ func (s *Signature) times() *Fault {
 		if err != nil {
 			return broken("t= is %v", err)
 		}
-		s.Timestamp = time.Unix(n, 0).UTC()
+		s.Timestamp = time.Unix(min(n, maxTime), 0).UTC()
 	}
 	if v, ok := s.Tags.Get("x"); ok && s.Kind == DKIM {
 		n, err := number(v)
 		if err != nil {
 			return broken("x= is %v", err)
 		}
-		s.Expires = time.Unix(n, 0).UTC()
+		s.Expires = time.Unix(min(n, maxTime), 0).UTC()
 		if !s.Timestamp.IsZero() && !s.Expires.After(s.Timestamp) {
 			return broken("x= is not later than t=") // RFC 6376 3.5 x=
 		}
@@ -390,6 +393,19 @@ func quotedPrintable(s string) (string, bool) {
 		}
 	}
 	return string(out), true
+}
+
+// EncodeIdentity encodes a value for i= (RFC 6376 2.11).
+func EncodeIdentity(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == ';' || c == '=' {
+			fmt.Fprintf(&out, "=%02X", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // Outcome is what the check of a signature against its keys came to.

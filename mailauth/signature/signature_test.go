@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -30,6 +31,17 @@ func TestParse(t *testing.T) {
 	// Numbers that don't fit are the greatest (RFC 6376 3.5).
 	if s, fault := Parse([]byte("DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=x; h=from; bh=AAAA; b=AAAA; l="+strings.Repeat("9", 76)), DKIM); fault != nil || s.Length <= 1<<40 {
 		t.Errorf("long l=: %+v, %v", s, fault)
+	}
+}
+
+// TestTimes keeps absurd times printable.
+func TestTimes(t *testing.T) {
+	s, fault := Parse([]byte("DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=x; h=from; bh=AAAA; b=AAAA; x="+strings.Repeat("9", 20)), DKIM)
+	if fault != nil || s.Expires.Year() != 9999 {
+		t.Errorf("%v, %v", s.Expires, fault)
+	}
+	if _, err := json.Marshal(s.Expires); err != nil {
+		t.Error(err)
 	}
 }
 
