@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"sluice/dns"
@@ -103,7 +102,7 @@ type set struct {
 type validator struct {
 	m    *canon.Message
 	sets []set // by instance, the first at 0
-	keys map[string]*key.Answer
+	keys map[key.Question]key.Answer
 	r    Result
 
 	found  bool  // there is an ARC field
@@ -116,7 +115,7 @@ type validator struct {
 func Validate(ctx context.Context, r dns.Resolver, m *message.Message, lim Limits) Result {
 	lim = lim.withDefaults()
 	h := m.Header()
-	v := validator{m: canon.New(m.Raw, h.Fields, m.Body(m.Parts[0])), keys: make(map[string]*key.Answer)}
+	v := validator{m: canon.New(m.Raw, h.Fields, m.Body(m.Parts[0]))}
 	v.r.Status = None
 	found, err := v.collect(lim.Instances)
 	if !found {
@@ -278,32 +277,23 @@ func (v *validator) structure() (at int, err error) {
 
 // lookup asks for all keys, and says whether they were few enough.
 func (v *validator) lookup(ctx context.Context, r dns.Resolver, most int) bool {
+	var ask []key.Question
 	for _, s := range v.sets {
 		for _, sig := range []*signature.Signature{s.ams, s.as} {
-			v.keys[key.Name(sig.Domain, sig.Selector)] = nil
+			if q := question(sig); !slices.Contains(ask, q) {
+				ask = append(ask, q)
+			}
 		}
 	}
-	if len(v.keys) > most {
+	if len(ask) > most {
 		return false
 	}
-	var wait sync.WaitGroup
-	for _, s := range v.sets {
-		for _, sig := range []*signature.Signature{s.ams, s.as} {
-			name := key.Name(sig.Domain, sig.Selector)
-			if v.keys[name] != nil {
-				continue
-			}
-			a := new(key.Answer)
-			v.keys[name] = a
-			wait.Go(func() { *a = key.Lookup(ctx, r, sig.Domain, sig.Selector) })
-		}
-	}
-	wait.Wait()
+	v.keys = key.LookupAll(ctx, r, ask)
 	return true
 }
 
-func (v *validator) keyOf(s *signature.Signature) key.Answer {
-	return *v.keys[key.Name(s.Domain, s.Selector)]
+func question(s *signature.Signature) key.Question {
+	return key.Question{Domain: s.Domain, Selector: s.Selector}
 }
 
 // messages checks the message signatures: the newest must verify (RFC 8617 5.2
@@ -346,11 +336,11 @@ func (v *validator) messages() {
 // check verifies the header half of a message signature.
 func (v *validator) check(sig *signature.Signature, chosen []int) signature.Outcome {
 	b := sig.Tags.Place("b")
-	o := sig.Check(v.m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, b), v.keyOf(sig))
+	o := sig.Check(v.m.HashHeader(sig.Algorithm.Hash, sig.Header, chosen, sig.Field, b), v.keys[question(sig)])
 	if _, given := sig.Tags.Get("c"); !given && o.Status == Fail {
 		// RFC 6376 3.5 makes simple the default; the first ARC software, and the
 		// test suite of ARC's authors, have relaxed.
-		o = sig.Check(v.m.HashHeader(sig.Algorithm.Hash, canon.Relaxed, chosen, sig.Field, b), v.keyOf(sig))
+		o = sig.Check(v.m.HashHeader(sig.Algorithm.Hash, canon.Relaxed, chosen, sig.Field, b), v.keys[question(sig)])
 	}
 	return o
 }
@@ -371,7 +361,7 @@ func (v *validator) seals() {
 	for n := len(v.sets); n > 0; n-- {
 		sig := v.sets[n-1].as
 		digest := v.m.HashHeader(sig.Algorithm.Hash, canon.Relaxed, v.sealed(1, n), sig.Field, sig.Tags.Place("b"))
-		o := sig.Check(digest, v.keyOf(sig))
+		o := sig.Check(digest, v.keys[question(sig)])
 		out := &v.r.Sets[n-1]
 		if o.Record != nil {
 			out.KeyBits = o.Record.Bits

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/net/publicsuffix"
@@ -167,7 +166,7 @@ type job struct {
 	field  int
 	sig    *signature.Signature
 	chosen []int // the fields signed
-	keys   *key.Answer
+	keys   key.Answer
 	body   canon.BodySum
 	skip   bool // settled without a key
 	r      Result
@@ -278,22 +277,19 @@ func isRelated(d, from string) bool {
 
 // lookup asks for the keys: each once, all at the same time.
 func (v *verifier) lookup(ctx context.Context, r dns.Resolver) {
-	answers := make(map[string]*key.Answer)
-	var wait sync.WaitGroup
+	var ask []key.Question
 	for _, j := range v.work {
-		if j.skip {
-			continue
+		if !j.skip {
+			ask = append(ask, key.Question{Domain: j.sig.Domain, Selector: j.sig.Selector})
 		}
-		j.r.KeyName = key.Name(j.sig.Domain, j.sig.Selector)
-		a, ok := answers[j.r.KeyName]
-		if !ok {
-			a = new(key.Answer)
-			answers[j.r.KeyName] = a
-			wait.Go(func() { *a = key.Lookup(ctx, r, j.sig.Domain, j.sig.Selector) })
-		}
-		j.keys = a
 	}
-	wait.Wait()
+	answers := key.LookupAll(ctx, r, ask)
+	for _, j := range v.work {
+		if !j.skip {
+			j.keys = answers[key.Question{Domain: j.sig.Domain, Selector: j.sig.Selector}]
+			j.r.KeyName = j.keys.Name
+		}
+	}
 }
 
 // bodies computes the body hashes that are needed.
@@ -320,7 +316,7 @@ func (v *verifier) check(j *job) {
 	r.BodyComputed, r.BodyTotal = j.body.Sum, j.body.Total
 	r.BodyMatches = j.body.Sum != nil && string(j.body.Sum) == string(j.sig.BodyHash)
 	digest := v.m.HashHeader(j.sig.Algorithm.Hash, j.sig.Header, j.chosen, j.sig.Field, j.sig.Tags.Place("b"))
-	o := j.sig.Check(digest, *j.keys)
+	o := j.sig.Check(digest, j.keys)
 	r.Status, r.Cause, r.Problem, r.HeaderMatches = o.Status, o.Cause, o.Problem, o.Verified
 	r.KeyErr, r.Secure = j.keys.Err, j.keys.Authentic
 	if o.Record != nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sluice/dns"
@@ -252,6 +253,43 @@ func Lookup(ctx context.Context, r dns.Resolver, domain, selector string) Answer
 		a.Err = fmt.Errorf("%w at %s", ErrMissing, clip(a.Name))
 	}
 	return a
+}
+
+// Question names a key to ask for.
+type Question struct{ Domain, Selector string }
+
+// LookupAll asks for several keys together, each once. A panic of a look-up is
+// raised here, in the caller's goroutine, where a barrier stands.
+func LookupAll(ctx context.Context, r dns.Resolver, questions []Question) map[Question]Answer {
+	out, asked := make(map[Question]Answer, len(questions)), make(map[Question]bool, len(questions))
+	var (
+		wait   sync.WaitGroup
+		mu     sync.Mutex // guards out and failed
+		failed any
+	)
+	for _, q := range questions {
+		if asked[q] {
+			continue
+		}
+		asked[q] = true
+		wait.Go(func() {
+			var a Answer
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if p := recover(); p != nil {
+					failed = p
+				}
+				out[q] = a
+			}()
+			a = Lookup(ctx, r, q.Domain, q.Selector)
+		})
+	}
+	wait.Wait()
+	if failed != nil {
+		panic(failed)
+	}
+	return out
 }
 
 // Text is the record to publish for a public key: RSA or Ed25519.

@@ -208,6 +208,26 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+type panicking struct{}
+
+func (panicking) Lookup(context.Context, string, dns.Type) (dns.Answer, error) { panic("resolver") }
+
+// TestLookupAll asks once for each, and panics where the caller can catch it.
+func TestLookupAll(t *testing.T) {
+	good := answer{texts: []string{"k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}}
+	q := []Question{{"a.example", "x"}, {"b.example", "x"}, {"a.example", "x"}}
+	if got := LookupAll(context.Background(), good, q); len(got) != 2 || len(got[q[1]].Records) != 1 || got[q[1]].Name != "x._domainkey.b.example" {
+		t.Errorf("%+v", got)
+	}
+	defer func() {
+		if p := recover(); p != "resolver" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	LookupAll(context.Background(), panicking{}, q)
+	t.Error("no panic")
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "p=", "k=rsa; t=y:s; p=AAAA", "v=DKIM1; h=sha1:sha256; s=*; n=x; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"} {
 		f.Add(s)
