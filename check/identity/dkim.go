@@ -36,7 +36,12 @@ func newDKIM() check.Checker {
 			}
 			return []sluice.Evidence{check.Found(reason.DKIMNone, "")}
 		}
-		return signatures(list, in.Auth.DMARC(ctx, in.Message, in.Now))
+		d := in.Auth.DMARC(ctx, in.Message, in.Now)
+		out := signatures(list, d)
+		if out[0].Reason == reason.DKIMPassForeign && speaksForItself(in, d.Identifiers) {
+			out[0].Raw, out[0].Detail = 0, "the mailing list's own; "+out[0].Detail
+		}
+		return out
 	})
 }
 

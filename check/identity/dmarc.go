@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice"
@@ -43,7 +44,30 @@ func newDMARC() check.Checker {
 		if id == "" {
 			id = reason.DMARCFailNone
 		}
-		return []sluice.Evidence{check.Found(id, detail)}
+		e := check.Found(id, detail)
+		if speaksForItself(in, r.Identifiers) {
+			// A list changes what it forwards, and signs for itself: the failure
+			// is no news. What the owner asks for stays policy's to weigh.
+			e.Raw, e.Detail = 0, "by a mailing list that authenticates as itself; "+detail
+		}
+		return []sluice.Evidence{e}
+	})
+}
+
+// speaksForItself says whether a mailing list stands behind the message: its
+// List-Id is of an organization that SPF or DKIM passes for.
+func speaksForItself(in *check.Input, passed []dmarc.Identifier) bool {
+	h := in.Message.Header()
+	if !list(h) {
+		return false
+	}
+	id := h.Get("List-Id")
+	if i := strings.LastIndexByte(id, '<'); i >= 0 {
+		id = id[i+1:]
+	}
+	owner := org(strings.ToLower(strings.TrimRight(strings.TrimSpace(id), ">")))
+	return owner != "" && slices.ContainsFunc(passed, func(p dmarc.Identifier) bool {
+		return p.Result == "pass" && org(p.Domain) == owner
 	})
 }
 
@@ -71,7 +95,8 @@ func newAuthor() check.Checker {
 		}
 		a := in.Auth.Author(in.Message)
 		var out []sluice.Evidence
-		if !a.Clear && !onlyMissing(&a) {
+		// Several authors of one domain are odd, and no riddle for anybody.
+		if _, one := a.AuthorDomain(); !one && !a.Clear && !onlyMissing(&a) {
 			out = append(out, check.Found(reason.FromUnclear, problems(&a)))
 		}
 		if a.Has(author.MixedScript) || a.Has(author.Confusable) {
