@@ -11,7 +11,7 @@ import (
 // pure lists the folders, with those below them, where time and randomness are
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
-	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn"}
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth"}
 	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "reason/internal"}
 )
 
@@ -105,7 +105,9 @@ func Traps(m *Module) []Finding {
 
 // hostile are the folders that parse bytes from outside.
 var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links",
-	"dns", "dns/dnstest", "scan", "config", "deliver/quarantine", "explain"}
+	"dns", "dns/dnstest", "scan", "config", "deliver/quarantine", "explain",
+	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
+	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.
