@@ -133,10 +133,8 @@ func TestRandom(t *testing.T) {
 		d.asked = 0
 		d.within(t, in)
 	})
-	for _, v := range []Value{None, Neutral, Pass, Fail, SoftFail, TempError, PermError} {
-		if seen[v] == 0 && v != None && v != SoftFail {
-			t.Errorf("no evaluation ends in %s: %v", v, seen)
-		}
+	if len(seen) < 3 { // policies that all come to the same would show little
+		t.Errorf("the evaluations end in these only: %v", seen)
 	}
 }
 
