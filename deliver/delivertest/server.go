@@ -3,8 +3,10 @@ package delivertest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +28,7 @@ const (
 	Ehlo     Step = "ehlo"
 	Helo     Step = "helo"
 	StartTLS Step = "starttls"
+	Auth     Step = "auth" // each reply of the exchange
 	Rset     Step = "rset"
 	Mail     Step = "mail"
 	Rcpt     Step = "rcpt"
@@ -52,7 +55,13 @@ type Script struct {
 	Bare       bool     // no extensions at all
 	LMTP       bool
 	TLS        *tls.Config // offers STARTTLS
-	Faults     map[Step]Fault
+
+	// Users and their passwords: MAIL is refused to others, and AUTH offered, with
+	// TLS only where TLS is.
+	Users      map[string]string
+	Mechanisms string // default: "PLAIN LOGIN"
+
+	Faults map[Step]Fault
 }
 
 // Message is one message that the back end has taken responsibility for.
@@ -61,6 +70,7 @@ type Message struct {
 	Rcpts []string // the RCPT commands' arguments that were accepted
 	Data  []byte   // dots unstuffed
 	TLS   bool     // came through TLS
+	User  string   // who logged in
 }
 
 // Server is a back end that misbehaves on request. It keeps count of what it
@@ -237,6 +247,7 @@ type peer struct {
 	nc    net.Conn
 	r     *bufio.Reader
 	hello string
+	user  string // logged in as
 	mail  string
 	inTx  bool
 	rcpts []string
@@ -327,12 +338,17 @@ func (p *peer) command(line string) error {
 		return p.say(Helo, arg, "250 back.example\r\n")
 	case "STARTTLS":
 		return p.startTLS()
+	case "AUTH":
+		return p.auth(arg)
 	case "RSET":
 		p.inTx, p.rcpts = false, nil
 		return p.say(Rset, "", "250 2.0.0 Ok\r\n")
 	case "MAIL":
 		if p.inTx || p.hello == "" {
 			p.s.note(&p.s.abuse, "MAIL out of place")
+		}
+		if p.s.script.Users != nil && p.user == "" {
+			return p.say(Mail, arg, "530 5.7.0 Authentication required\r\n")
 		}
 		p.mail, p.inTx, p.rcpts = arg, true, nil
 		return p.say(Mail, arg, "250 2.1.0 Ok\r\n")
@@ -363,6 +379,9 @@ func (p *peer) greet() string {
 	if _, secure := p.nc.(*tls.Conn); p.s.script.TLS != nil && !secure {
 		ext = append(slices.Clone(ext), "STARTTLS")
 	}
+	if p.offersAuth() {
+		ext = append(slices.Clone(ext), "AUTH "+p.mechanisms())
+	}
 	lines := append([]string{"back.example"}, ext...)
 	var b strings.Builder
 	for i, l := range lines {
@@ -373,6 +392,67 @@ func (p *peer) greet() string {
 		fmt.Fprintf(&b, "250%c%s\r\n", sep, l)
 	}
 	return b.String()
+}
+
+func (p *peer) offersAuth() bool {
+	_, secure := p.nc.(*tls.Conn)
+	return p.s.script.Users != nil && (secure || p.s.script.TLS == nil)
+}
+
+func (p *peer) mechanisms() string { return cmp.Or(p.s.script.Mechanisms, "PLAIN LOGIN") }
+
+// auth is RFC 4954 with PLAIN (RFC 4616) and LOGIN.
+func (p *peer) auth(arg string) error {
+	mechanism, initial, _ := strings.Cut(arg, " ")
+	if !p.offersAuth() || p.user != "" || p.inTx || !slices.Contains(strings.Fields(p.mechanisms()), mechanism) {
+		p.s.note(&p.s.abuse, "AUTH out of place")
+	}
+	if len(arg) > 512-len("AUTH \r\n") {
+		p.s.note(&p.s.abuse, "AUTH line too long")
+	}
+	ask := func(challenge string) (string, error) {
+		if initial == "" {
+			if err := p.say(Auth, arg, "334 "+challenge+"\r\n"); err != nil {
+				return "", err
+			}
+			line, err := p.line()
+			if err != nil {
+				return "", err
+			}
+			initial = line
+		}
+		b, err := base64.StdEncoding.DecodeString(initial)
+		initial = ""
+		if err != nil {
+			p.s.note(&p.s.abuse, "AUTH without base64")
+		}
+		return string(b), nil
+	}
+	var user, password string
+	if mechanism == "PLAIN" {
+		all, err := ask("")
+		if err != nil {
+			return err
+		}
+		if parts := strings.Split(all, "\x00"); len(parts) == 3 && parts[0] == "" {
+			user, password = parts[1], parts[2]
+		} else {
+			p.s.note(&p.s.abuse, "AUTH PLAIN with %d parts", len(parts))
+		}
+	} else {
+		var err error
+		if user, err = ask("VXNlcm5hbWU6"); err != nil {
+			return err
+		}
+		if password, err = ask("UGFzc3dvcmQ6"); err != nil {
+			return err
+		}
+	}
+	if want, ok := p.s.script.Users[user]; !ok || password != want {
+		return p.say(Auth, arg, "535 5.7.8 Authentication credentials invalid\r\n")
+	}
+	p.user = user
+	return p.say(Auth, arg, "235 2.7.0 Hello\r\n")
 }
 
 func (p *peer) startTLS() error {
@@ -426,7 +506,7 @@ func (p *peer) data() error {
 	if err != nil {
 		return err
 	}
-	m := Message{Mail: p.mail, Rcpts: p.rcpts, Data: text}
+	m := Message{Mail: p.mail, Rcpts: p.rcpts, Data: text, User: p.user}
 	_, m.TLS = p.nc.(*tls.Conn)
 	n := 1
 	if p.s.script.LMTP {

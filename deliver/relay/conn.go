@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,8 @@ type extensions struct {
 	size       bool // SIZE, with or without a limit
 	pipelining bool
 	startTLS   bool
+	authPlain  bool // AUTH with PLAIN (RFC 4616)
+	authLogin  bool // AUTH with LOGIN
 }
 
 // conn is one connection to a next hop, used by one goroutine at a time.
@@ -164,7 +167,7 @@ func peek(nc net.Conn) peeked {
 	return got
 }
 
-// start reads the greeting, says EHLO and starts TLS.
+// start reads the greeting, says EHLO, starts TLS and logs in.
 func (c *conn) start(ctx context.Context, mode TLSMode, name string) *failure {
 	if err := c.deadline(ctx, c.cfg.ConnectTimeout); err != nil {
 		return lost(c.addr, err)
@@ -182,6 +185,17 @@ func (c *conn) start(ctx context.Context, mode TLSMode, name string) *failure {
 	if f := c.hello(); f != nil {
 		return f
 	}
+	if f := c.secure(mode, name); f != nil {
+		return f
+	}
+	if c.cfg.Login != nil {
+		return c.login(ctx)
+	}
+	return nil
+}
+
+// secure starts TLS as mode wants it.
+func (c *conn) secure(mode TLSMode, name string) *failure {
 	switch {
 	case mode == TLSNone || mode == TLSMay && !c.ext.startTLS:
 		return nil
@@ -249,6 +263,11 @@ func (e *extensions) read(lines []string) {
 			e.pipelining = true
 		case smtp.EqualFold(key, "STARTTLS"):
 			e.startTLS = true
+		case smtp.EqualFold(key, "AUTH"):
+			for m := range strings.FieldsSeq(arg) {
+				e.authPlain = e.authPlain || smtp.EqualFold(m, "PLAIN")
+				e.authLogin = e.authLogin || smtp.EqualFold(m, "LOGIN")
+			}
 		}
 	}
 }
@@ -275,8 +294,11 @@ func (c *conn) startTLS(mode TLSMode, name string) *failure {
 	if conf.ServerName == "" {
 		conf.ServerName = name
 	}
-	if mode == TLSMay {
+	switch mode {
+	case TLSMay:
 		conf.InsecureSkipVerify = true //nolint:gosec // RFC 7435: better than clear text
+	case TLSFingerprint:
+		pin(conf, c.cfg.Fingerprints)
 	}
 	tc := tls.Client(c.raw, conf)
 	if err := tc.Handshake(); err != nil {

@@ -17,6 +17,7 @@ type failure struct {
 	unknown bool // sluice.Outcome.Unknown
 	final   bool // trying elsewhere would be wrong or useless
 	stale   bool // a kept connection turned out to be dead: a new one may do
+	noLogin bool // our login was refused
 }
 
 // The replies for trouble between us and the next hop: always temporary.

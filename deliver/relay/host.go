@@ -25,6 +25,9 @@ type host struct {
 	down   time.Time // until then other hosts are asked first
 	noTLS  time.Time // until then STARTTLS is left alone (TLSMay)
 	ext    sluice.Extensions
+
+	noLogin    time.Time // until then the login is not tried again
+	noLoginErr error     // why
 }
 
 // noTLSLife is how long a failed handshake keeps TLSMay from trying again.
@@ -182,8 +185,11 @@ func (h *host) close() {
 	h.idle = nil
 }
 
-// connect dials, greets and starts TLS as configured.
+// connect dials, greets, starts TLS and logs in as configured.
 func (h *host) connect(ctx context.Context) (*conn, *failure) {
+	if f := h.refusedLogin(time.Now()); f != nil {
+		return nil, f
+	}
 	h.mu.Lock()
 	mode := h.cfg.TLS
 	if mode == TLSMay && time.Now().Before(h.noTLS) {
@@ -191,7 +197,7 @@ func (h *host) connect(ctx context.Context) (*conn, *failure) {
 	}
 	h.mu.Unlock()
 	c, f := h.open(ctx, mode)
-	if f != nil && mode == TLSMay && c != nil && c.handshook && ctx.Err() == nil {
+	if f != nil && mode == TLSMay && c != nil && c.handshook && !f.noLogin && ctx.Err() == nil {
 		// Opportunistic: a handshake that fails must not stop mail that would
 		// have gone in clear text where STARTTLS isn't offered (RFC 7435 3).
 		h.mu.Lock()
@@ -200,6 +206,9 @@ func (h *host) connect(ctx context.Context) (*conn, *failure) {
 		c, f = h.open(ctx, TLSNone)
 	}
 	if f != nil {
+		if f.noLogin {
+			h.noteLogin(f, time.Now())
+		}
 		return nil, f
 	}
 	h.mu.Lock()

@@ -31,6 +31,9 @@ type Config struct {
 	TLS       TLSMode
 	TLSConfig *tls.Config // roots, certificates, ServerName; nil: the system's roots and the host's name
 
+	Fingerprints []Fingerprint // of certificates or their public keys, for TLSFingerprint
+	Login        *Login        // at each host, after TLS; nil: none
+
 	ConnectTimeout time.Duration // connect and greeting each; default 10 s
 	CommandTimeout time.Duration // one command and its whole reply; default 60 s
 	DataTimeout    time.Duration // sending the message; default 180 s
@@ -50,9 +53,10 @@ type TLSMode uint8
 
 // The modes.
 const (
-	TLSNone   TLSMode = iota // never
-	TLSMay                   // where offered, unverified; in clear text where it fails (RFC 7435)
-	TLSVerify                // required, with a certificate that verifies
+	TLSNone        TLSMode = iota // never
+	TLSMay                        // where offered, unverified; in clear text where it fails (RFC 7435)
+	TLSVerify                     // required, with a certificate that verifies
+	TLSFingerprint                // required, with a certificate or public key of Config.Fingerprints
 )
 
 // Relay is a [sluice.Deliverer] for one route. It is safe for concurrent use.
@@ -78,6 +82,9 @@ func New(cfg Config) (*Relay, error) {
 	if smtp.ClassifyHello(cfg.Hello) == smtp.HelloInvalid {
 		return nil, fmt.Errorf("relay: %q can't be our name in EHLO", cfg.Hello)
 	}
+	if (cfg.TLS == TLSFingerprint) != (len(cfg.Fingerprints) > 0) {
+		return nil, errors.New("relay: fingerprints and TLSFingerprint go together")
+	}
 	setDefault(&cfg.ConnectTimeout, 10*time.Second)
 	setDefault(&cfg.CommandTimeout, 60*time.Second)
 	setDefault(&cfg.DataTimeout, 180*time.Second)
@@ -101,6 +108,11 @@ func New(cfg Config) (*Relay, error) {
 			h.name = name
 		}
 		r.hosts = append(r.hosts, h)
+	}
+	if cfg.Login != nil {
+		if err := cfg.Login.check(r.hosts, cfg.TLS); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"math/big"
@@ -67,12 +68,20 @@ func TestTLS(t *testing.T) {
 		{"verify, refused", relay.TLSVerify, offered, trust, &delivertest.Fault{Raw: "554 5.7.0 No\r\n"}, fails},
 		{"verify, injected", relay.TLSVerify, offered, trust, &delivertest.Fault{Raw: "220 Go\r\n250 injected\r\n", Hang: true}, fails},
 		{"verify, hangs", relay.TLSVerify, offered, trust, &delivertest.Fault{Hang: true}, fails},
+		{"fingerprint", relay.TLSFingerprint, offered, nil, nil, secure},
+		{"fingerprint, other certificate", relay.TLSFingerprint, &tls.Config{Certificates: []tls.Certificate{other}}, trust, nil, fails},
+		{"fingerprint, not offered", relay.TLSFingerprint, nil, nil, nil, fails},
+		{"fingerprint, refused", relay.TLSFingerprint, offered, nil, &delivertest.Fault{Raw: "454 4.7.0 Not now\r\n"}, fails},
+		{"fingerprint, injected", relay.TLSFingerprint, offered, nil, &delivertest.Fault{Raw: "220 Go\r\n250 injected\r\n", Hang: true}, fails},
 		{"verify, garbage", relay.TLSVerify, offered, trust, &delivertest.Fault{Raw: "!\r\n"}, fails},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			script := delivertest.Script{TLS: tt.server}
 			cfg := relay.Config{TLS: tt.mode, TLSConfig: tt.client}
+			if tt.mode == relay.TLSFingerprint {
+				cfg.Fingerprints = []relay.Fingerprint{{1}, sha256.Sum256(cert.Certificate[0])}
+			}
 			if tt.fault != nil {
 				script.Faults = map[delivertest.Step]delivertest.Fault{delivertest.StartTLS: *tt.fault}
 				if tt.fault.Hang {
