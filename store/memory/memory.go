@@ -27,6 +27,7 @@ type Store struct {
 	feedback []sluice.Feedback
 	tenants  map[string]sluice.Tenant
 	accounts map[string]sluice.Account
+	reports  reports
 	stats    sluice.LogStats
 	closed   bool
 
@@ -53,6 +54,8 @@ func New() *Store {
 		index:    make(table[*sluice.Quarantined]),
 		tenants:  make(map[string]sluice.Tenant),
 		accounts: make(map[string]sluice.Account),
+		reports: reports{days: make(map[day]*dayOf), sent: make(map[day]sluice.SentReport),
+			received: make(table[*sluice.ReceivedReport])},
 	}
 }
 

@@ -11,3 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(*testing.T) sluice.Store { return memory.New() })
 }
+
+func TestReports(t *testing.T) {
+	storetest.RunReports(t, func(*testing.T) storetest.ReportStore { return memory.New() })
+}

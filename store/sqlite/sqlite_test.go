@@ -248,7 +248,7 @@ func TestDamagedWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Rows, indexes and documents; the schema in the first pages survives.
-	for i := 20 * 4096; i < len(whole); i++ {
+	for i := 40 * 4096; i < len(whole); i++ {
 		whole[i] = 0xa5
 	}
 	if err := os.WriteFile(path, whole, 0o600); err != nil {

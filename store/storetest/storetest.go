@@ -136,6 +136,7 @@ func Quarantined(id string, at time.Time) *sluice.Quarantined {
 
 // Equal compares values that went through a store: errors by their text.
 var Equal = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b error) bool { return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error() }),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 }
