@@ -4,6 +4,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,6 +42,7 @@ type Config struct {
 	Console    Console    `toml:"console"`
 	Public     Public     `toml:"public"`
 	Domains    []Domain   `toml:"domain"`
+	Sign       []SignKey  `toml:"sign"`
 	Policy     Policy     `toml:"policy"`
 	Limits     Limits     `toml:"limits"`
 	Keep       Keep       `toml:"keep"`
@@ -108,8 +110,28 @@ type Domain struct {
 	// Relay lists next hops in order of preference: "smtp://HOST:PORT" or a
 	// single "maildir:PATH".
 	Relay []Route `toml:"relay"`
-	// TLS to the next hop: "may" (default), "none" or "verify".
+	// TLS to the next hop: "may" (default), "none", "verify" or "fingerprint".
+	// With user it is "verify" by default.
 	TLS RelayTLS `toml:"tls"`
+	// Fingerprints are SHA-256 digests of certificates or their public keys, for
+	// tls = "fingerprint".
+	Fingerprints []Fingerprint `toml:"fingerprints"`
+	// User logs in at the next hop, with the first line of PasswordFile, which
+	// nobody but its owner may read.
+	User         string `toml:"user"`
+	PasswordFile string `toml:"password_file"`
+	// Sign puts a DKIM signature on mail that our own machines and users send
+	// this way, with the keys of its author's domain.
+	Sign bool `toml:"sign"`
+}
+
+// SignKey is one DKIM key. Several of a domain take turns: the newest one that is
+// due signs, of each kind (RSA, Ed25519).
+type SignKey struct {
+	Domain    string `toml:"domain"`   // who signs: d=
+	Selector  string `toml:"selector"` // s=
+	Key       string `toml:"key"`      // PEM file, as sluice key new writes it
+	NotBefore Start  `toml:"not_before"`
 }
 
 // Policy holds the probabilities from which on an action is taken.
@@ -208,6 +230,12 @@ func (c *Config) finish() error {
 				return fmt.Errorf("config: domain %q: several relays are for smtp:// only; a maildir stands alone", d.Names[0])
 			}
 		}
+		if err := d.checkHop(len(c.Sign) > 0); err != nil {
+			return fmt.Errorf("config: domain %q: %w", d.Names[0], err)
+		}
+	}
+	if err := c.checkSign(); err != nil {
+		return err
 	}
 	p := c.Policy
 	if !(0 < p.TagAt && p.TagAt <= p.QuarantineAt && p.QuarantineAt <= p.RejectAt && p.RejectAt <= 1) {
@@ -233,6 +261,53 @@ func (c *Config) finish() error {
 		return fmt.Errorf("config: no listen section: no port to take mail on")
 	}
 	return c.checkRules()
+}
+
+// checkHop looks at what belongs together in how the next hop is reached.
+func (d *Domain) checkHop(keys bool) error {
+	if (d.TLS.Mode == "fingerprint") != (len(d.Fingerprints) > 0) {
+		return errors.New(`tls = "fingerprint" and fingerprints go together; one of them is missing`)
+	}
+	if (d.User == "") != (d.PasswordFile == "") {
+		return errors.New("user and password_file go together; one of them is missing")
+	}
+	if d.User != "" && d.Relay[0].Kind != "smtp" {
+		return errors.New("user: a login needs an smtp:// relay")
+	}
+	if d.User != "" && d.TLS.Mode == "" {
+		d.TLS.Mode = "verify"
+	}
+	if d.Sign && !keys {
+		return errors.New("sign: there is no [[sign]] section with a key to sign with")
+	}
+	return nil
+}
+
+// checkSign looks at the list of keys; the files are read by whoever signs.
+func (c *Config) checkSign() error {
+	type name struct{ domain, selector string }
+	seen := map[name]bool{}
+	for i := range c.Sign {
+		k := &c.Sign[i]
+		domain, err := domainName(k.Domain)
+		if err != nil {
+			return fmt.Errorf("config: sign %d: domain %q: %w", i+1, k.Domain, err)
+		}
+		selector, err := domainName(k.Selector)
+		if err != nil {
+			return fmt.Errorf("config: sign %d: selector %q: want a name such as 2027a", i+1, k.Selector)
+		}
+		k.Domain, k.Selector = domain, selector
+		if k.Key == "" {
+			return fmt.Errorf("config: sign %d (%s): key is empty; make one with sluice key new", i+1, k.Domain)
+		}
+		if n := (name{k.Domain, k.Selector}); seen[n] {
+			return fmt.Errorf("config: sign %d: the selector %q of %s has a key already; every key needs its own", i+1, k.Selector, k.Domain)
+		} else {
+			seen[n] = true
+		}
+	}
+	return nil
 }
 
 // reservedDomains is what a first try serves: this host, and names that can

@@ -39,7 +39,7 @@ func TestFullExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Domains) != 2 || c.Domains[0].Relay[1].String() != "smtp://10.0.0.6:25" {
+	if len(c.Domains) != 3 || c.Domains[0].Relay[1].String() != "smtp://10.0.0.6:25" {
 		t.Errorf("domains: %+v", c.Domains)
 	}
 	if c.Limits.MessageSize != 50<<20 || c.Keep.Log.Duration != 30*24*time.Hour {

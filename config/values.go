@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -152,17 +154,51 @@ func (v *Server) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// RelayTLS says how far TLS to the next hop is asked for.
-type RelayTLS string
+// Fingerprint is the SHA-256 digest of a certificate or of its public key.
+type Fingerprint [sha256.Size]byte
 
-// UnmarshalText reads none, may or verify.
+// UnmarshalText reads "sha256:" and 64 hexadecimal digits, in pairs with colons
+// between them or without.
+func (f *Fingerprint) UnmarshalText(b []byte) error {
+	digits, ok := strings.CutPrefix(string(b), "sha256:")
+	v, err := hex.DecodeString(strings.ReplaceAll(digits, ":", ""))
+	if !ok || err != nil || len(v) != len(f) {
+		return fmt.Errorf("fingerprint %q: want sha256: and 64 hexadecimal digits, as openssl x509 -fingerprint -sha256 prints them", b)
+	}
+	copy(f[:], v)
+	return nil
+}
+
+// Start is a [Time] from which on something counts: a date means its beginning,
+// in UTC.
+type Start struct{ time.Time }
+
+// UnmarshalText reads either form.
+func (s *Start) UnmarshalText(b []byte) error {
+	if v, err := time.Parse(time.DateOnly, string(b)); err == nil {
+		s.Time = v
+		return nil
+	}
+	var t Time
+	if err := t.UnmarshalText(b); err != nil {
+		return err
+	}
+	s.Time = t.Time
+	return nil
+}
+
+// RelayTLS says how far TLS to the next hop is asked for; "" stands for the
+// default. It is a struct because the TOML library reads named strings by itself.
+type RelayTLS struct{ Mode string }
+
+// UnmarshalText reads none, may, verify or fingerprint.
 func (t *RelayTLS) UnmarshalText(b []byte) error {
 	switch s := string(b); s {
-	case "none", "may", "verify":
-		*t = RelayTLS(s)
+	case "none", "may", "verify", "fingerprint":
+		t.Mode = s
 		return nil
 	default:
-		return fmt.Errorf("tls %q: want none, may or verify", s)
+		return fmt.Errorf("tls %q: want none, may, verify or fingerprint", s)
 	}
 }
 

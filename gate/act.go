@@ -172,7 +172,10 @@ func (s *session) delivery(j *judged, rcpts []sluice.Recipient, raw []byte) *slu
 	if found := s.tx.auth.Results(); len(found) > 0 {
 		results = authres.Format(s.set.Hostname, found)
 	}
-	return prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, j.msg, rcpts, raw, s.gate.cfg.Clock())
+	now := s.gate.cfg.Clock()
+	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, j.msg, rcpts, raw, now)
+	s.gate.sign(s.set, s.tx.route, s.conn, j.msg, d, now)
+	return d
 }
 
 // prepare builds a delivery; release uses it too.

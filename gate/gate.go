@@ -5,8 +5,8 @@
 //
 // Files: gate.go (settings, opening a session), session.go (the phases up to
 // DATA), message.go (judging a complete message), act.go (relay, quarantine,
-// split), record.go (what is logged), route.go (whose mail goes where),
-// release.go (letting quarantined mail go), metrics.go.
+// split), sign.go (DKIM on our own mail), record.go (what is logged), route.go
+// (whose mail goes where), release.go (letting quarantined mail go), metrics.go.
 package gate
 
 import (
@@ -41,7 +41,12 @@ type Settings struct {
 	Postmaster string
 	Verifier   *mailauth.Verifier // nil: nobody is asked who the sender is
 	Budget     time.Duration      // for judging one message; default 30 s
-	Retention  time.Duration      // of quarantined mail; default 30 days
+
+	// Sign makes the DKIM-Signature fields to put before raw, for routes that
+	// sign; none where the domain has no key. nil: nothing is signed.
+	Sign func(raw []byte, fromDomain string, now time.Time) ([]byte, error)
+
+	Retention time.Duration // of quarantined mail; default 30 days
 
 	hops []sluice.Deliverer // of Routes, each once
 }

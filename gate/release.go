@@ -34,6 +34,10 @@ func (g *Gate) Release(ctx context.Context, id, by string) error {
 	set, now := g.Settings(), g.cfg.Clock()
 	m := message.Parse(raw, message.DefaultLimits())
 	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", m, q.Envelope.Rcpts, raw, now)
+	if len(q.Envelope.Rcpts) > 0 { // all on one route, or to postmaster
+		rt, _ := set.Routes.find(q.Envelope.Rcpts[0].Address)
+		g.sign(set, rt, &q.Conn, m, d, now)
+	}
 	if err := g.cfg.Outbox.Put(ctx, d); err != nil {
 		return fmt.Errorf("release %s: %w", id, err)
 	}

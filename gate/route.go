@@ -18,6 +18,7 @@ type Route struct {
 	Tenant    string
 	Deliverer sluice.Deliverer
 	Policy    *policy.Policy // nil: the default
+	Sign      bool           // mail of our own that goes this way is signed by its author's domain
 }
 
 // Routes finds the route of a recipient.

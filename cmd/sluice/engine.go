@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice"
@@ -33,6 +34,9 @@ func buildSettings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.S
 		return set, err
 	}
 	set.Verifier = buildVerifier(cfg, r)
+	if set.Sign, err = buildSigner(cfg); err != nil {
+		return set, err
+	}
 	set.Routes, err = buildRoutes(cfg)
 	return set, err
 }
@@ -138,10 +142,7 @@ func buildRoutes(cfg *config.Config) (gate.Routes, error) {
 	rs := gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
 	byKey := map[string]sluice.Deliverer{}
 	for _, d := range cfg.Domains {
-		key := "tls=" + string(d.TLS)
-		for _, r := range d.Relay {
-			key += " " + r.String()
-		}
+		key := hopKey(d)
 		del := byKey[key]
 		if del == nil {
 			var err error
@@ -150,7 +151,10 @@ func buildRoutes(cfg *config.Config) (gate.Routes, error) {
 			}
 			byKey[key] = del
 		}
-		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del}
+		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del, Sign: d.Sign}
+		if d.Sign { // a message of both kinds is two
+			rt.Key += " sign"
+		}
 		for _, n := range d.Names {
 			rs.ByDomain[n] = rt
 		}
@@ -158,16 +162,45 @@ func buildRoutes(cfg *config.Config) (gate.Routes, error) {
 	return rs, nil
 }
 
+// hopKey tells next hops apart by all that makes a difference on the way there.
+func hopKey(d config.Domain) string {
+	var b strings.Builder
+	b.WriteString("tls=" + d.TLS.Mode)
+	for _, f := range d.Fingerprints {
+		b.WriteString(" " + relay.Fingerprint(f).String())
+	}
+	if d.User != "" {
+		fmt.Fprintf(&b, " user=%q password_file=%q", d.User, d.PasswordFile)
+	}
+	for _, r := range d.Relay {
+		b.WriteString(" " + r.String())
+	}
+	return b.String()
+}
+
 func buildDeliverer(cfg *config.Config, d config.Domain) (sluice.Deliverer, error) {
 	if d.Relay[0].Kind == "maildir" {
 		return maildir.New(maildir.Config{Dir: d.Relay[0].Target, Hostname: cfg.Hostname})
 	}
 	c := relay.Config{Hello: cfg.Hostname, TLS: relay.TLSMay, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxConns: cfg.Limits.RelayConns}
-	switch d.TLS {
+	switch d.TLS.Mode {
 	case "none":
 		c.TLS = relay.TLSNone
 	case "verify":
 		c.TLS = relay.TLSVerify
+	case "fingerprint":
+		c.TLS = relay.TLSFingerprint
+	}
+	for _, f := range d.Fingerprints {
+		c.Fingerprints = append(c.Fingerprints, relay.Fingerprint(f))
+	}
+	if d.User != "" {
+		secret, err := readSecret(d.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("password_file: %w", err)
+		}
+		password, _, _ := strings.Cut(string(secret), "\n")
+		c.Login = &relay.Login{User: d.User, Password: strings.TrimSuffix(password, "\r")}
 	}
 	for _, r := range d.Relay {
 		c.Hosts = append(c.Hosts, r.Target)

@@ -28,6 +28,7 @@ type commands struct {
 	Quarantine quarantineCmd `cmd:"" help:"Look after withheld messages."`
 	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
 	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
+	Key        keyCmd        `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
 	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"sluice/config"
+	"sluice/mailauth/dkim"
+	"sluice/mailauth/key"
+)
+
+// buildSigner makes what signs mail with the configured keys; nil where there are
+// none. It returns no fields for a domain without a key that is due.
+func buildSigner(cfg *config.Config) (func(raw []byte, domain string, now time.Time) ([]byte, error), error) {
+	if len(cfg.Sign) == 0 {
+		return nil, nil
+	}
+	var keys []dkim.RingKey
+	for _, s := range cfg.Sign {
+		k, err := readKey(s.Key)
+		if err != nil {
+			return nil, fmt.Errorf("sign: the key of %s, selector %s: %w", s.Domain, s.Selector, err)
+		}
+		keys = append(keys, dkim.RingKey{Domain: s.Domain, Selector: s.Selector, Key: k, NotBefore: s.NotBefore.Time})
+	}
+	ring, err := dkim.NewKeyring(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	return func(raw []byte, domain string, now time.Time) ([]byte, error) {
+		opts := ring.At(domain, now)
+		if len(opts) == 0 {
+			return nil, nil
+		}
+		return dkim.Sign(raw, now, opts...)
+	}, nil
+}
+
+func readKey(path string) (crypto.Signer, error) {
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	k, err := key.ParsePrivate(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return k, nil
+}
+
+// maxSecret is more than any key or password needs.
+const maxSecret = 64 << 10
+
+// readSecret reads a file that nobody but its owner may read or change.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := st.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read or changed by others (mode %04o); chmod 600 it", path, mode)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err == nil && len(text) > maxSecret {
+		err = errors.New("the file is too long for a key or a password")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return text, nil
+}
