@@ -58,7 +58,8 @@ type Config struct {
 	Index      sluice.QuarantineIndex
 	Outbox     sluice.Outbox
 	Log        sluice.Log
-	Sealer     *ref.Sealer // nil: replies carry no link
+	Observe    func(*Observation) // nil: nobody reads along; must return at once and not panic
+	Sealer     *ref.Sealer        // nil: replies carry no link
 	Clock      func() time.Time
 	Rand       io.Reader
 	Logger     *slog.Logger

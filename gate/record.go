@@ -29,6 +29,7 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 		}
 	}
 	s.gate.cfg.Logger.Info("message", wide(r, j.action.String())...)
+	s.observe(j, reply)
 }
 
 // recordRefusal logs a transaction that ended before a message was judged.

@@ -1,0 +1,26 @@
+package gate
+
+import (
+	"sluice"
+	"sluice/mailauth"
+	"sluice/message"
+)
+
+// Observation is a judged message after its reply was decided, for those who
+// count or read along. It is valid until the observer returns: the message's
+// bytes are unmapped afterwards.
+type Observation struct {
+	Conn     *sluice.Conn
+	Envelope *sluice.Envelope
+	Auth     *mailauth.Auth // may be nil
+	Message  *message.Message
+	Action   sluice.Action
+	Reply    sluice.Reply
+}
+
+// observe tells the observer, if there is one.
+func (s *session) observe(j *judged, reply sluice.Reply) {
+	if f := s.gate.cfg.Observe; f != nil && j.msg != nil {
+		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Action: j.action, Reply: reply})
+	}
+}

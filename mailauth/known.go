@@ -1,0 +1,36 @@
+package mailauth
+
+import (
+	"sluice/mailauth/arc"
+	"sluice/mailauth/dkim"
+	"sluice/mailauth/dmarc"
+	"sluice/mailauth/spf"
+)
+
+// Known is what has been found out about a transaction; nil is what nobody asked
+// for.
+type Known struct {
+	SPF   *spf.Result
+	DKIM  []dkim.Result
+	ARC   *arc.Result
+	DMARC *dmarc.Result
+}
+
+// Known returns the results that there are. It asks nothing.
+func (a *Auth) Known() Known {
+	var k Known
+	if !a.InTransaction() {
+		return k
+	}
+	if r, ok := a.spf.peek(); ok {
+		k.SPF = &r
+	}
+	if r, ok := a.arc.peek(); ok {
+		k.ARC = &r
+	}
+	if r, ok := a.dmarc.peek(); ok {
+		k.DMARC = &r
+	}
+	k.DKIM, _ = a.dkim.peek()
+	return k
+}
