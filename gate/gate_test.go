@@ -162,6 +162,12 @@ func message(test string) string {
 // send runs one transaction and returns the last reply.
 func (w *world) send(s sluice.Session, test string, to ...string) sluice.Reply {
 	w.t.Helper()
+	return w.sendText(s, message(test), to...)
+}
+
+// sendText is send for a whole message.
+func (w *world) sendText(s sluice.Session, msg string, to ...string) sluice.Reply {
+	w.t.Helper()
 	if r := s.Mail(w.t.Context(), "ann@sender.example", nil); r.Code != 250 {
 		w.t.Fatalf("MAIL: %v", r)
 	}
@@ -173,7 +179,7 @@ func (w *world) send(s sluice.Session, test string, to ...string) sluice.Reply {
 	if r := s.Data(w.t.Context()); r.Code != 354 {
 		return r
 	}
-	return s.Message(w.t.Context(), bytesContent(message(test)))
+	return s.Message(w.t.Context(), bytesContent(msg))
 }
 
 // held lists quarantined messages as index and files agree on them.
