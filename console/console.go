@@ -38,6 +38,7 @@ import (
 type Config struct {
 	Store      sluice.Store
 	Quarantine sluice.Quarantine // nil: no message can be opened
+	Reports    sluice.Reports    // nil: no page of reports
 
 	// Release and Delete act on quarantined messages; by is the account. Where
 	// one is nil, the pages offer no such thing.
@@ -200,6 +201,9 @@ func (c *Console) routes() *http.ServeMux {
 	page("GET /quarantine/{id}", c.quarantined)
 	page("GET /quarantine/{id}/{act}", c.confirm)
 	page("POST /quarantine/{id}/{act}", c.act)
+	if c.cfg.Reports != nil {
+		page("GET /reports", c.reports)
+	}
 	page("/", func(w http.ResponseWriter, r *http.Request, v *visit) {
 		c.fail(w, r, v, http.StatusNotFound, "There is no such page.", nil)
 	})

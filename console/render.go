@@ -26,11 +26,12 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages" or "quarantine"
+	Nav     string // "messages", "quarantine", "reports"
 	Account string // "" before login
 	CSRF    string
 	Version string
 	Notice  string // what a POST has just done
+	Reports bool   // there is a page of reports
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -45,13 +46,20 @@ const maxShown = 500
 func escape(s string) string { return explain.Escape(s, maxShown) }
 
 var funcs = template.FuncMap{
-	"esc":      escape,
-	"long":     func(s string) string { return explain.Escape(s, 4000) },
-	"stamp":    func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
-	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"short":    short,
-	"ago":      ago,
-	"signed":   signed,
+	"esc":    escape,
+	"long":   func(s string) string { return explain.Escape(s, 4000) },
+	"stamp":  func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
+	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"short":  short,
+	"ago":    ago,
+	"signed": signed,
+	"period": period,
+	"kind": func(s string) string {
+		if k := reportKinds[s]; k != "" {
+			return k
+		}
+		return escape(s)
+	},
 	"pct":      percent,
 	"times100": func(p float64) float64 { return 100 * p },
 	"bytes":    byteCount,
@@ -160,7 +168,7 @@ func parsePages() (map[string]*template.Template, error) {
 // page and never half a page.
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	l := p.base()
-	l.Version, l.Now = c.cfg.Version, c.cfg.Clock()
+	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))
