@@ -42,6 +42,7 @@ var rooms = []room{
 	{dir: "deliver", may: values},
 	{dir: "store", may: values},
 	{dir: "subscriber", may: values},
+	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
 	{dir: "console", may: []string{".", "reason", "explain", "message"}},
 	{dir: "config", may: values},
