@@ -11,11 +11,14 @@ import (
 	"sluice/reason"
 )
 
+// Both checks here are of the session and wait for MAIL: a bot that only
+// connects and greets isn't worth a question to the DNS.
+
 // newReverse looks at the client's name in the reverse DNS. A mail server has
 // one that leads back to it; a machine in an access network has a generic one.
 func newReverse() check.Checker {
 	return check.Ask(check.Info{
-		Name: "session/reverse", Phase: sluice.PhaseConnect, Group: sluice.GroupSession, Cost: check.Remote, Always: true,
+		Name: "session/reverse", Phase: sluice.PhaseMail, Group: sluice.GroupSession, Cost: check.Remote, Always: true,
 		Reasons: []sluice.Reason{reason.IprevTemperror, reason.IprevNone, reason.IprevFail, reason.IprevPass,
 			reason.IprevDynamic, reason.IprevNumbered},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
@@ -50,7 +53,7 @@ func generic(r iprev.Result) []sluice.Evidence {
 // the named host's domain forbids to greet so is lying (RFC 7208 2.3).
 func newHelloSPF() check.Checker {
 	return check.Ask(check.Info{
-		Name: "session/hello-spf", Phase: sluice.PhaseHello, Group: sluice.GroupSession, Cost: check.Remote,
+		Name: "session/hello-spf", Phase: sluice.PhaseMail, Group: sluice.GroupSession, Cost: check.Remote,
 		Reasons: []sluice.Reason{reason.HeloSPFTemperror, reason.HeloSPFPass, reason.HeloSPFFail, reason.HeloSPFSoftfail, reason.HeloSPFPermerror},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
 		if !in.Auth.Live() || !check.Public(in.Conn.Client.Addr()) || in.Conn.Trusted || in.Conn.Hello.Name == "" {
