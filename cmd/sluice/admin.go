@@ -341,6 +341,9 @@ func adminGate(r *rooms, cfg *config.Config) (*gate.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := addSigning(cfg, &set); err != nil {
+		r.log.Warn("what is released goes out without a DKIM signature", "error", err)
+	}
 	return gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
 		Clock: time.Now, Rand: rand.Reader, Logger: r.log}), nil
 }

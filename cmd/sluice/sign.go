@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/config"
+	"sluice/gate"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/key"
 )
@@ -38,6 +39,23 @@ func buildSigner(cfg *config.Config) (func(raw []byte, domain string, now time.T
 		}
 		return dkim.Sign(raw, now, opts...)
 	}, nil
+}
+
+// addSigning gives a gate without next hops what it needs to sign: the keys, and
+// which routes sign.
+func addSigning(cfg *config.Config, set *gate.Settings) error {
+	sign, err := buildSigner(cfg)
+	if err != nil || sign == nil {
+		return err
+	}
+	set.Sign = sign
+	set.Routes = gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
+	for _, d := range cfg.Domains {
+		for _, n := range d.Names {
+			set.Routes.ByDomain[n] = &gate.Route{Tenant: d.Tenant, Sign: d.Sign}
+		}
+	}
+	return nil
 }
 
 func readKey(path string) (crypto.Signer, error) {

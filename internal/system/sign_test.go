@@ -121,6 +121,16 @@ func TestSmartHost(t *testing.T) {
 	verify(got[1], "rsa", "ed25519")
 	verify(got[2], "rsa", "ed25519")
 
+	// Our own mail that an admin lets go is ours all the same.
+	r := d.send(spam("held"), "bob@a.example")
+	_, id, ok := strings.Cut(r, "ref ")
+	if !ok || !strings.HasPrefix(r, "250") {
+		t.Fatal(r)
+	}
+	d.sluice("quarantine", "release", strings.TrimSpace(id))
+	eventually(t, "the released message arrives", func() bool { return len(hop.Messages()) == 4 })
+	verify(hop.Messages()[3], "rsa", "ed25519")
+
 	// What is wrong between us and the host is our trouble: the sender keeps the
 	// message, the admin reads why, and nobody the password.
 	for _, tc := range []struct{ pin, user, want string }{
@@ -135,7 +145,7 @@ func TestSmartHost(t *testing.T) {
 		}
 		eventually(t, "the admin is told "+tc.want, func() bool { return strings.Contains(d.log.String()[before:], tc.want) })
 	}
-	if n := len(hop.Messages()); n != 3 {
+	if n := len(hop.Messages()); n != 4 {
 		t.Errorf("%d messages at the host", n)
 	}
 	if strings.Contains(d.log.String(), secret) || strings.Contains(d.log.String(), secret[8:]) {
