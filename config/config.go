@@ -46,6 +46,7 @@ type Config struct {
 	Policy     Policy     `toml:"policy"`
 	Limits     Limits     `toml:"limits"`
 	Keep       Keep       `toml:"keep"`
+	Reports    Reports    `toml:"reports"`
 	Block      []Rule     `toml:"block"`
 	Allow      []Rule     `toml:"allow"`
 	FirstTry   bool       `toml:"-"` // no domain was configured: the reserved example domains are served
@@ -164,6 +165,31 @@ type Keep struct {
 	Outbox         Duration `toml:"outbox"`
 }
 
+// Reports says how we report on mail to other systems, and where they report to
+// us.
+type Reports struct {
+	// From is the author's address of DMARC aggregate reports. Empty: none are
+	// sent.
+	From    string `toml:"from"`
+	OrgName string `toml:"org_name"` // who we are, in reports; default: hostname
+	Contact string `toml:"contact"`  // a page or address for questions; may be empty
+	// Relay is the smart host that takes reports for any domain:
+	// "smtp://HOST:PORT". Reports are sent only where there is one.
+	Relay Route `toml:"relay"`
+	// TLS to it, and a login, as for a domain.
+	TLS          RelayTLS `toml:"tls"`
+	User         string   `toml:"user"`
+	PasswordFile string   `toml:"password_file"`
+	// MinMessages is how many accepted messages with a DMARC pass, in 30 days, make
+	// a domain known well enough to get reports.
+	MinMessages int `toml:"min_messages"`
+	MaxPerDay   int `toml:"max_per_day"` // reports sent a day
+	// Inbox lists recipients whose mail is read for reports on our domains, after
+	// it was delivered as always.
+	Inbox []string `toml:"inbox"`
+	Keep  Duration `toml:"keep"` // received reports, and what was sent
+}
+
 // Rule is one line of an admin's block or allow list.
 type Rule struct {
 	Kind   string `toml:"kind"` // address, domain, network, helo
@@ -189,7 +215,8 @@ func Default() *Config {
 		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, Connections: 2000, PerClient: 50,
 			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),
 			MessageArrive: dur(10 * time.Minute), Judge: dur(30 * time.Second), RelayConns: 50},
-		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+		Keep:    Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+		Reports: Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }
 
@@ -260,7 +287,36 @@ func (c *Config) finish() error {
 	if len(c.Listen) == 0 {
 		return fmt.Errorf("config: no listen section: no port to take mail on")
 	}
+	if err := c.Reports.check(); err != nil {
+		return err
+	}
 	return c.checkRules()
+}
+
+// check looks at the addresses, and at what belongs together.
+func (r *Reports) check() error {
+	for i, a := range append([]string{r.From}, r.Inbox...) {
+		local, domain, ok := strings.Cut(a, "@")
+		if _, err := domainName(domain); (!ok || local == "" || err != nil) && (i > 0 || a != "") {
+			return fmt.Errorf("config: reports: %q: want an address such as dmarc@example.org", a)
+		}
+	}
+	switch {
+	case r.Relay.Kind == "maildir":
+		return fmt.Errorf("config: reports: relay %q: reports go to other systems; want smtp://HOST:PORT", r.Relay)
+	case (r.User == "") != (r.PasswordFile == ""):
+		return fmt.Errorf("config: reports: user and password_file go together; one of them is missing")
+	case r.TLS.Mode == "fingerprint":
+		return fmt.Errorf("config: reports: tls: want none, may or verify")
+	case r.MinMessages < 1 || r.MaxPerDay < 1:
+		return fmt.Errorf("config: reports: min_messages and max_per_day must be at least 1, got %d and %d", r.MinMessages, r.MaxPerDay)
+	case r.Keep.Duration < 31*day:
+		return fmt.Errorf("config: reports: keep is under 31d: what domains sent in the last 30 days says who gets reports")
+	}
+	if r.User != "" && r.TLS.Mode == "" {
+		r.TLS.Mode = "verify"
+	}
+	return nil
 }
 
 // checkHop looks at what belongs together in how the next hop is reached.
