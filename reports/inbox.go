@@ -178,7 +178,7 @@ func sum(a, b int) int {
 }
 
 func ofAggregate(a *report.Aggregate) *sluice.ReceivedReport {
-	out := &sluice.ReceivedReport{Kind: "dmarc", Org: a.Org, Domain: a.Policy.Domain, Report: a.ID, Begin: a.Begin, End: a.End,
+	out := &sluice.ReceivedReport{Kind: "dmarc", Org: cmp.Or(strings.TrimSpace(a.Org), a.Email), Domain: a.Policy.Domain, Report: a.ID, Begin: a.Begin, End: a.End,
 		Problem: strings.Join(a.Problems, "; ")}
 	by := sources{}
 	for i := range a.Records {
@@ -223,7 +223,7 @@ func ofFeedback(f *report.Feedback) *sluice.ReceivedReport {
 	if len(f.Domains) > 0 {
 		out.Domain = f.Domains[0]
 	} else {
-		out.Domain = cmp.Or(f.DKIMDomain, sluice.DomainOf(f.MailFrom))
+		out.Domain = cmp.Or(f.DKIMDomain, sluice.DomainOf(strings.Trim(f.MailFrom, "<> ")))
 	}
 	by := sources{}
 	by.add(f.SourceIP, 0, max(f.Incidents, 1))
