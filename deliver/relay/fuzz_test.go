@@ -3,9 +3,11 @@ package relay_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -114,6 +116,44 @@ func FuzzReplies(f *testing.F) {
 		}
 		if o.Delivered() && !s.dot || o.Unknown && !s.dot {
 			t.Errorf("no dot was sent: %+v", o)
+		}
+	})
+}
+
+// FuzzLogin: a server that says anything gets no mail before it has taken the
+// login, and its words bring no password into a log or a reply.
+func FuzzLogin(f *testing.F) {
+	f.Add([]byte("220 a\r\n\xff250-a\r\n250 AUTH PLAIN\r\n\xff235 b\r\n\xff250 b\r\n\xff250 c\r\n\xff354 d\r\n\xff250 e\r\n"))
+	f.Add([]byte("220 a\r\n\xff250-a\r\n250 auth=LOGIN login\r\n\xff334 b\r\n\xff334 c\r\n\xff235 2.7.0 d\r\n\xff250 b\r\n\xff250 c\r\n\xff354 d\r\n\xff250 e\r\n"))
+	f.Add([]byte("220 a\r\n\xff250-a\r\n250 AUTH PLAIN\r\n\xff535 5.7.8 swordfish AHVzZXIAc3dvcmRmaXNo\r\n"))
+	f.Add([]byte("220 a\r\n\xff250-a\r\n250 AUTH LOGIN\r\n\xff334 x\r\n\xff334 c\r\n\xff500-c3dvcmRmaXNo\r\n500 xc3dvcmRmx\r\n"))
+	f.Add([]byte("220 a\r\n\xff250 a\r\n\xff235 b\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 20_000 {
+			return
+		}
+		script := bytes.Split(data, []byte{0xff})
+		s := &scripted{script: script}
+		s.next()
+		r := newRelay(t, relay.Config{Hosts: []string{"localhost:25"}, Login: &relay.Login{User: "user", Password: "swordfish"},
+			Dial: func(context.Context, string, string) (net.Conn, error) { return loopback{s}, nil }})
+		o := r.Deliver(t.Context(), delivery("x\r\n"))[0]
+		if (s.dot || o.Delivered()) && !bytes.Contains(data, []byte("235")) {
+			t.Errorf("mail for a server that took no login: %+v", o)
+		}
+		for _, said := range script[min(len(script), 3):] {
+			if bytes.HasPrefix(said, []byte("250")) || bytes.HasPrefix(said, []byte("235")) {
+				return // the login may be over: what is said to MAIL is passed on as it is
+			}
+		}
+		if len(script) < 3 || bytes.HasPrefix(script[1], []byte("5")) {
+			return // refused before any login
+		}
+		told := strings.ToLower(fmt.Sprintf("%s %v", o.Reply, o.Err))
+		for _, secret := range []string{"swordfish", "wordfi", "c3dvcmrmaxno", "ahvzzxiac3dvcmrmaxno"} {
+			if strings.Contains(told, secret) && !bytes.Contains(bytes.ToLower(bytes.Join(script[:2], nil)), []byte(secret)) {
+				t.Errorf("tells the password: %s", told)
+			}
 		}
 	})
 }

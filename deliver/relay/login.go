@@ -111,7 +111,7 @@ func (c *conn) login(ctx context.Context) *failure {
 		case r.Code < 400:
 			return lost(where, fmt.Errorf("%w: %d", errNonsense, r.Code))
 		}
-		f := fail("login as %q refused: %d %s %q", l.User, r.Code, r.Enhanced, cut(l.redact(r.Text()), 300))
+		f := fail("login as %q refused: %d %s %q", l.User, r.Code, r.Enhanced, l.redact(r.Text()))
 		f.noLogin = r.Code >= 500
 		return f
 	}
@@ -123,21 +123,41 @@ const maxInitial = 512 - 13
 
 func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// redact takes out of a server's words what it may have repeated of our
-// password, in clear text or as it was sent.
+// redact takes out of a server's words whatever it may have repeated of our
+// password, in clear text or as it was sent: every run of shown octets or more,
+// in any case of letters.
 func (l *Login) redact(s string) string {
-	secrets := []string{l.Password, encode(l.Password), encode("\x00" + l.User + "\x00" + l.Password)}
-	s = strings.ReplaceAll(s, l.Password, "…")
-	words := strings.Fields(s)
-	for i, w := range words {
-		w = strings.Trim(w, `"'<>()[].,:;`)
-		for _, secret := range secrets {
-			if len(w) >= 4 && (strings.Contains(secret, w) || strings.Contains(w, secret)) {
-				words[i] = "…"
+	const shown = 4
+	secrets := lower(l.Password + "\x00" + encode(l.Password) + "\x00" + encode("\x00"+l.User+"\x00"+l.Password))
+	s = cut(strings.ReplaceAll(s, l.Password, "…"), 600)
+	low := lower(s)
+	var out strings.Builder
+	hidden := 0 // octets from here on that belong to a secret
+	for i := range len(s) {
+		if i+shown <= len(s) && strings.Contains(secrets, low[i:i+shown]) {
+			if hidden == 0 {
+				out.WriteString("…")
 			}
+			hidden = shown
+		}
+		if hidden > 0 {
+			hidden--
+			continue
+		}
+		out.WriteByte(s[i])
+	}
+	return cut(out.String(), 300)
+}
+
+// lower changes ASCII letters only, so that no octet moves.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
 		}
 	}
-	return strings.Join(words, " ")
+	return string(b)
 }
 
 // errNoLogin stands before the refusal that is remembered.
