@@ -29,6 +29,7 @@ type commands struct {
 	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
 	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
 	Key        keyCmd        `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
+	Report     reportCmd     `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
 	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }

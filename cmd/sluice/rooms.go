@@ -131,6 +131,9 @@ func (r *rooms) sweep(ctx context.Context) {
 	} else if n > 0 {
 		r.log.Info("log: old rows removed", "rows", n)
 	}
+	if _, err := r.store.SweepReports(ctx, now.Add(-r.cfg.Reports.Keep.Duration)); err != nil {
+		r.log.Error("reports: sweeping old rows", "error", err)
+	}
 	ids, err := r.quarantine.Sweep(ctx, now)
 	if err != nil {
 		r.log.Error("quarantine: sweeping", "error", err)

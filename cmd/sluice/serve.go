@@ -83,6 +83,7 @@ type daemon struct {
 	sealer   *ref.Sealer
 	resolver dns.Resolver
 	closeDNS func() error
+	reports  *reporting
 	smtp     []*smtpListener
 	web      []*webListener
 }
@@ -123,15 +124,27 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	if err != nil {
 		return nil, err
 	}
+	if d.reports, err = buildReports(cfg, r, d.resolver, log, d.sign); err != nil {
+		return nil, err
+	}
+	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
-		Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
-	r.deliver = d.gate.Deliver
+		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
+	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
-	d.console, err = console.New(console.Config{Store: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
+	d.console, err = console.New(console.Config{Store: r.store, Reports: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
 		Version: version, Clock: time.Now, Rand: rand.Reader, Log: log})
 	return d, err
+}
+
+// sign makes signatures with the keys in force.
+func (d *daemon) sign(raw []byte, domain string, now time.Time) ([]byte, error) {
+	if f := d.gate.Settings().Sign; f != nil {
+		return f(raw, domain, now)
+	}
+	return nil, nil
 }
 
 // consoleURL is where a person finds the console; "" where it isn't served.
@@ -329,6 +342,7 @@ func (d *daemon) run(ctx context.Context, load func() (*config.Config, error)) e
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { d.rooms.work(work) })
+	wg.Go(func() { d.reports.Run(work) })
 	failed := make(chan error, len(d.smtp)+len(d.web))
 	for _, s := range d.smtp {
 		go func() { failed <- s.server.Serve(s.ln) }()
@@ -413,6 +427,7 @@ func (d *daemon) close() {
 	if d.closeDNS != nil {
 		_ = d.closeDNS() // questions under way are given up
 	}
+	d.reports.close()
 	if err := d.rooms.close(); err != nil {
 		d.log.Error("closing", "error", err)
 	}
