@@ -70,6 +70,8 @@ func (r *Reporter) collect(o *gate.Observation) {
 	l := &letter{raw: bytes.Clone(o.Message.Raw), id: o.Envelope.ID, tenant: o.Envelope.Tenant, at: o.Envelope.Received, sender: o.Envelope.From}
 	if d := o.Auth.Known().DMARC; d != nil {
 		l.author, l.proven = d.Domain, d.Value == dmarc.Pass
+	} else if o.Auth.InTransaction() {
+		l.author = o.Auth.Author(o.Message).Domain
 	}
 	select {
 	case b.queue <- l:
