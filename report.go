@@ -109,7 +109,8 @@ type Reports interface {
 	DMARCRows(ctx context.Context, day time.Time, domain string, limit int) ([]DMARCRow, error)
 	// PassedDMARC sums up DMARCDay.Passed of a domain for days since t.
 	PassedDMARC(ctx context.Context, domain string, t time.Time) (int, error)
-	// SettleDMARC notes durably what became of a report and lets its rows go.
+	// SettleDMARC notes what became of a report, durably if it was sent, and lets
+	// its rows go.
 	SettleDMARC(ctx context.Context, r *SentReport) error
 	// SentReports lists decisions since t, newest first; all includes reports
 	// that were not sent.

@@ -227,7 +227,9 @@ func (s *Store) SettleDMARC(ctx context.Context, r *sluice.SentReport) error {
 		return s.explain(err)
 	}
 	day, domain := nanos(r.Day), escape(r.Domain)
-	return s.mutate(ctx, true, func(ctx context.Context, tx *sql.Tx) error {
+	// What was not sent is decided again if it is lost; there may be thousands of
+	// these, and the log shares the writer.
+	return s.mutate(ctx, len(r.To) > 0, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO report_sent (day, domain, time, sent, document) VALUES (?, ?, ?, ?, ?)`,
 			day, domain, nanos(r.Time), len(r.To) > 0, text)
 		if err != nil {
