@@ -217,6 +217,9 @@ func (c *Console) routes() *http.ServeMux {
 	api("GET /api/v1/quarantine", c.apiQuarantine)
 	api("GET /api/v1/quarantine/{id}", c.apiQuarantined)
 	api("POST /api/v1/quarantine/{id}/{act}", c.apiAct)
+	if c.cfg.Reports != nil {
+		api("GET /api/v1/reports", c.apiReports)
+	}
 	api("/api/", func(w http.ResponseWriter, _ *http.Request, _ string) {
 		apiError(w, http.StatusNotFound, "no such resource")
 	})

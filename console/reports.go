@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"sluice"
@@ -54,4 +55,53 @@ func (c *Console) reports(w http.ResponseWriter, r *http.Request, v *visit) {
 		}
 	}
 	c.render(w, http.StatusOK, "reports", &p)
+}
+
+type apiReport struct {
+	ID       string      `json:"id"`
+	Time     time.Time   `json:"time"`
+	Kind     string      `json:"kind"`
+	Sender   string      `json:"sender"`
+	Author   string      `json:"author"`
+	Proven   bool        `json:"proven"`
+	Org      string      `json:"org"`
+	Domain   string      `json:"domain"`
+	ReportID string      `json:"report_id"`
+	Begin    time.Time   `json:"begin,omitzero"`
+	End      time.Time   `json:"end,omitzero"`
+	Pass     int         `json:"pass"`
+	Fail     int         `json:"fail"`
+	Sources  []apiSource `json:"sources"`
+	Of       int         `json:"sources_total"`
+	Detail   string      `json:"detail"`
+	Problem  string      `json:"problem"`
+}
+
+type apiSource struct {
+	Addr netip.Addr `json:"ip"`
+	Pass int        `json:"pass"`
+	Fail int        `json:"fail"`
+}
+
+func (c *Console) apiReports(w http.ResponseWriter, r *http.Request, _ string) {
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		apiError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	list, err := c.cfg.Reports.ReceivedReports(r.Context(), q)
+	if err != nil {
+		c.apiFail(w, r, err)
+		return
+	}
+	out := make([]apiReport, 0, len(list))
+	for _, x := range list {
+		a := apiReport{ID: x.ID, Time: x.Time, Kind: x.Kind, Sender: x.Sender, Author: x.Author, Proven: x.Proven, Org: x.Org, Domain: x.Domain,
+			ReportID: x.Report, Begin: x.Begin, End: x.End, Pass: x.Pass, Fail: x.Fail, Sources: []apiSource{}, Of: x.Of, Detail: x.Detail, Problem: x.Problem}
+		for _, s := range x.Sources {
+			a.Sources = append(a.Sources, apiSource(s))
+		}
+		out = append(out, a)
+	}
+	apiWrite(w, http.StatusOK, map[string]any{"reports": out, "next": nextID(list, q, func(x *sluice.ReceivedReport) string { return x.ID })})
 }

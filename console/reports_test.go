@@ -1,7 +1,9 @@
 package console
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -64,6 +66,37 @@ func TestReportsPage(t *testing.T) {
 	}
 	res, _ = d.get("/reports?since=x")
 	want(t, "bad filter", res, http.StatusBadRequest)
+}
+
+func TestReportsAPI(t *testing.T) {
+	store := memory.New()
+	d := newDesk(t, withReports(store))
+	if err := store.PutReport(t.Context(), storetest.Received("r1", d.clock)); err != nil {
+		t.Fatal(err)
+	}
+	res, _ := d.get("/api/v1/reports")
+	want(t, "without a token", res, http.StatusUnauthorized)
+	ask := func(path string) (*http.Response, string) {
+		req := d.request("GET", path, nil)
+		req.Header.Set("Authorization", "Bearer "+apiToken)
+		return d.do(req)
+	}
+	res, body := ask("/api/v1/reports?limit=1")
+	want(t, "with a token", res, http.StatusOK)
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	body = compact.String()
+	for _, s := range []string{`"org":"Big Mailer"`, `"sources":[{"ip":"192.0.2.1","pass":12,"fail":0},{"ip":"","pass":0,"fail":3}]`, `"next":"r1"`, `"proven":true`} {
+		if !strings.Contains(body, s) {
+			t.Errorf("%s is missing in %s", s, body)
+		}
+	}
+	res, _ = ask("/api/v1/reports?before=gone")
+	want(t, "a page that is gone", res, http.StatusNotFound)
+	res, _ = ask("/api/v1/reports?limit=x")
+	want(t, "a bad limit", res, http.StatusBadRequest)
 }
 
 func TestReportsHostileText(t *testing.T) {
