@@ -59,11 +59,11 @@ func (c *authCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r, closeDNS, err := c.resolver(cfg)
+	r, err := c.resolver(cfg)
 	if err != nil {
 		return err
 	}
-	defer closeDNS() //nolint:errcheck // questions under way are given up
+	defer r.close()
 	trace := dns.NewTrace(r, 0)
 	if c.Now.IsZero() {
 		c.Now = time.Now()
@@ -86,16 +86,16 @@ func (c *authCmd) Run(a *app) error {
 	return nil
 }
 
-func (c *authCmd) resolver(cfg *config.Config) (dns.Resolver, func() error, error) {
+func (c *authCmd) resolver(cfg *config.Config) (*resolver, error) {
 	if c.Zone != "" {
 		z, err := dnstest.Load(c.Zone)
-		return z, func() error { return nil }, err
+		return &resolver{Resolver: z}, err
 	}
-	r, closeDNS := buildResolver(cfg)
-	if r == nil {
-		return nil, nil, fmt.Errorf("auth: dns.servers is none in the configuration; give a --dns-zone")
+	r := buildResolver(cfg)
+	if r.Resolver == nil {
+		return nil, fmt.Errorf("auth: dns.servers is none in the configuration; give a --dns-zone")
 	}
-	return r, closeDNS, nil
+	return r, nil
 }
 
 // message runs every method over one stored message.

@@ -82,25 +82,6 @@ func buildVerifier(cfg *config.Config, r dns.Resolver) *mailauth.Verifier {
 	return mailauth.New(c)
 }
 
-// buildResolver makes the resolver of a daemon, and says how to close it. The
-// system's own servers are believed as long as they know the root zone; servers
-// that an admin names are believed as they are.
-func buildResolver(cfg *config.Config) (dns.Resolver, func() error) {
-	var servers []netip.AddrPort
-	for _, s := range cfg.DNS.Servers {
-		if !s.IsValid() {
-			return nil, func() error { return nil }
-		}
-		servers = append(servers, s.AddrPort)
-	}
-	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	cache := dns.NewCache(dns.Config{Servers: servers, Trusted: append(trusted, prefixes(cfg.DNS.TrustAD)...)})
-	if len(servers) > 0 {
-		return cache, cache.Close
-	}
-	return dns.NewGuard(cache, time.Minute, time.Now), cache.Close
-}
-
 // listenAddrs are our own addresses, as far as the configuration names them.
 func listenAddrs(cfg *config.Config) (out []netip.Addr) {
 	for _, l := range cfg.Listen {

@@ -25,7 +25,6 @@ import (
 	"sluice/config"
 	"sluice/console"
 	"sluice/console/public"
-	"sluice/dns"
 	"sluice/explain/ref"
 	"sluice/gate"
 	"sluice/judge/verdict"
@@ -81,8 +80,7 @@ type daemon struct {
 	registry *prometheus.Registry
 	console  *console.Console
 	sealer   *ref.Sealer
-	resolver dns.Resolver
-	closeDNS func() error
+	resolver *resolver
 	reports  *reporting
 	smtp     []*smtpListener
 	web      []*webListener
@@ -119,12 +117,13 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
 		return nil, err
 	}
-	d.resolver, d.closeDNS = buildResolver(cfg)
-	set, err := buildSettings(cfg, log, d.resolver)
+	d.resolver = buildResolver(cfg)
+	d.resolver.observe(d.registry)
+	set, err := buildSettings(cfg, log, d.resolver.Resolver)
 	if err != nil {
 		return nil, err
 	}
-	if d.reports, err = buildReports(cfg, r, d.resolver, log, d.sign); err != nil {
+	if d.reports, err = buildReports(cfg, r, d.resolver.Resolver, log, d.sign); err != nil {
 		return nil, err
 	}
 	d.reports.observe(d.registry)
@@ -381,7 +380,7 @@ func (d *daemon) reload(load func() (*config.Config, error)) {
 }
 
 func (d *daemon) apply(cfg *config.Config) error {
-	set, err := buildSettings(cfg, d.log, d.resolver)
+	set, err := buildSettings(cfg, d.log, d.resolver.Resolver)
 	if err != nil {
 		return err
 	}
@@ -424,9 +423,7 @@ func (d *daemon) close() {
 	for _, w := range d.web {
 		_ = w.ln.Close()
 	}
-	if d.closeDNS != nil {
-		_ = d.closeDNS() // questions under way are given up
-	}
+	d.resolver.close()
 	d.reports.close()
 	if err := d.rooms.close(); err != nil {
 		d.log.Error("closing", "error", err)
