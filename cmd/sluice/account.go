@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/console/password"
 )
@@ -26,7 +27,7 @@ type consolePassword struct {
 // the data folder may set it.
 func (c *consolePassword) Run(a *app) error {
 	return c.with(a, func(r *rooms, _ *config.Config) error {
-		if isTerminal(a.stderr) {
+		if term.IsTerminal(a.stderr) {
 			fmt.Fprint(a.stderr, "New password (shown as you type): ")
 		}
 		line, err := bufio.NewReader(a.stdin).ReadString('\n')
@@ -41,7 +42,7 @@ func (c *consolePassword) Run(a *app) error {
 		if err := r.store.PutAccount(a.ctx, &sluice.Account{Name: c.Name, Password: hash, Created: time.Now()}); err != nil {
 			return fmt.Errorf("console password: %w", err)
 		}
-		_, err = fmt.Fprintf(a.stdout, "password of %s is set; sessions under way go on until they expire\n", plain(c.Name, 60))
+		_, err = fmt.Fprintf(a.stdout, "password of %s is set; sessions under way go on until they expire\n", term.Plain(c.Name, 60))
 		return err
 	})
 }

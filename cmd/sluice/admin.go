@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/explain"
 	"sluice/explain/ref"
@@ -77,27 +79,27 @@ func reference(s string) string {
 }
 
 func writeRecord(w io.Writer, r *sluice.Record) {
-	p, v := paintFor(w), verdictOf(r)
+	p, v := term.PaintFor(w), verdictOf(r)
 	line := func(k, s string) { fmt.Fprintf(w, "%-10s %s\n", k, s) }
-	line("message", p.bold(r.ID))
+	line("message", p.Bold(r.ID))
 	line("received", r.Time.Format(time.RFC1123Z))
-	line("client", r.Conn.Client.Addr().String()+"  "+plain(r.Conn.Hello.Verb+" "+r.Conn.Hello.Name, 255))
-	line("from", "<"+plain(r.Envelope.From, 320)+">")
+	line("client", r.Conn.Client.Addr().String()+"  "+term.Plain(r.Conn.Hello.Verb+" "+r.Conn.Hello.Name, 255))
+	line("from", "<"+term.Plain(r.Envelope.From, 320)+">")
 	for _, rc := range r.Envelope.Rcpts {
-		line("to", "<"+plain(rc.Address, 320)+">")
+		line("to", "<"+term.Plain(rc.Address, 320)+">")
 	}
 	if r.Subject != "" {
-		line("subject", plain(r.Subject, 200))
+		line("subject", term.Plain(r.Subject, 200))
 	}
-	line("verdict", fmt.Sprintf("%s, %s", p.action(v.Action), v.Threat))
-	line("reply", plain(r.Reply.String(), 512))
+	line("verdict", fmt.Sprintf("%s, %s", p.Action(v.Action), v.Threat))
+	line("reply", term.Plain(r.Reply.String(), 512))
 	for _, o := range r.Outcomes {
-		line("next hop", "<"+plain(o.Recipient, 320)+"> "+plain(o.Reply.String(), 512))
+		line("next hop", "<"+term.Plain(o.Recipient, 320)+"> "+term.Plain(o.Reply.String(), 512))
 	}
 	line("judged by", fmt.Sprintf("sluice %s, catalogue %s, model %s, config %s", r.Verdict.Versions.Program,
 		r.Verdict.Versions.Catalogue, r.Verdict.Versions.Model, r.Verdict.Versions.Config))
 	fmt.Fprintln(w)
-	p.ledger(w, ledgerJSON(r.Verdict.Ledger), v)
+	writeLedger(w, p, ledgerJSON(r.Verdict.Ledger), v)
 }
 
 // recordJSON is a record's stable JSON shape.
@@ -141,7 +143,7 @@ func (c *logCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		enc, p := json.NewEncoder(a.stdout), paintFor(a.stdout)
+		enc, p := json.NewEncoder(a.stdout), term.PaintFor(a.stdout)
 		for _, rec := range recs {
 			if c.JSON {
 				if err := enc.Encode(recordJSON(rec)); err != nil {
@@ -155,8 +157,8 @@ func (c *logCmd) Run(a *app) error {
 				to = rec.Envelope.Rcpts[0].Address
 			}
 			fmt.Fprintf(a.stdout, "%s  %s  %s%s  %s  <%s> → <%s>  %s\n", rec.Time.Local().Format("2006-01-02 15:04:05"), rec.ID,
-				p.action(v.Action), strings.Repeat(" ", max(0, 10-len(v.Action))), p.points(v.Points),
-				plain(rec.Envelope.From, 60), plain(to, 60), p.dim(plain(rec.Subject, 60)))
+				p.Action(v.Action), strings.Repeat(" ", max(0, 10-len(v.Action))), p.Points(v.Points),
+				term.Plain(rec.Envelope.From, 60), term.Plain(to, 60), p.Dim(term.Plain(rec.Subject, 60)))
 		}
 		if len(recs) == 0 && !c.JSON {
 			fmt.Fprintln(a.stderr, "nothing in the log that fits")
@@ -187,7 +189,7 @@ func (c *quarantineList) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		enc, p := json.NewEncoder(a.stdout), paintFor(a.stdout)
+		enc, p := json.NewEncoder(a.stdout), term.PaintFor(a.stdout)
 		for _, q := range rows {
 			if c.JSON {
 				if err := enc.Encode(quarantinedJSON(q)); err != nil {
@@ -200,8 +202,8 @@ func (c *quarantineList) Run(a *app) error {
 				state = "released"
 			}
 			fmt.Fprintf(a.stdout, "%s  %s  %-8s  %-8s %s  <%s> → %s  %s\n", q.Stored.Local().Format("2006-01-02 15:04"), q.ID, state,
-				q.Verdict.Threat, p.points(q.Verdict.Points), plain(q.Envelope.From, 60),
-				plain(strings.Join(q.Envelope.Addresses(), ", "), 80), p.dim(plain(q.Subject, 60)))
+				q.Verdict.Threat, p.Points(q.Verdict.Points), term.Plain(q.Envelope.From, 60),
+				term.Plain(strings.Join(q.Envelope.Addresses(), ", "), 80), p.Dim(term.Plain(q.Subject, 60)))
 		}
 		if len(rows) == 0 && !c.JSON {
 			fmt.Fprintln(a.stderr, "nothing in quarantine that fits")
@@ -239,7 +241,7 @@ func (c *quarantineShow) Run(a *app) error {
 		case c.JSON:
 			return json.NewEncoder(a.stdout).Encode(quarantinedJSON(q))
 		case c.Raw:
-			if isTerminal(a.stdout) {
+			if term.IsTerminal(a.stdout) {
 				return errors.New("quarantine show --raw: the message may hold terminal commands; send the output to a file")
 			}
 			_, err := io.Copy(a.stdout, body)
@@ -247,9 +249,9 @@ func (c *quarantineShow) Run(a *app) error {
 		}
 		v := q.Verdict
 		fmt.Fprintf(a.stdout, "id       %s\nstored   %s, until %s\nclient   %s  %s\nfrom     <%s>\nto       %s\nsubject  %s\nsize     %d bytes\n\n",
-			q.ID, q.Stored.Format(time.RFC1123Z), q.Expires.Format(time.DateOnly), q.Conn.Client.Addr(), plain(q.Conn.Hello.Name, 255),
-			plain(q.Envelope.From, 320), plain(strings.Join(q.Envelope.Addresses(), ", "), 500), plain(q.Subject, 300), q.Size)
-		paintFor(a.stdout).ledger(a.stdout, ledgerJSON(v.Ledger), &scanVerdict{Threat: v.Threat.String(), Points: v.Points, Probability: v.Probability, Hard: string(v.Hard)})
+			q.ID, q.Stored.Format(time.RFC1123Z), q.Expires.Format(time.DateOnly), q.Conn.Client.Addr(), term.Plain(q.Conn.Hello.Name, 255),
+			term.Plain(q.Envelope.From, 320), term.Plain(strings.Join(q.Envelope.Addresses(), ", "), 500), term.Plain(q.Subject, 300), q.Size)
+		writeLedger(a.stdout, term.PaintFor(a.stdout), ledgerJSON(v.Ledger), &scanVerdict{Threat: v.Threat.String(), Points: v.Points, Probability: v.Probability, Hard: string(v.Hard)})
 		head, err := io.ReadAll(io.LimitReader(body, 2048))
 		if err != nil {
 			return err
@@ -337,11 +339,11 @@ func (c *quarantineReindex) Run(a *app) error {
 
 // adminGate is a gate for release and delete: it judges nothing.
 func adminGate(r *rooms, cfg *config.Config) (*gate.Gate, error) {
-	set, err := buildJudge(cfg, r.log, false)
+	set, err := build.Judge(cfg, r.log, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := addSigning(cfg, &set); err != nil {
+	if err := build.AddSigning(cfg, &set); err != nil {
 		r.log.Warn("what is released goes out without a DKIM signature", "error", err)
 	}
 	return gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/dns/dnstest"
@@ -63,7 +65,7 @@ func (c *authCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	trace := dns.NewTrace(r, 0)
 	if c.Now.IsZero() {
 		c.Now = time.Now()
@@ -82,16 +84,16 @@ func (c *authCmd) Run(a *app) error {
 	if c.JSON {
 		return json.NewEncoder(a.stdout).Encode(root)
 	}
-	writeTree(a.stdout, paintFor(a.stdout), root, "", "")
+	writeTree(a.stdout, term.PaintFor(a.stdout), root, "", "")
 	return nil
 }
 
-func (c *authCmd) resolver(cfg *config.Config) (*resolver, error) {
+func (c *authCmd) resolver(cfg *config.Config) (*build.Resolver, error) {
 	if c.Zone != "" {
 		z, err := dnstest.Load(c.Zone)
-		return &resolver{Resolver: z}, err
+		return &build.Resolver{Resolver: z}, err
 	}
-	r := buildResolver(cfg)
+	r := build.NewResolver(cfg)
 	if r.Resolver == nil {
 		return nil, fmt.Errorf("auth: dns.servers is none in the configuration; give a --dns-zone")
 	}
@@ -252,13 +254,13 @@ func dmarcNode(root *node, r dmarc.Result) {
 }
 
 // writeTree prints a node and what lies under it. All texts may be hostile.
-func writeTree(w io.Writer, p paint, n *node, lead, under string) {
-	line := p.bold(plain(n.What, 200))
+func writeTree(w io.Writer, p term.Paint, n *node, lead, under string) {
+	line := p.Bold(term.Plain(n.What, 200))
 	if n.Result != "" {
-		line += "  " + p.result(plain(n.Result, 100))
+		line += "  " + p.Result(term.Plain(n.Result, 100))
 	}
 	if n.Detail != "" {
-		line += "  " + p.dim(plain(n.Detail, 400))
+		line += "  " + p.Dim(term.Plain(n.Detail, 400))
 	}
 	fmt.Fprintln(w, lead+line)
 	for i, c := range n.Nodes {
@@ -268,17 +270,4 @@ func writeTree(w io.Writer, p paint, n *node, lead, under string) {
 			writeTree(w, p, c, under+"├─ ", under+"│  ")
 		}
 	}
-}
-
-// result colours an outcome.
-func (p paint) result(s string) string {
-	switch s {
-	case "pass", "clear", "match", "hosts", "confirmed":
-		return p.in("32", s)
-	case "fail", "permerror", "unclear", "grave", "nxdomain":
-		return p.in("31", s)
-	case "softfail", "temperror", "policy":
-		return p.in("33", s)
-	}
-	return s
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
 	"sluice/config"
 	"sluice/gate"
 	"sluice/internal/shared"
@@ -24,7 +25,7 @@ func benchGate(b testing.TB) *gate.Gate {
 	if err != nil {
 		b.Fatal(err)
 	}
-	set, err := buildJudge(cfg, slog.New(slog.DiscardHandler), true)
+	set, err := build.Judge(cfg, slog.New(slog.DiscardHandler), true)
 	if err != nil {
 		b.Fatal(err)
 	}

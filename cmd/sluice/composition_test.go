@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/dns/dnstest"
@@ -109,11 +110,11 @@ func compositionGate(t *testing.T, keys map[string]bool, pub ed25519.PublicKey) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := buildJudge(cfg, slog.New(slog.DiscardHandler), false)
+	set, err := build.Judge(cfg, slog.New(slog.DiscardHandler), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set.Verifier = buildVerifier(cfg, zone)
+	set.Verifier = build.Verifier(cfg, zone)
 	return gate.New(gate.Config{Settings: set, Clock: func() time.Time { return compositionTime }, Rand: rand.Reader})
 }
 

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice/cmd/sluice/build"
 	"sluice/mailauth/dkim"
 )
 
@@ -102,7 +103,7 @@ type keyShowCmd struct {
 
 // Run prints the record of a key that exists.
 func (c *keyShowCmd) Run(a *app) error {
-	k, err := readKey(c.File)
+	k, err := build.ReadKey(c.File)
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
 	}

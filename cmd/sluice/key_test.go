@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sluice/cmd/sluice/build"
 	"sluice/config"
 	"sluice/mailauth/key"
 )
@@ -44,7 +45,7 @@ func TestKey(t *testing.T) {
 		// What is printed is the key's own, and verifiers can read it.
 		_, rest, _ := strings.Cut(made, "text  ")
 		text, _, _ := strings.Cut(rest, "\n")
-		k, err := readKey(file)
+		k, err := build.ReadKey(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +114,7 @@ func TestSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign, err := buildSigner(cfg)
+	sign, err := build.Signer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func TestSigner(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "new.pem"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := buildSigner(cfg); err == nil || !strings.Contains(err.Error(), "the key of a.example, selector new: ") {
+	if _, err := build.Signer(cfg); err == nil || !strings.Contains(err.Error(), "the key of a.example, selector new: ") {
 		t.Errorf("an open key: %v", err)
 	}
 }
@@ -151,7 +152,7 @@ func TestLoginNeedsTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = buildRoutes(cfg)
+		_, err = build.Routes(cfg)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: %v", tls, err)
 		}

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/term"
 	"sluice/internal/durable"
 	"sluice/learn/text"
 	"sluice/message"
@@ -20,37 +20,6 @@ type learnCmd struct {
 	Forget bool     `help:"Forget first what was learned here before."`
 	Data   string   `help:"Data folder." default:"sluice-data" placeholder:"DIR"`
 	JSON   bool     `help:"Report as JSON."`
-}
-
-// learnedFile holds what was learned here, apart from the weights that ship: so
-// it can be taken back.
-func learnedFile(data string) string { return filepath.Join(data, "learned.text") }
-
-// loadModel is the shipped model with what was learned here.
-func loadModel(data string) (*text.Model, error) {
-	base := text.Default()
-	d, err := loadLearned(data)
-	if err != nil || d == nil {
-		return base, err
-	}
-	return base.With(d), nil
-}
-
-func loadLearned(data string) (*text.Delta, error) {
-	path := learnedFile(data)
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("learned weights: %w", err)
-	}
-	defer f.Close()
-	d, err := text.LoadDelta(f)
-	if err != nil {
-		return nil, fmt.Errorf("learned weights: %s: %w; sluice learn --forget makes a new one", path, err)
-	}
-	return d, nil
 }
 
 // learned is what Run reports.
@@ -71,20 +40,20 @@ func (c *learnCmd) Run(a *app) error {
 	var before *text.Delta
 	if !c.Forget {
 		var err error
-		if before, err = loadLearned(c.Data); err != nil {
+		if before, err = build.Learned(c.Data); err != nil {
 			return err
 		}
 	}
 	t := text.NewTrainer(text.Default(), before)
-	out := learned{File: learnedFile(c.Data)}
+	out := learned{File: build.LearnedFile(c.Data)}
 	work := inTurns(collect(a, c.Ham), collect(a, c.Spam))
-	show := progressOn(a.stderr, len(work))
-	err := inOrder(a.ctx, 0, each(work), func(l labelled) learnable { return l.read() }, func(l learnable) error {
-		show.step()
+	show := term.ProgressOn(a.stderr, len(work))
+	err := term.InOrder(a.ctx, 0, term.Each(work), func(l labelled) learnable { return l.read() }, func(l learnable) error {
+		show.Step()
 		switch {
 		case l.err != nil:
 			out.Failed++
-			fmt.Fprintf(a.stderr, "learn: %s\n", plain(l.err.Error(), 300))
+			fmt.Fprintf(a.stderr, "learn: %s\n", term.Plain(l.err.Error(), 300))
 		case l.spam:
 			out.Spam++
 			t.Learn(l.doc, true, text.Trusted)
@@ -94,7 +63,7 @@ func (c *learnCmd) Run(a *app) error {
 		}
 		return nil
 	})
-	show.end()
+	show.End()
 	if err != nil {
 		return err
 	}
@@ -114,7 +83,7 @@ func writeLearned(data string, d *text.Delta) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("learn: %w", err)
 	}
-	if err := durable.Replace(durable.OS{}, learnedFile(data), d.Write); err != nil {
+	if err := durable.Replace(durable.OS{}, build.LearnedFile(data), d.Write); err != nil {
 		return fmt.Errorf("learn: %w", err)
 	}
 	return nil

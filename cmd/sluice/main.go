@@ -14,10 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"sluice/cmd/sluice/build"
 )
-
-// version is set by the build; a plain go build reports "devel".
-var version = "devel"
 
 // commands is what sluice can do.
 type commands struct {
@@ -121,8 +119,8 @@ func spreadLists(args []string) []string {
 type versionCmd struct{}
 
 func (versionCmd) Run(a *app) error {
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "devel" {
+	v := build.Version
+	if info, ok := debug.ReadBuildInfo(); ok && v == build.Version {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
 				v += "-" + s.Value[:12]

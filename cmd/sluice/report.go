@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/reports"
@@ -32,7 +34,7 @@ func buildReports(cfg *config.Config, r *rooms, ask dns.Resolver, log *slog.Logg
 		Contact: c.Contact, Sign: sign, MinPassed: c.MinMessages, MaxPerDay: c.MaxPerDay, Inbox: c.Inbox, Log: log}
 	var err error
 	if c.Relay.Target != "" {
-		if out.relay, err = buildDeliverer(cfg, config.Domain{Relay: []config.Route{c.Relay}, TLS: c.TLS, User: c.User, PasswordFile: c.PasswordFile}); err != nil {
+		if out.relay, err = build.Deliverer(cfg, config.Domain{Relay: []config.Route{c.Relay}, TLS: c.TLS, User: c.User, PasswordFile: c.PasswordFile}); err != nil {
 			return nil, fmt.Errorf("reports: %w", err)
 		}
 	}
@@ -121,7 +123,7 @@ func (c *reportList) received(a *app, x *sluice.ReceivedReport) error {
 		note = strings.TrimSpace(x.Problem + " " + note)
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s  %-10s  %s  about %s  %s  pass %d  fail %d  by %s (%s)  %s\n", x.Time.Local().Format("2006-01-02 15:04"), x.Kind,
-		plain(x.Org, 40), plain(x.Domain, 60), period(x.Begin, x.End), x.Pass, x.Fail, plain(x.Author, 60), proven, plain(note, 100))
+		term.Plain(x.Org, 40), term.Plain(x.Domain, 60), period(x.Begin, x.End), x.Pass, x.Fail, term.Plain(x.Author, 60), proven, term.Plain(note, 100))
 	return err
 }
 
@@ -172,7 +174,7 @@ func (c *reportList) sent(a *app, s sluice.Reports) error {
 			if len(x.To) > 0 {
 				what = fmt.Sprintf("sent to %s, %d rows, %d bytes", strings.Join(x.To, ", "), x.Rows, x.Size)
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %d messages  %s\n", x.Day.Format(time.DateOnly), plain(x.Domain, 253), x.Messages, plain(what, 500))
+			_, err = fmt.Fprintf(a.stdout, "%s  %s  %d messages  %s\n", x.Day.Format(time.DateOnly), term.Plain(x.Domain, 253), x.Messages, term.Plain(what, 500))
 		}
 		if err != nil {
 			return err

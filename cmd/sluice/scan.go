@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/dns/dnstest"
@@ -113,7 +115,7 @@ func (c *scanCmd) Run(a *app) error {
 		out = newTextReport(a.stdout, a.stderr, c.Ledger)
 	}
 	failed, other := 0, 0
-	err = inOrder(a.ctx, jobs, inputs, s.judge, func(r *scanResult) error {
+	err = term.InOrder(a.ctx, jobs, inputs, s.judge, func(r *scanResult) error {
 		switch {
 		case r.notMail: // a folder may hold a README beside its mail
 			other++
@@ -192,7 +194,7 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 		}
 		r = zone
 	}
-	set, err := buildJudge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)), false)
+	set, err := build.Judge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)), false)
 	if err != nil {
 		return nil, err
 	}

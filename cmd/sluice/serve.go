@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
 	"sluice/config"
 	"sluice/console"
 	"sluice/console/public"
@@ -80,7 +80,7 @@ type daemon struct {
 	registry *prometheus.Registry
 	console  *console.Console
 	sealer   *ref.Sealer
-	resolver *resolver
+	resolver *build.Resolver
 	reports  *reporting
 	smtp     []*smtpListener
 	web      []*webListener
@@ -117,9 +117,9 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
 		return nil, err
 	}
-	d.resolver = buildResolver(cfg)
-	d.resolver.observe(d.registry)
-	set, err := buildSettings(cfg, log, d.resolver.Resolver)
+	d.resolver = build.NewResolver(cfg)
+	d.resolver.Observe(d.registry)
+	set, err := build.Settings(cfg, log, d.resolver.Resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +132,9 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
 	d.console, err = console.New(console.Config{Store: r.store, Reports: r.store, Quarantine: r.quarantine, Release: d.release, Delete: d.gate.Delete,
-		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
+		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
-		Version: version, Clock: time.Now, Rand: rand.Reader, Log: log})
+		Version: build.Version, Clock: time.Now, Rand: rand.Reader, Log: log})
 	return d, err
 }
 
@@ -155,13 +155,6 @@ func consoleURL(cfg *config.Config) string {
 		return cfg.Console.URL
 	}
 	return "http://" + cfg.Console.Address
-}
-
-func prefixes(in []config.Prefix) (out []netip.Prefix) {
-	for _, p := range in {
-		out = append(out, p.Prefix)
-	}
-	return out
 }
 
 func byToken(names map[string]string) map[string]string {
@@ -207,7 +200,7 @@ func (d *daemon) listen(cfg *config.Config) error {
 	}
 	if cfg.Public.Address != "" {
 		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
-			Proxies: prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
+			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
 		}
@@ -380,7 +373,7 @@ func (d *daemon) reload(load func() (*config.Config, error)) {
 }
 
 func (d *daemon) apply(cfg *config.Config) error {
-	set, err := buildSettings(cfg, d.log, d.resolver.Resolver)
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver)
 	if err != nil {
 		return err
 	}
@@ -423,7 +416,7 @@ func (d *daemon) close() {
 	for _, w := range d.web {
 		_ = w.ln.Close()
 	}
-	d.resolver.close()
+	d.resolver.Close()
 	d.reports.close()
 	if err := d.rooms.close(); err != nil {
 		d.log.Error("closing", "error", err)

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"runtime"
 )
 
-// inOrder runs do on up to jobs inputs at a time (0: one a processor) and gives
+// InOrder runs do on up to jobs inputs at a time (0: one a processor) and gives
 // the results to emit in the order of the inputs. What is read ahead is bounded
 // by jobs. It stops at emit's first error or when ctx ends.
-func inOrder[In, Out any](ctx context.Context, jobs int, inputs iter.Seq[In], do func(In) Out, emit func(Out) error) error {
+func InOrder[In, Out any](ctx context.Context, jobs int, inputs iter.Seq[In], do func(In) Out, emit func(Out) error) error {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
@@ -38,7 +38,8 @@ func inOrder[In, Out any](ctx context.Context, jobs int, inputs iter.Seq[In], do
 	return ctx.Err()
 }
 
-func each[T any](list []T) iter.Seq[T] {
+// Each yields the values of a list.
+func Each[T any](list []T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for _, v := range list {
 			if !yield(v) {
@@ -48,34 +49,37 @@ func each[T any](list []T) iter.Seq[T] {
 	}
 }
 
-// progress counts on a terminal and is silent elsewhere.
-type progress struct {
+// Progress counts on a terminal and is silent elsewhere.
+type Progress struct {
 	w     io.Writer
 	total int // 0: unknown
 	n     int
 }
 
-func progressOn(w io.Writer, total int) *progress {
-	if !isTerminal(w) {
+// ProgressOn counts on w up to total, which is 0 where it is unknown.
+func ProgressOn(w io.Writer, total int) *Progress {
+	if !IsTerminal(w) {
 		w = nil
 	}
-	return &progress{w: w, total: total}
+	return &Progress{w: w, total: total}
 }
 
-func (p *progress) step() {
+// Step counts one.
+func (p *Progress) Step() {
 	if p.n++; p.w != nil && p.n%50 == 0 {
 		p.write()
 	}
 }
 
-func (p *progress) end() {
+// End writes the last count.
+func (p *Progress) End() {
 	if p.w != nil && p.n >= 50 {
 		p.write()
 		fmt.Fprintln(p.w)
 	}
 }
 
-func (p *progress) write() {
+func (p *Progress) write() {
 	if p.total > 0 {
 		fmt.Fprintf(p.w, "\r%d of %d messages", p.n, p.total)
 	} else {

@@ -1,4 +1,4 @@
-package main
+package build
 
 import (
 	"crypto"
@@ -14,15 +14,15 @@ import (
 	"sluice/mailauth/key"
 )
 
-// buildSigner makes what signs mail with the configured keys; nil where there are
+// Signer makes what signs mail with the configured keys; nil where there are
 // none. It returns no fields for a domain without a key that is due.
-func buildSigner(cfg *config.Config) (func(raw []byte, domain string, now time.Time) ([]byte, error), error) {
+func Signer(cfg *config.Config) (func(raw []byte, domain string, now time.Time) ([]byte, error), error) {
 	if len(cfg.Sign) == 0 {
 		return nil, nil
 	}
 	var keys []dkim.RingKey
 	for _, s := range cfg.Sign {
-		k, err := readKey(s.Key)
+		k, err := ReadKey(s.Key)
 		if err != nil {
 			return nil, fmt.Errorf("sign: the key of %s, selector %s: %w", s.Domain, s.Selector, err)
 		}
@@ -41,10 +41,10 @@ func buildSigner(cfg *config.Config) (func(raw []byte, domain string, now time.T
 	}, nil
 }
 
-// addSigning gives a gate without next hops what it needs to sign: the keys, and
+// AddSigning gives a gate without next hops what it needs to sign: the keys, and
 // which routes sign.
-func addSigning(cfg *config.Config, set *gate.Settings) error {
-	sign, err := buildSigner(cfg)
+func AddSigning(cfg *config.Config, set *gate.Settings) error {
+	sign, err := Signer(cfg)
 	if err != nil || sign == nil {
 		return err
 	}
@@ -58,7 +58,8 @@ func addSigning(cfg *config.Config, set *gate.Settings) error {
 	return nil
 }
 
-func readKey(path string) (crypto.Signer, error) {
+// ReadKey reads a private key from a PEM file that nobody else may read.
+func ReadKey(path string) (crypto.Signer, error) {
 	text, err := readSecret(path)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package build
 
 import (
 	"net/netip"
@@ -10,26 +10,26 @@ import (
 	"sluice/dns"
 )
 
-// resolver is whom a daemon or a command asks: a cache, and where the servers
+// Resolver is whom a daemon or a command asks: a cache, and where the servers
 // are the system's own a guard before it.
-type resolver struct {
+type Resolver struct {
 	dns.Resolver // nil where nobody is asked
 	cache        *dns.Cache
 	guard        *dns.Guard
 }
 
-// buildResolver makes one. The system's servers are believed as long as they
+// NewResolver makes one. The system's servers are believed as long as they
 // know the root zone; servers that an admin names are believed as they are.
-func buildResolver(cfg *config.Config) *resolver {
+func NewResolver(cfg *config.Config) *Resolver {
 	var servers []netip.AddrPort
 	for _, s := range cfg.DNS.Servers {
 		if !s.IsValid() {
-			return &resolver{}
+			return &Resolver{}
 		}
 		servers = append(servers, s.AddrPort)
 	}
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	r := &resolver{cache: dns.NewCache(dns.Config{Servers: servers, Trusted: append(trusted, prefixes(cfg.DNS.TrustAD)...)})}
+	r := &Resolver{cache: dns.NewCache(dns.Config{Servers: servers, Trusted: append(trusted, Prefixes(cfg.DNS.TrustAD)...)})}
 	r.Resolver = r.cache
 	if len(servers) == 0 {
 		r.guard = dns.NewGuard(r.cache, time.Minute, time.Now)
@@ -38,15 +38,15 @@ func buildResolver(cfg *config.Config) *resolver {
 	return r
 }
 
-// close gives up questions under way.
-func (r *resolver) close() {
+// Close gives up questions under way.
+func (r *Resolver) Close() {
 	if r != nil && r.cache != nil {
 		_ = r.cache.Close() // always nil
 	}
 }
 
-// observe shows the cache's counters.
-func (r *resolver) observe(reg prometheus.Registerer) {
+// Observe shows the cache's counters.
+func (r *Resolver) Observe(reg prometheus.Registerer) {
 	if r.cache == nil {
 		return
 	}
@@ -67,4 +67,12 @@ func (r *resolver) observe(reg prometheus.Registerer) {
 		}
 		return 1
 	})
+}
+
+// Prefixes are the networks of a list.
+func Prefixes(in []config.Prefix) (out []netip.Prefix) {
+	for _, p := range in {
+		out = append(out, p.Prefix)
+	}
+	return out
 }

@@ -1,4 +1,7 @@
-package main
+// Package build turns the configuration into the rooms that work by it: the
+// judge, the routes, who signs, whom the DNS is asked by. The commands wire what
+// it makes.
+package build
 
 import (
 	"crypto/tls"
@@ -26,25 +29,28 @@ import (
 	"sluice/reason"
 )
 
-// buildSettings turns the configuration into what the gate works with: routes,
+// Version is the program's; a release sets it with -ldflags -X.
+var Version = "devel"
+
+// Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func buildSettings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settings, error) {
-	set, err := buildJudge(cfg, log, true)
+func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settings, error) {
+	set, err := Judge(cfg, log, true)
 	if err != nil {
 		return set, err
 	}
-	set.Verifier = buildVerifier(cfg, r)
-	if set.Sign, err = buildSigner(cfg); err != nil {
+	set.Verifier = Verifier(cfg, r)
+	if set.Sign, err = Signer(cfg); err != nil {
 		return set, err
 	}
-	set.Routes, err = buildRoutes(cfg)
+	set.Routes, err = Routes(cfg)
 	return set, err
 }
 
-// buildJudge is buildSettings without next hops, for scanning stored mail. A
+// Judge is buildSettings without next hops, for scanning stored mail. A
 // frugal judge skips checks that can't change the action any more.
-func buildJudge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
-	model, err := loadModel(cfg.Data)
+func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
+	model, err := Model(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
 	}
@@ -63,15 +69,15 @@ func buildJudge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Setting
 		Hostname: cfg.Hostname, Node: cfg.Hostname,
 		Pipeline: pipeline.New(list, pipe),
 		Weights:  weights, Policy: pol,
-		Versions:   sluice.Versions{Program: version, Catalogue: reason.Hash(), Model: model.Version(), Config: cfg.Hash()},
+		Versions:   sluice.Versions{Program: Version, Catalogue: reason.Hash(), Model: model.Version(), Config: cfg.Hash()},
 		SubjectTag: cfg.Policy.SubjectTag, Trusted: func(a netip.Addr) bool { return cfg.IsTrusted(a) },
 		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,
 		Budget: cfg.Limits.Judge.Duration, Retention: cfg.Keep.Quarantine.Duration,
 	}, nil
 }
 
-// buildVerifier makes what finds out who a sender is; r may be nil.
-func buildVerifier(cfg *config.Config, r dns.Resolver) *mailauth.Verifier {
+// Verifier makes what finds out who a sender is; r may be nil.
+func Verifier(cfg *config.Config, r dns.Resolver) *mailauth.Verifier {
 	c := mailauth.Config{Resolver: r, Hostname: cfg.Hostname, Sealers: cfg.ARCSealers}
 	if id := cfg.Upstream.AuthServID; id != "" {
 		c.Upstream = authres.Trust{IDs: []string{id}}
@@ -119,7 +125,9 @@ func lists(cfg *config.Config) (*recipient.Lists, error) {
 	return recipient.New(out)
 }
 
-func buildRoutes(cfg *config.Config) (gate.Routes, error) {
+// Routes finds the next hop of every recipient domain; domains that go the same
+// way share it.
+func Routes(cfg *config.Config) (gate.Routes, error) {
 	rs := gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
 	byKey := map[string]sluice.Deliverer{}
 	for _, d := range cfg.Domains {
@@ -127,7 +135,7 @@ func buildRoutes(cfg *config.Config) (gate.Routes, error) {
 		del := byKey[key]
 		if del == nil {
 			var err error
-			if del, err = buildDeliverer(cfg, d); err != nil {
+			if del, err = Deliverer(cfg, d); err != nil {
 				return rs, fmt.Errorf("domain %s: %w", d.Names[0], err)
 			}
 			byKey[key] = del
@@ -159,7 +167,8 @@ func hopKey(d config.Domain) string {
 	return b.String()
 }
 
-func buildDeliverer(cfg *config.Config, d config.Domain) (sluice.Deliverer, error) {
+// Deliverer makes the next hop of a domain.
+func Deliverer(cfg *config.Config, d config.Domain) (sluice.Deliverer, error) {
 	if d.Relay[0].Kind == "maildir" {
 		return maildir.New(maildir.Config{Dir: d.Relay[0].Target, Hostname: cfg.Hostname})
 	}
