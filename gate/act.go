@@ -42,7 +42,7 @@ func (s *session) act(ctx context.Context, j *judged, raw []byte) (sluice.Reply,
 		s.index(ctx, held)
 		return s.accepted(j), nil
 	}
-	outcomes := s.tx.route.Deliverer.Deliver(ctx, s.delivery(j, relay, raw))
+	outcomes := s.tx.route.Deliverer.Deliver(ctx, s.delivery(ctx, j, relay, raw))
 	return s.settle(ctx, j, raw, held, relay, outcomes), outcomes
 }
 
@@ -83,7 +83,7 @@ func (s *session) settle(ctx context.Context, j *judged, raw []byte, held *sluic
 		s.index(ctx, held)
 	}
 	if len(later) > 0 {
-		d := s.delivery(j, later, raw)
+		d := s.delivery(ctx, j, later, raw)
 		d.ID = g.newID()
 		if err := g.cfg.Outbox.Put(ctx, d); err != nil {
 			return s.trouble("outbox", j, err)
@@ -167,7 +167,7 @@ func (s *session) quarantined(j *judged, rcpts []sluice.Recipient, size int64) *
 
 // delivery prepares the message for the next hop: incoming forgeries of our
 // fields removed, ours on top, every other byte as it came.
-func (s *session) delivery(j *judged, rcpts []sluice.Recipient, raw []byte) *sluice.Delivery {
+func (s *session) delivery(ctx context.Context, j *judged, rcpts []sluice.Recipient, raw []byte) *sluice.Delivery {
 	var results string
 	if found := s.tx.auth.Results(); len(found) > 0 {
 		results = authres.Format(s.set.Hostname, found)
@@ -175,6 +175,9 @@ func (s *session) delivery(j *judged, rcpts []sluice.Recipient, raw []byte) *slu
 	now := s.gate.cfg.Clock()
 	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, j.msg, rcpts, raw, now)
 	s.gate.sign(s.set, s.tx.route, s.conn, j.msg, d, now)
+	if j.action == sluice.Tag && s.set.SubjectTag != "" {
+		s.seal(ctx, j, d, now)
+	}
 	return d
 }
 

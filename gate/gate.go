@@ -24,6 +24,7 @@ import (
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
 	"sluice/mailauth"
+	"sluice/mailauth/arc"
 )
 
 // Settings are what a reload may change. A session keeps those it began with.
@@ -47,6 +48,10 @@ type Settings struct {
 	Sign func(raw []byte, fromDomain string, now time.Time) ([]byte, error)
 
 	Retention time.Duration // of quarantined mail; default 30 days
+
+	// Seal makes the ARC fields of a message changed by us for a recipient domain;
+	// no fields where it has no key. nil: nothing is sealed.
+	Seal func(raw []byte, domain, results string, chain arc.Result, now time.Time) ([]byte, error)
 
 	hops []sluice.Deliverer // of Routes, each once
 }

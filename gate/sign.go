@@ -1,12 +1,15 @@
 package gate
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"sluice"
 	"sluice/mailauth/author"
+	"sluice/mailauth/authres"
 	"sluice/message"
 )
 
@@ -28,6 +31,32 @@ func (g *Gate) sign(set *Settings, rt *Route, conn *sluice.Conn, m *message.Mess
 	fields, err := safely(set.Sign, d.Body, domain, now)
 	if err != nil {
 		g.cfg.Logger.Warn("a message goes out without a DKIM signature", "id", d.ID, "domain", domain, "error", err)
+		return
+	}
+	d.Header = append(d.Header, fields...)
+}
+
+// seal puts an ARC set on a message that we changed, so that those behind us can
+// know what held before (RFC 8617 5.1). Mail that can't be sealed goes out
+// without: its own signatures are broken either way.
+func (s *session) seal(ctx context.Context, j *judged, d *sluice.Delivery, now time.Time) {
+	set := s.set
+	if set.Seal == nil || s.tx.auth == nil || len(d.Envelope.Rcpts) == 0 {
+		return
+	}
+	results := authres.Format(set.Hostname, s.tx.auth.Results())
+	_, results, _ = strings.Cut(results, ";") // the set has the authserv-id itself
+	results = strings.Join(strings.Fields(results), " ")
+	if results == "none" {
+		results = ""
+	}
+	domain := sluice.DomainOf(d.Envelope.Rcpts[0].Address)
+	chain := s.tx.auth.ARC(ctx, j.msg)
+	fields, err := safely(func(raw []byte, domain string, now time.Time) ([]byte, error) {
+		return set.Seal(raw, domain, results, chain, now)
+	}, d.Body, domain, now)
+	if err != nil {
+		s.gate.cfg.Logger.Warn("a changed message goes out without an ARC seal", "id", d.ID, "domain", domain, "error", err)
 		return
 	}
 	d.Header = append(d.Header, fields...)

@@ -43,11 +43,14 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settin
 	if set.Sign, err = Signer(cfg); err != nil {
 		return set, err
 	}
+	if set.Seal, err = Sealer(cfg); err != nil {
+		return set, err
+	}
 	set.Routes, err = Routes(cfg)
 	return set, err
 }
 
-// Judge is buildSettings without next hops, for scanning stored mail. A
+// Judge is Settings without next hops, for scanning stored mail. A
 // frugal judge skips checks that can't change the action any more.
 func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
 	model, err := Model(cfg.Data)

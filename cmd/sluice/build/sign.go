@@ -2,6 +2,7 @@ package build
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -10,13 +11,13 @@ import (
 
 	"sluice/config"
 	"sluice/gate"
+	"sluice/mailauth/arc"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/key"
 )
 
-// Signer makes what signs mail with the configured keys; nil where there are
-// none. It returns no fields for a domain without a key that is due.
-func Signer(cfg *config.Config) (func(raw []byte, domain string, now time.Time) ([]byte, error), error) {
+// keyring reads the configured keys; nil where there are none.
+func keyring(cfg *config.Config) (*dkim.Keyring, error) {
 	if len(cfg.Sign) == 0 {
 		return nil, nil
 	}
@@ -32,12 +33,45 @@ func Signer(cfg *config.Config) (func(raw []byte, domain string, now time.Time) 
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
+	return ring, nil
+}
+
+// Signer makes what signs mail with the configured keys; nil where there are
+// none. It returns no fields for a domain without a key that is due.
+func Signer(cfg *config.Config) (func(raw []byte, domain string, now time.Time) ([]byte, error), error) {
+	ring, err := keyring(cfg)
+	if err != nil || ring == nil {
+		return nil, err
+	}
 	return func(raw []byte, domain string, now time.Time) ([]byte, error) {
 		opts := ring.At(domain, now)
 		if len(opts) == 0 {
 			return nil, nil
 		}
 		return dkim.Sign(raw, now, opts...)
+	}, nil
+}
+
+// Sealer makes what seals changed mail for a domain with its keys (RFC 8617); nil
+// where there are none. An RSA key goes first: hardly anybody checks others yet.
+func Sealer(cfg *config.Config) (func(raw []byte, domain, results string, chain arc.Result, now time.Time) ([]byte, error), error) {
+	ring, err := keyring(cfg)
+	if err != nil || ring == nil {
+		return nil, err
+	}
+	return func(raw []byte, domain, results string, chain arc.Result, now time.Time) ([]byte, error) {
+		opts := ring.At(domain, now)
+		if len(opts) == 0 {
+			return nil, nil
+		}
+		with := opts[0]
+		for _, o := range opts {
+			if _, ok := o.Key.Public().(*rsa.PublicKey); ok {
+				with = o
+			}
+		}
+		return arc.Seal(raw, now, arc.SealOptions{Domain: with.Domain, Selector: with.Selector, Key: with.Key,
+			AuthServID: cfg.Hostname, Results: results, Chain: chain})
 	}, nil
 }
 
