@@ -843,6 +843,9 @@ func TestManyAtOnce(t *testing.T) {
 					return
 				}
 				_ = res.Body.Close()
+				if path == "/metrics" && res.StatusCode == http.StatusServiceUnavailable {
+					continue // four scrapes at a time are enough
+				}
 				want(t, path, res, 200)
 			}
 			res, err := d.browser.PostForm(d.server.URL+fmt.Sprintf("/quarantine/q%d/delete", i), url.Values{"csrf": {token}})
