@@ -33,6 +33,9 @@ func newDMARC() check.Checker {
 		case dmarc.TempError:
 			return []sluice.Evidence{check.Unknown(reason.DMARCTemperror, detail)}
 		case dmarc.None:
+			if in.Auth.Upstream(in.Message) != nil {
+				return nil // it may not have looked: what it doesn't say is no evidence
+			}
 			return []sluice.Evidence{check.Found(reason.DMARCNone, detail)}
 		case dmarc.PermError:
 			if a := in.Auth.Author(in.Message); !a.Clear {

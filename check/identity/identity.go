@@ -18,7 +18,7 @@ import (
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
 	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newDisguise(),
-		newSPF(), newSender(), newAuthor(), newDKIM(), newARC(), newDMARC()}
+		newSPF(), newUpstreamSPF(), newSender(), newAuthor(), newDKIM(), newARC(), newDMARC()}
 }
 
 // list says whether mailing list software has had the message: it rewrites
