@@ -38,16 +38,17 @@ func newDMARC() check.Checker {
 			}
 			return []sluice.Evidence{check.Found(reason.DMARCNone, detail)}
 		case dmarc.PermError:
-			if a := in.Auth.Author(in.Message); !a.Clear {
-				return nil // identity/author tells it
+			if a := in.Auth.Author(in.Message); a.Clear {
+				return []sluice.Evidence{check.Found(reason.DMARCPermerror, detail)}
 			}
-			return []sluice.Evidence{check.Found(reason.DMARCPermerror, detail)}
+			// RFC 9989 11.5: where readers could see several authors, the strictest
+			// of their policies is the one to go by.
+			if id := failure(r.Strictest); id != reason.DMARCFailNone {
+				return []sluice.Evidence{check.Found(id, "no single author; the strictest policy of those that readers could see is "+r.StrictestAt+"'s")}
+			}
+			return nil // identity/author tells it
 		}
-		id := map[dmarc.Policy]sluice.Reason{dmarc.PolicyReject: reason.DMARCFailReject, dmarc.PolicyQuarantine: reason.DMARCFailQuarantine}[r.Disposition]
-		if id == "" {
-			id = reason.DMARCFailNone
-		}
-		e := check.Found(id, detail)
+		e := check.Found(failure(r.Disposition), detail)
 		if speaksForItself(in, r.Identifiers) {
 			// A list changes what it forwards, and signs for itself: the failure
 			// is no news. What the owner asks for stays policy's to weigh.
@@ -55,6 +56,17 @@ func newDMARC() check.Checker {
 		}
 		return []sluice.Evidence{e}
 	})
+}
+
+// failure is the reason of a message that fails, by what its owner asks for.
+func failure(p dmarc.Policy) sluice.Reason {
+	switch p {
+	case dmarc.PolicyReject:
+		return reason.DMARCFailReject
+	case dmarc.PolicyQuarantine:
+		return reason.DMARCFailQuarantine
+	}
+	return reason.DMARCFailNone
 }
 
 // speaksForItself says whether a mailing list stands behind the message: its
