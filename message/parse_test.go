@@ -442,11 +442,11 @@ func TestView(t *testing.T) {
 	}
 }
 
-// TestLinear feeds shapes that punish quadratic readers. The limit is a hundred
-// times what they take, so that only such a reader meets it.
+// TestLinear feeds shapes that punish quadratic readers. All of them together
+// take 0.2 s; the race detector makes that minutes, so it goes without.
 func TestLinear(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes the race detector too long")
+		t.Skip("the race detector, which runs the short tests, makes times mean nothing")
 	}
 	const n = 60_000
 	many := func(s string) string { return strings.Repeat(s, n) }
@@ -471,7 +471,7 @@ func TestLinear(t *testing.T) {
 		start := time.Now()
 		m := parse(in)
 		m.View()
-		if took := time.Since(start); took > 20*time.Second { // milliseconds where linear
+		if took := time.Since(start); took > 3*time.Second { // milliseconds where linear
 			t.Errorf("%s: %d bytes took %v", name, len(in), took)
 		}
 		if err := check(m); err != nil {

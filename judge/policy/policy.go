@@ -99,6 +99,9 @@ func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		return sluice.Defer, why
 	}
 	wish, why := wished(v)
+	if r := misleading(v); r != "" && wish < sluice.Tag {
+		wish, why = sluice.Tag, r
+	}
 	switch {
 	case v.Probability >= p.QuarantineAt:
 		return sluice.QuarantineIt, Lead(v)
@@ -108,6 +111,24 @@ func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		return sluice.Tag, Lead(v)
 	}
 	return wish, why
+}
+
+// misleading returns the fact that the message shows its reader another author
+// than the one that authentication speaks of. However good the rest looks, such
+// a message isn't delivered unmarked: the sum can't know that the authenticated
+// domain is not the one that a person reads.
+func misleading(v sluice.Verdict) sluice.Reason {
+	for i := range v.Ledger {
+		c := &v.Ledger[i]
+		if c.State != sluice.Found {
+			continue
+		}
+		switch c.Reason {
+		case reason.FromUnclear, reason.FromNameAddress, reason.FromNameOurs, reason.FromDomainLookalike, reason.HeaderDirection:
+			return c.Reason
+		}
+	}
+	return ""
 }
 
 // wished is what the owner of From's domain asks for by DMARC, as far as a

@@ -204,6 +204,9 @@ func TestDMARCWish(t *testing.T) {
 		{"any sealer doesn't", []sluice.Reason{reason.DMARCFailReject, reason.ARCPass}, 0.05, sluice.QuarantineIt},
 		{"the sum still counts", []sluice.Reason{reason.DMARCFailQuarantine}, 0.97, sluice.QuarantineIt},
 		{"never rejects alone", []sluice.Reason{reason.DMARCFailReject}, 0.9999, sluice.QuarantineIt},
+		{"a misleading author is tagged", []sluice.Reason{reason.FromNameAddress, reason.DMARCPass}, 0.05, sluice.Tag},
+		{"by a trusted sealer too", []sluice.Reason{reason.FromUnclear, reason.ARCPassTrusted}, 0.05, sluice.Tag},
+		{"and by what its domain asks for", []sluice.Reason{reason.FromUnclear, reason.DMARCFailReject}, 0.05, sluice.QuarantineIt},
 	} {
 		v := sluice.Verdict{Probability: tc.p}
 		for _, r := range tc.reasons {
