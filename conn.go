@@ -10,12 +10,15 @@ import (
 type Conn struct {
 	ID     string         // random, unique, safe in logs and headers
 	Client netip.AddrPort // who connects; behind a trusted hop, the first untrusted one
+	Via    netip.AddrPort // the hop of ours that spoke for the client (PROXY, XCLIENT, XFORWARD); zero: none
 	Local  netip.AddrPort // our side
 	Start  time.Time
-	Door   string // "smtp", "scan", …: the room the message came in by
+	Door   string // "smtp", "submission", "lmtp", "scan", …: the door the message came in by
 	Hello  Hello
 	TLS    *TLSInfo // nil in clear text
 	Auth   string   // authenticated account, "" for none
+	// Dialect is how the client has spoken so far; package learn/dialect reads it.
+	Dialect Dialect
 
 	// Trusted clients (config) may send as they like: their mail is judged, but
 	// rejections become quarantine, since they accepted it already.
@@ -38,4 +41,22 @@ type TLSInfo struct {
 	Version    string // "TLS1.3"
 	Cipher     string // IANA name
 	ServerName string // SNI
+	// Fingerprint names the client's TLS library by its ClientHello; "" where it
+	// wasn't seen.
+	Fingerprint string
 }
+
+// Dialect is how a client speaks, beside what it means: the case of its verbs, its
+// spaces, the order of its commands, its reaction to replies. A door collects it.
+// It is a plain value, so that a connection costs no memory for it.
+type Dialect struct {
+	Marks uint64 // bits, named by package learn/dialect; 0: nothing seen
+	Order uint64 // the first sixteen commands, 4 bits each, the first one lowest
+}
+
+// Doors, as [Conn.Door] names them.
+const (
+	DoorSMTP       = "smtp"
+	DoorSubmission = "submission" // own users, who log in (RFC 6409)
+	DoorLMTP       = "lmtp"       // RFC 2033
+)

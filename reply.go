@@ -3,6 +3,7 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Reply is one SMTP reply. Text is one logical line; the door folds it to 512
@@ -13,6 +14,9 @@ type Reply struct {
 	Text     string // printable ASCII; explain has escaped everything hostile
 	Close    bool   // close the connection after sending
 	Slow     bool   // send it slowly: the peer behaves like a bot
+	// Pause belongs to a greeting: how long the door listens for an early talker
+	// before it sends it.
+	Pause time.Duration
 }
 
 func (r Reply) String() string {

@@ -1,13 +1,43 @@
 package sluice
 
-import "context"
+import (
+	"context"
+	"net/netip"
+	"time"
+)
 
 // Gate is the brain behind every door: one session per connection.
 type Gate interface {
+	// Admit is asked before anything is spent on a connection; it must be quick
+	// and never wait.
+	Admit(a Arrival) Admission
 	// Open starts a session at the connect phase. The reply is the greeting
 	// (220) or a refusal (4xx, 5xx, with Close set where the session ends at
 	// once). The session is never nil; the door must Close it.
 	Open(ctx context.Context, c *Conn) (Session, Reply)
+}
+
+// Arrival is a connection that was just accepted.
+type Arrival struct {
+	Client netip.AddrPort
+	Local  netip.AddrPort
+	Door   string
+	Now    time.Time
+	// Open counts the door's connections now, and Limit is the most it takes.
+	Open, Limit int
+	// Mine counts those of this client: an IPv4 address or an IPv6 /64.
+	Mine int
+}
+
+// Admission is the answer to an Arrival.
+type Admission struct {
+	// Refuse is what the client hears instead of a greeting; Code 0 lets it in.
+	// After 554 the door waits a moment for QUIT (RFC 5321 3.1); 421 and 521
+	// close at once.
+	Refuse Reply
+	// Known clients have sent wanted mail before: under load they keep their
+	// place, and others give way.
+	Known bool
 }
 
 // Session follows one connection through its phases. A door calls it from one
@@ -19,6 +49,14 @@ type Session interface {
 	Hello(ctx context.Context) Reply
 	// TLS says that the handshake is done; Conn.TLS is set, Conn.Hello cleared.
 	TLS(ctx context.Context)
+	// Auth asks whether the client may act for an account. A positive reply means
+	// that it may; Conn.Auth is set then. Only a submission door calls it, inside
+	// TLS. Nobody keeps the credentials.
+	Auth(ctx context.Context, c Credentials) Reply
+	// Forwarded says that a hop of ours now speaks for another client (XFORWARD):
+	// Conn.Client, Conn.Via and Conn.Hello are set. What was found out about the
+	// client before is void.
+	Forwarded(ctx context.Context)
 	// Mail starts a transaction.
 	Mail(ctx context.Context, from string, params []Param) Reply
 	// Rcpt offers one recipient.
@@ -29,6 +67,9 @@ type Session interface {
 	// dot-unstuffed, without the final dot. Its reply is the reply to the
 	// final dot: 250 only after somebody durable has the message.
 	Message(ctx context.Context, body Content) Reply
+	// MessageEach is Message for LMTP: one reply for each accepted recipient, in
+	// order (RFC 2033 4.2).
+	MessageEach(ctx context.Context, body Content) []Reply
 	// Violation reports hostile or broken protocol and returns the reply to
 	// send. The door has already decided that the input is refused.
 	Violation(ctx context.Context, v Violation) Reply
@@ -36,6 +77,28 @@ type Session interface {
 	Reset()
 	// Close ends the session; outcome is one of the Ended… words.
 	Close(ended string)
+}
+
+// Credentials are what a client offers to prove who it is. They are never logged,
+// kept or shown.
+type Credentials struct {
+	Mechanism string // "PLAIN", "LOGIN" or "OAUTHBEARER"
+	Authorize string // the account to act for, "" for the same as User (RFC 4616)
+	User      string // as sent
+	Secret    string // the password, or the bearer token (RFC 7628)
+}
+
+// String hides the secret from every %v.
+func (c Credentials) String() string { return c.Mechanism + " for " + c.User }
+
+// GoString hides the secret from %#v.
+func (c Credentials) GoString() string { return c.String() }
+
+// Authenticator proves credentials.
+type Authenticator interface {
+	// Login returns the account's name. A wrong user or password is an [*Error]
+	// with code 535; trouble on the way to an answer is one with 454.
+	Login(ctx context.Context, c Credentials, conn *Conn) (account string, err error)
 }
 
 // How a session ended.

@@ -168,6 +168,29 @@ type Accounts interface {
 	CountAccounts(ctx context.Context) (int, error)
 }
 
+// Memo is one small fact that outlives the process: counts of a network's good
+// and bad mail, an entry of the greylist.
+type Memo struct {
+	Kind    string // who keeps it: "reputation", "greylist", …
+	Key     string // unique within the kind
+	Value   []byte // the owner's own form, at most 64 kB
+	Updated time.Time
+}
+
+// MaxMemo is the size of the largest [Memo.Value].
+const MaxMemo = 64 << 10
+
+// Memos keeps them. Their owners hold them in memory and write what changed from
+// time to time: what was learned in the last seconds before a crash may be lost.
+type Memos interface {
+	// PutMemos adds or replaces all of them, or none.
+	PutMemos(ctx context.Context, memos []Memo) error
+	// EachMemo yields a kind's, in no order, until each returns an error.
+	EachMemo(ctx context.Context, kind string, each func(Memo) error) error
+	// DropMemos deletes those of a kind last updated before t and says how many.
+	DropMemos(ctx context.Context, kind string, t time.Time) (int, error)
+}
+
 // Store is everything a node remembers in its database.
 type Store interface {
 	Log

@@ -120,6 +120,9 @@ func (g *Gate) Extensions(ctx context.Context) sluice.Extensions {
 	return intersect(ctx, g.Settings().hops)
 }
 
+// Admit implements [sluice.Gate].
+func (g *Gate) Admit(sluice.Arrival) sluice.Admission { return sluice.Admission{} }
+
 // Open implements [sluice.Gate].
 func (g *Gate) Open(ctx context.Context, c *sluice.Conn) (sluice.Session, sluice.Reply) {
 	s := g.open(ctx, c)

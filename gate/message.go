@@ -49,6 +49,20 @@ func (s *session) Message(ctx context.Context, body sluice.Content) (reply sluic
 	return reply
 }
 
+// MessageEach implements [sluice.Session].
+func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice.Reply {
+	n := 0
+	if s.tx != nil {
+		n = len(s.tx.env.Rcpts)
+	}
+	r := s.Message(ctx, body)
+	out := make([]sluice.Reply, n)
+	for i := range out {
+		out[i] = r
+	}
+	return out
+}
+
 // judge parses the message, runs its checks under the budget and decides for
 // each recipient.
 func (s *session) judge(ctx context.Context, j *judged, raw []byte) {

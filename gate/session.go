@@ -105,6 +105,22 @@ func (s *session) TLS(ctx context.Context) {
 	s.run(ctx, sluice.PhaseTLS, nil)
 }
 
+// Auth implements [sluice.Session].
+func (s *session) Auth(context.Context, sluice.Credentials) sluice.Reply {
+	return explain.Reason(reason.AuthTemporary, explain.Options{Ref: s.gate.newID(), Postmaster: s.set.Postmaster})
+}
+
+// Forwarded implements [sluice.Session].
+func (s *session) Forwarded(ctx context.Context) {
+	s.Reset()
+	s.ledger = nil
+	if s.set.Verifier != nil {
+		s.auth = s.set.Verifier.Open(s.conn)
+	}
+	s.run(ctx, sluice.PhaseConnect, nil)
+	s.run(ctx, sluice.PhaseHello, nil)
+}
+
 // Mail implements [sluice.Session].
 func (s *session) Mail(ctx context.Context, from string, params []sluice.Param) sluice.Reply {
 	s.Reset()

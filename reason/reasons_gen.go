@@ -20,6 +20,11 @@ const (
 	ARCPassTrusted            = "ARC_PASS_TRUSTED"            // The ARC chain passes and all its sealers are trusted. The detail lists them, and what the first found.
 	ARCUnknown                = "ARC_UNKNOWN"                 // the keys of the message's ARC chain can not be looked up now
 	AttachmentTypeConflict    = "ATTACHMENT_TYPE_CONFLICT"    // an attached file is not what it claims to be
+	AuthFailed                = "AUTH_FAILED"                 // this name and password do not fit
+	AuthGuessing              = "AUTH_GUESSING"               // too many failed logins
+	AuthNeedsTLS              = "AUTH_NEEDS_TLS"              // logins need an encrypted connection
+	AuthRequired              = "AUTH_REQUIRED"               // this port is for our own users
+	AuthTemporary             = "AUTH_TEMPORARY"              // logins cannot be checked just now
 	BackendBusy               = "BACKEND_BUSY"                // the mail server behind this one is busy
 	BackendDeferred           = "BACKEND_DEFERRED"            // the mail server behind this one asks to try again later
 	BackendDown               = "BACKEND_DOWN"                // the mail server behind this one can't be reached
@@ -42,16 +47,22 @@ const (
 	CallbackLure              = "CALLBACK_LURE"               // the text asks to call a number about an unknown charge
 	CheckIncomplete           = "CHECK_INCOMPLETE"            // we could not finish checking this message
 	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
+	ClientBanned              = "CLIENT_BANNED"               // your host attacked this server lately
 	ClientRefused             = "CLIENT_REFUSED"              // your host has broken the rules here again and again
 	CommandTimeout            = "COMMAND_TIMEOUT"             // no complete command came in time
 	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
 	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
+	ConnectionRate            = "CONNECTION_RATE"             // too many connections from your network in a short time
 	CredentialLure            = "CREDENTIAL_LURE"             // the text threatens an account and asks to follow a link
 	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
 	DateFuture                = "DATE_FUTURE"                 // the Date field lies in the future
 	DateInvalid               = "DATE_INVALID"                // the Date field cannot be read
 	DateMissing               = "DATE_MISSING"                // the message has no Date field
 	DateZone                  = "DATE_ZONE"                   // the Date field has a time zone that does not exist
+	DialectBad                = "DIALECT_BAD"                 // your program speaks like those that send spam here
+	DialectContradiction      = "DIALECT_CONTRADICTION"       // your program is not the one that the mail names
+	DialectGood               = "DIALECT_GOOD"                // P(bad | dialect) is low; the detail has the dialect in words and its counts.
+	DialectUnusual            = "DIALECT_UNUSUAL"             // your program speaks SMTP in a way no mail server does
 	DiskFull                  = "DISK_FULL"                   // this server has no room to store the message safely
 	DKIMBodyLength            = "DKIM_BODY_LENGTH"            // the message's DKIM signature covers only a part of the body
 	DKIMDuplicateFrom         = "DKIM_DUPLICATE_FROM"         // a second From field was added to a signed message
@@ -79,6 +90,10 @@ const (
 	DMARCPass                 = "DMARC_PASS"                  // DMARC pass: an authenticated domain is aligned with the author's. The detail has the domain and the tree walk.
 	DMARCPermerror            = "DMARC_PERMERROR"             // the DMARC record of the From domain can not be used
 	DMARCTemperror            = "DMARC_TEMPERROR"             // the DMARC policy of the From domain can not be looked up now
+	DNSBLBlocked              = "DNSBL_BLOCKED"               // your address is on block lists
+	DNSBLListed               = "DNSBL_LISTED"                // your address is on a block list
+	DNSBLUnknown              = "DNSBL_UNKNOWN"               // One or more lists gave no usable answer; the detail names them. Never counts for or against.
+	DnswlListed               = "DNSWL_LISTED"                // A list of good senders names the client; the detail has list, answer and meaning.
 	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
 	EarlyPipelining           = "EARLY_PIPELINING"            // you did not wait for the reply
 	EarlyTalker               = "EARLY_TALKER"                // you spoke before the greeting
@@ -106,13 +121,17 @@ const (
 	FromRiskyTLD              = "FROM_RISKY_TLD"              // the sender's top-level domain is often abused
 	FromTenantName            = "FROM_TENANT_NAME"            // the sender's domain is a technical default name
 	FromUnclear               = "FROM_UNCLEAR"                // mail programs would show different senders for this message
+	Greylisted                = "GREYLISTED"                  // we do not know your server yet
+	GreylistPassed            = "GREYLIST_PASSED"             // The client came back within the window of the greylist.
 	GTUBE                     = "GTUBE"                       // the anti-spam test string was found
+	Harvest                   = "HARVEST"                     // too many of your recipients do not exist
 	HeaderDirection           = "HEADER_DIRECTION"            // subject or sender name hold controls of writing direction
 	HeaderInvisible           = "HEADER_INVISIBLE"            // subject or sender name hold invisible characters
 	HeaderMixedScript         = "HEADER_MIXED_SCRIPT"         // subject or sender name mix letters of two alphabets in a word
 	HeaderStyled              = "HEADER_STYLED"               // subject or sender name are written in decorated letters
 	HeloBareIP                = "HELO_BARE_IP"                // the greeting is an address without brackets
 	HeloGeneric               = "HELO_GENERIC"                // the greeting is a provider default name made of the address
+	HeloIprevMismatch         = "HELO_IPREV_MISMATCH"         // the name in your greeting is not the name of your address
 	HeloLiteral               = "HELO_LITERAL"                // the greeting is an address, not a name
 	HeloLiteralMismatch       = "HELO_LITERAL_MISMATCH"       // the greeting holds an address that is not the client's
 	HeloLocalhost             = "HELO_LOCALHOST"              // the greeting says localhost
@@ -181,23 +200,38 @@ const (
 	NULOctet                  = "NUL_OCTET"                   // a zero octet came in
 	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
 	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
+	Overload                  = "OVERLOAD"                    // this server is very busy and serves known senders first
 	ParcelLure                = "PARCEL_LURE"                 // the text asks to pay or type something for a parcel
 	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
 	PrizeLure                 = "PRIZE_LURE"                  // the text promises a prize and asks to hurry
 	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
 	ReceivedForgedOurs        = "RECEIVED_FORGED_OURS"        // the trace claims that this server handled the message before
+	RecipientsUnavailable     = "RECIPIENTS_UNAVAILABLE"      // we cannot find out just now whether this mailbox exists
+	RecipientUnknown          = "RECIPIENT_UNKNOWN"           // no such mailbox here
 	RelayDenied               = "RELAY_DENIED"                // this server takes no mail for that domain
 	ReplyToDiffers            = "REPLY_TO_DIFFERS"            // answers go to another organisation than the sender's
 	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
 	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
+	ReputationAddressBad      = "REPUTATION_ADDRESS_BAD"      // most mail from this address was unwanted here
+	ReputationAddressGood     = "REPUTATION_ADDRESS_GOOD"     // Our own counts for this address speak for it; the detail has them.
+	ReputationAsnBad          = "REPUTATION_ASN_BAD"          // most mail from this operator's networks was unwanted here
+	ReputationAsnGood         = "REPUTATION_ASN_GOOD"         // Our own counts for this operator's networks speak for it; the detail has them.
+	ReputationDomainBad       = "REPUTATION_DOMAIN_BAD"       // most mail from this sender domain was unwanted here
+	ReputationDomainGood      = "REPUTATION_DOMAIN_GOOD"      // Our own counts for this sender domain speak for it; the detail has them.
+	ReputationHeloBad         = "REPUTATION_HELO_BAD"         // most mail from hosts that greet with this name was unwanted here
+	ReputationHeloGood        = "REPUTATION_HELO_GOOD"        // Our own counts for hosts that greet with this name speak for it; the detail has them.
+	ReputationPrefixBad       = "REPUTATION_PREFIX_BAD"       // most mail from this network was unwanted here
+	ReputationPrefixGood      = "REPUTATION_PREFIX_GOOD"      // Our own counts for this network speak for it; the detail has them.
 	ScanTimeout               = "SCAN_TIMEOUT"                // checking the message took too long
 	SenderDomainNoMail        = "SENDER_DOMAIN_NO_MAIL"       // the sender's domain can not receive mail: it has neither MX nor address
 	SenderDomainNxdomain      = "SENDER_DOMAIN_NXDOMAIN"      // the sender's domain does not exist
 	SenderDomainTemperror     = "SENDER_DOMAIN_TEMPERROR"     // the sender's domain can not be looked up now
+	SenderRate                = "SENDER_RATE"                 // too much mail in a short time
 	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
 	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
 	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
 	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
+	Spamtrap                  = "SPAMTRAP"                    // mail went to an address that never asked for any
 	SPFFail                   = "SPF_FAIL"                    // the SPF record of the sender's domain forbids this server to send for it
 	SPFNeutral                = "SPF_NEUTRAL"                 // SPF neutral: no term of the record decides about the client.
 	SPFNone                   = "SPF_NONE"                    // SPF none: no record, or no domain to have one.
@@ -218,7 +252,10 @@ const (
 	TextSpam                  = "TEXT_SPAM"                   // the text reads like spam
 	TextStyled                = "TEXT_STYLED"                 // the text is written in mathematical or decorated letters
 	TextTagCharacters         = "TEXT_TAG_CHARACTERS"         // the text holds invisible tag characters
+	TLSHelloBad               = "TLS_HELLO_BAD"               // your program's way to start TLS is one that spam senders use
+	TLSHelloGood              = "TLS_HELLO_GOOD"              // P(bad | ClientHello fingerprint) is low; the detail has its counts.
 	TLSRequired               = "TLS_REQUIRED"                // this server takes mail over TLS only
+	TLSRequiredHere           = "TLS_REQUIRED_HERE"           // mail for this domain is taken over TLS only
 	TLSUnavailable            = "TLS_UNAVAILABLE"             // TLS is out of order here at the moment
 	TooManyCommands           = "TOO_MANY_COMMANDS"           // too many commands in one session
 	TooManyErrors             = "TOO_MANY_ERRORS"             // too many of your commands were refused
@@ -230,7 +267,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "fdc8605b671bde84"
+const hash = "c190416de845206b"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -393,6 +430,56 @@ var entries = [...]Entry{
 		User:   "An attached file is not what it claims to be.",
 		Admin:  "Type or name promise image, media or PDF, and the first octets say another format.",
 		Source: "RFC 2046; WHATWG MIME Sniffing",
+	},
+	{ID: "AUTH_FAILED", Group: "delivery", Phase: "auth", Threat: "none",
+		Points: 0, Hard: "", Code: 535, Enhanced: "5.7.8",
+		Weight: "judged: never evidence alone; how often it happens is",
+		Reply:  "this name and password do not fit",
+		Fix:    "check both in your mail program",
+		Page:   "The name or the password was wrong. Check both in your mail program.",
+		User:   "A login failed.",
+		Admin:  "The back end refused the credentials.",
+		Source: "RFC 4954 6",
+	},
+	{ID: "AUTH_GUESSING", Group: "session", Phase: "auth", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 421, Enhanced: "4.7.0",
+		Weight: "judged: more failed logins than a person or a forgotten device makes",
+		Reply:  "too many failed logins",
+		Fix:    "check the password on all your devices and wait a quarter of an hour",
+		Page:   "There were so many failed logins that it looks like guessing, so further ones are not looked at for a while. Check the password that your devices have stored, then wait a quarter of an hour.",
+		User:   "Somebody tries to guess a password.",
+		Admin:  "Failed logins of this network for this account, of this network for many accounts, or for this account from many networks are over the limit.",
+		Source: "practice; RFC 4954 6, 9",
+	},
+	{ID: "AUTH_NEEDS_TLS", Group: "delivery", Phase: "auth", Threat: "none",
+		Points: 0, Hard: "", Code: 538, Enhanced: "5.7.11",
+		Weight: "judged: never evidence",
+		Reply:  "logins need an encrypted connection",
+		Fix:    "turn on STARTTLS or use port 465",
+		Page:   "A login in clear text would show your password to everybody on the way. Turn encryption on in your mail program: STARTTLS on port 587, or TLS on port 465.",
+		User:   "A program tried to log in without encryption.",
+		Admin:  "AUTH in clear text.",
+		Source: "RFC 4954 4; RFC 8314",
+	},
+	{ID: "AUTH_REQUIRED", Group: "delivery", Phase: "mail", Threat: "none",
+		Points: 0, Hard: "", Code: 530, Enhanced: "5.7.0",
+		Weight: "judged: never evidence",
+		Reply:  "this port is for our own users",
+		Fix:    "log in first, or send to port 25",
+		Page:   "This port takes mail from users who log in. Turn authentication on in your mail program. Servers that bring mail from elsewhere use port 25.",
+		User:   "A program tried to send without logging in.",
+		Admin:  "A submission listener got MAIL without AUTH.",
+		Source: "RFC 6409 4.3; RFC 4954 4",
+	},
+	{ID: "AUTH_TEMPORARY", Group: "delivery", Phase: "auth", Threat: "none",
+		Points: 0, Hard: "", Code: 454, Enhanced: "4.7.0",
+		Weight: "judged: never evidence; our own trouble",
+		Reply:  "logins cannot be checked just now",
+		Fix:    "try again in some minutes",
+		Page:   "This server could not check the login. That is our trouble; try again in some minutes.",
+		User:   "Logins could not be checked for a while.",
+		Admin:  "The back end that checks logins did not answer; the detail has the error.",
+		Source: "RFC 4954 6",
 	},
 	{ID: "BACKEND_BUSY", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.2",
@@ -614,6 +701,16 @@ var entries = [...]Entry{
 		Admin:  "A check with absence 'closed' gave no answer, so nothing passes; the detail names the check and what went wrong.",
 		Source: "RFC 3463 X.3.0",
 	},
+	{ID: "CLIENT_BANNED", Group: "delivery", Phase: "connect", Threat: "attack",
+		Points: 0, Hard: "", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: never evidence; what the client did before decided",
+		Reply:  "your host attacked this server lately",
+		Fix:    "look for malware on it and come back in an hour",
+		Page:   "Earlier connections of this host talked before they were greeted, guessed addresses or passwords, or broke the protocol in ways that only attackers use. It is turned away for a while: the time grows if it goes on, and ends by itself. Clean the host, and send mail through a usual mail server.",
+		User:   "A host that attacked this server was turned away.",
+		Admin:  "The client is banned for what it did; the detail says what, how often and until when.",
+		Source: "RFC 5321 3.1; practice",
+	},
 	{ID: "CLIENT_REFUSED", Group: "delivery", Phase: "connect", Threat: "bot",
 		Points: 0, Hard: "", Code: 554, Enhanced: "5.7.1",
 		Weight: "judged: never evidence; earlier sessions of the same client decided",
@@ -653,6 +750,16 @@ var entries = [...]Entry{
 		User:   "A sender opened too many connections at once and has to wait.",
 		Admin:  "The limit of concurrent connections for the client's address or network is reached.",
 		Source: "RFC 5321 4.5.4.1; RFC 3463 X.7.0",
+	},
+	{ID: "CONNECTION_RATE", Group: "delivery", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 421, Enhanced: "4.7.0",
+		Weight: "judged: never evidence; a limit",
+		Reply:  "too many connections from your network in a short time",
+		Fix:    "try again in some minutes and keep connections open for several messages",
+		Page:   "Your network opened more connections in a minute than one network may. A mail server that is set up well sends several messages over one connection and comes back later by itself.",
+		User:   "A sender connected too often and has to wait.",
+		Admin:  "The rate of new connections of the client's address or network is over the limit.",
+		Source: "RFC 3463 X.7.0",
 	},
 	{ID: "CREDENTIAL_LURE", Group: "scam", Phase: "message", Threat: "phish",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -713,6 +820,46 @@ var entries = [...]Entry{
 		User:   "The message has an impossible date.",
 		Admin:  "Zone beyond -1200 or +1400, or not a multiple of 15 minutes.",
 		Source: "RFC 5322 3.3; tz database",
+	},
+	{ID: "DIALECT_BAD", Group: "session", Phase: "mail", Threat: "bot",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "your program speaks like those that send spam here",
+		Fix:    "send through a usual mail server",
+		Page:   "Every mail program has its own way to speak SMTP: upper or lower case, spaces, the order of commands. Here, programs that speak as yours does have sent almost nothing but spam. A usual mail server or mail library speaks differently. Look for malware on the host; if you wrote the program, use a maintained library.",
+		User:   "The sending program speaks like those that send spam.",
+		Admin:  "P(bad | dialect) is high; the detail has the dialect in words and its counts.",
+		Source: "Stringhini et al., B@bel, USENIX Security 2012",
+	},
+	{ID: "DIALECT_CONTRADICTION", Group: "session", Phase: "message", Threat: "bot",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a relay between may change the dialect; the claim is easily false",
+		Reply:  "your program is not the one that the mail names",
+		Fix:    "send through the server you name",
+		Page:   "The greeting, the domain or a field of the message names a program or provider whose way of speaking SMTP is well known. The client that connected speaks differently, so it is something else that borrowed the name. Send through the provider's own servers.",
+		User:   "The sending program isn't the one that the message names.",
+		Admin:  "The claimed program's recorded dialects differ from the one spoken; the detail has both.",
+		Source: "B@bel 2012",
+	},
+	{ID: "DIALECT_GOOD", Group: "session", Phase: "mail", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sending program speaks like those that send wanted mail here.",
+		User:   "The sending program speaks like those that send wanted mail.",
+		Admin:  "P(bad | dialect) is low; the detail has the dialect in words and its counts.",
+		Source: "Stringhini et al., B@bel, USENIX Security 2012",
+	},
+	{ID: "DIALECT_UNUSUAL", Group: "session", Phase: "mail", Threat: "bot",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: sloppy scripts do this too",
+		Reply:  "your program speaks SMTP in a way no mail server does",
+		Fix:    "use a maintained mail library",
+		Page:   "The commands had a form that no known mail server uses, such as a space before the address or a missing bracket. Spam programs are known by such marks. If you wrote the program, use a maintained library.",
+		User:   "The sending program is no usual mail server.",
+		Admin:  "Marks that no recorded mail program makes; the detail lists them.",
+		Source: "RFC 5321 3.3, 4.1.1; B@bel 2012",
 	},
 	{ID: "DISK_FULL", Group: "delivery", Phase: "data", Threat: "none",
 		Points: 0, Hard: "", Code: 452, Enhanced: "4.3.1",
@@ -984,6 +1131,46 @@ var entries = [...]Entry{
 		Admin:  "DMARC temperror. The detail has the name that wasn't answered.",
 		Source: "RFC 9989 5.3.6",
 	},
+	{ID: "DNSBL_BLOCKED", Group: "reputation", Phase: "connect", Threat: "bot",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: the admin's threshold over the lists' weights decides",
+		Reply:  "your address is on block lists",
+		Fix:    "ask the list to remove it once its cause is gone",
+		Page:   "The address that connected is on public lists of hosts that send spam or carry malware, and together they weigh enough for this server to refuse its mail. The lists' own pages say why and how to be removed. Look for infected machines behind the address first: it is listed again otherwise.",
+		User:   "The sender's address is on public block lists.",
+		Admin:  "The weights of the lists that name the client reach the threshold; the detail has each list and its answer.",
+		Source: "practice: DNS block lists (RFC 5782)",
+	},
+	{ID: "DNSBL_LISTED", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: each list's configured weight, at most 6 in all",
+		Reply:  "your address is on a block list",
+		Fix:    "ask the list to remove it once its cause is gone",
+		Page:   "The address that connected is on a public list of hosts that send spam. The list's own page says why and how to be removed.",
+		User:   "The sender's address is on a public block list.",
+		Admin:  "A list names the client; the detail has list, answer and meaning.",
+		Source: "practice: DNS block lists (RFC 5782)",
+	},
+	{ID: "DNSBL_UNKNOWN", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: never evidence; a list did not answer in time or is sick",
+		Reply:  "",
+		Fix:    "",
+		Page:   "A list that this server asks did not answer. Nothing is held against you for that.",
+		User:   "A public list did not answer.",
+		Admin:  "One or more lists gave no usable answer; the detail names them. Never counts for or against.",
+		Source: "RFC 5782 5",
+	},
+	{ID: "DNSWL_LISTED", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: each list's configured weight, at most 6 in all",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The address that connected is on a public list of good senders.",
+		User:   "The sender's address is on a list of good senders.",
+		Admin:  "A list of good senders names the client; the detail has list, answer and meaning.",
+		Source: "practice: DNS allow lists (RFC 5782)",
+	},
 	{ID: "DOUBLE_EXTENSION", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: a harmless extension before one that runs has no honest use",
@@ -1254,6 +1441,26 @@ var entries = [...]Entry{
 		Admin:  "The author isn't clear. The detail has what is wrong with the From field and the domains that readers could see.",
 		Source: "RFC 9989 5.3.1 and 11.5; espoofer (USENIX Security 2020); Weak Links in Authentication Chains (USENIX Security 2021)",
 	},
+	{ID: "GREYLISTED", Group: "delivery", Phase: "rcpt", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.1",
+		Weight: "judged: never evidence; a pause for clients that nothing speaks for yet",
+		Reply:  "we do not know your server yet",
+		Fix:    "it will try again within minutes by itself, and then no more",
+		Page:   "This server has no history of mail from yours, and some signs are those of a bot. So it asks once for a second try after a minute or more. Every real mail server does that by itself; nothing is lost, and later mail is not delayed.",
+		User:   "The first message of an unknown sender was asked to come again a few minutes later.",
+		Admin:  "The client is unknown and grey; the detail has the key, the wait and what made it grey.",
+		Source: "RFC 6647",
+	},
+	{ID: "GREYLIST_PASSED", Group: "reputation", Phase: "rcpt", Threat: "none",
+		Points: -1, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: a second try at the right time is what real servers do; some bots do it too",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Your server came back after it was asked to wait, as a mail server does.",
+		User:   "The sender's server behaves as a mail server does.",
+		Admin:  "The client came back within the window of the greylist.",
+		Source: "RFC 6647",
+	},
 	{ID: "GTUBE", Group: "text", Phase: "message", Threat: "spam",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.7.1",
 		Weight: "judged: the anti-spam test string is a hard stop by definition",
@@ -1263,6 +1470,16 @@ var entries = [...]Entry{
 		User:   "The message held the test string for spam filters.",
 		Admin:  "GTUBE: the way from finding to refusal works.",
 		Source: "SpamAssassin, GTUBE",
+	},
+	{ID: "HARVEST", Group: "session", Phase: "rcpt", Threat: "attack",
+		Points: 0, Hard: "stop", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a sequential test (Wald) with error rates of 1 in 1,000",
+		Reply:  "too many of your recipients do not exist",
+		Fix:    "clean your list of recipients",
+		Page:   "Of the addresses that your host has tried here, so many do not exist that it looks like guessing. While that lasts, this server no longer says which addresses exist. Remove addresses that do not exist from your list; if you did not send this mail, look for malware on the host.",
+		User:   "A host was stopped from guessing addresses.",
+		Admin:  "The sequential test decided for a directory harvest; the detail has known and unknown recipients.",
+		Source: "Wald 1945; practice",
 	},
 	{ID: "HEADER_DIRECTION", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -1323,6 +1540,16 @@ var entries = [...]Entry{
 		User:   "The message came from a machine with a provider's default name.",
 		Admin:  "HELO holds the client's own address in decimal or hex.",
 		Source: "practice",
+	},
+	{ID: "HELO_IPREV_MISMATCH", Group: "session", Phase: "mail", Threat: "none",
+		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: common among honest hosts with several names",
+		Reply:  "the name in your greeting is not the name of your address",
+		Fix:    "greet with the name that your address has in the DNS",
+		Page:   "The client's address leads to one name in the DNS and it greets with a name of another owner. A mail server should greet with its own name.",
+		User:   "The sending host greets with a name of another owner.",
+		Admin:  "Reverse name and greeting belong to different organizations.",
+		Source: "RFC 5321 4.1.1.1",
 	},
 	{ID: "HELO_LITERAL", Group: "session", Phase: "hello", Threat: "bot",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2004,6 +2231,16 @@ var entries = [...]Entry{
 		Admin:  "The global budget of bytes in flight is used up.",
 		Source: "RFC 5321 4.2.2; RFC 3463 X.3.1",
 	},
+	{ID: "OVERLOAD", Group: "delivery", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",
+		Weight: "judged: never evidence; a limit",
+		Reply:  "this server is very busy and serves known senders first",
+		Fix:    "your server will try again in some minutes",
+		Page:   "This server has more connections than it can serve, so senders it knows go first. Nothing is wrong on your side; your server tries again by itself.",
+		User:   "The mail server was busy and asked an unknown sender to come back.",
+		Admin:  "Load shedding: an unknown client gave way.",
+		Source: "RFC 5321 4.2.1; RFC 3463 X.3.2",
+	},
 	{ID: "PARCEL_LURE", Group: "scam", Phase: "message", Threat: "phish",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: couriers ask for such things too, so alone it must not matter much",
@@ -2054,6 +2291,26 @@ var entries = [...]Entry{
 		Admin:  "Topmost Received says by our own name, but we did not write it.",
 		Source: "RFC 5321 4.4",
 	},
+	{ID: "RECIPIENTS_UNAVAILABLE", Group: "delivery", Phase: "rcpt", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",
+		Weight: "judged: never evidence; our own trouble",
+		Reply:  "we cannot find out just now whether this mailbox exists",
+		Fix:    "your server will try again",
+		Page:   "This server could not look the address up. That is our trouble, not yours; your server tries again by itself.",
+		User:   "The list of mailboxes was not available for a while.",
+		Admin:  "No source of the recipient directory answered and the setting says to defer; the detail has the errors.",
+		Source: "RFC 3463 X.3.0",
+	},
+	{ID: "RECIPIENT_UNKNOWN", Group: "delivery", Phase: "rcpt", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.1.1",
+		Weight: "judged: never evidence alone; how often it happens is",
+		Reply:  "no such mailbox here",
+		Fix:    "check the address and remove it from your list",
+		Page:   "The address does not exist here. Check its spelling. If you write to a list, remove the address: writing on to addresses that do not exist harms your reputation everywhere.",
+		User:   "Somebody wrote to an address that doesn't exist.",
+		Admin:  "A recipient that the directory doesn't know; the detail names the source.",
+		Source: "RFC 5321 3.6.2; RFC 3463 X.1.1",
+	},
 	{ID: "RELAY_DENIED", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: never evidence; no relaying for strangers",
@@ -2093,6 +2350,106 @@ var entries = [...]Entry{
 		User:   "Answers to this message would go to another mailbox than the sender's.",
 		Admin:  "From and Reply-To are different mailboxes at free mail providers.",
 		Source: "practice; measured",
+	},
+	{ID: "REPUTATION_ADDRESS_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "most mail from this address was unwanted here",
+		Fix:    "stop the unwanted mail, then send little at first",
+		Page:   "This server keeps counts of wanted and unwanted mail. Of what came with the same address lately, most was unwanted. The counts fade within weeks: find out what sends the unwanted mail, stop it, and begin again with little mail that people want.",
+		User:   "Most earlier mail from the same source was unwanted.",
+		Admin:  "Our own counts for this address speak against it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_ADDRESS_GOOD", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail with the same address was wanted here before, which speaks for this one.",
+		User:   "Earlier mail from the same source was wanted.",
+		Admin:  "Our own counts for this address speak for it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_ASN_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "most mail from this operator's networks was unwanted here",
+		Fix:    "stop the unwanted mail, then send little at first",
+		Page:   "This server keeps counts of wanted and unwanted mail. Of what came with the same operator's networks lately, most was unwanted. The counts fade within weeks: find out what sends the unwanted mail, stop it, and begin again with little mail that people want.",
+		User:   "Most earlier mail from the same source was unwanted.",
+		Admin:  "Our own counts for this operator's networks speak against it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_ASN_GOOD", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail with the same operator's networks was wanted here before, which speaks for this one.",
+		User:   "Earlier mail from the same source was wanted.",
+		Admin:  "Our own counts for this operator's networks speak for it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_DOMAIN_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "most mail from this sender domain was unwanted here",
+		Fix:    "stop the unwanted mail, then send little at first",
+		Page:   "This server keeps counts of wanted and unwanted mail. Of what came with the same sender domain lately, most was unwanted. The counts fade within weeks: find out what sends the unwanted mail, stop it, and begin again with little mail that people want.",
+		User:   "Most earlier mail from the same source was unwanted.",
+		Admin:  "Our own counts for this sender domain speak against it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_DOMAIN_GOOD", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail with the same sender domain was wanted here before, which speaks for this one.",
+		User:   "Earlier mail from the same source was wanted.",
+		Admin:  "Our own counts for this sender domain speak for it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_HELO_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "most mail from hosts that greet with this name was unwanted here",
+		Fix:    "stop the unwanted mail, then send little at first",
+		Page:   "This server keeps counts of wanted and unwanted mail. Of what came with the same name in the greeting lately, most was unwanted. The counts fade within weeks: find out what sends the unwanted mail, stop it, and begin again with little mail that people want.",
+		User:   "Most earlier mail from the same source was unwanted.",
+		Admin:  "Our own counts for hosts that greet with this name speak against it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_HELO_GOOD", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail with the same name in the greeting was wanted here before, which speaks for this one.",
+		User:   "Earlier mail from the same source was wanted.",
+		Admin:  "Our own counts for hosts that greet with this name speak for it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_PREFIX_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "most mail from this network was unwanted here",
+		Fix:    "stop the unwanted mail, then send little at first",
+		Page:   "This server keeps counts of wanted and unwanted mail. Of what came with the same network lately, most was unwanted. The counts fade within weeks: find out what sends the unwanted mail, stop it, and begin again with little mail that people want.",
+		User:   "Most earlier mail from the same source was unwanted.",
+		Admin:  "Our own counts for this network speak against it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
+	},
+	{ID: "REPUTATION_PREFIX_GOOD", Group: "reputation", Phase: "connect", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail with the same network was wanted here before, which speaks for this one.",
+		User:   "Earlier mail from the same source was wanted.",
+		Admin:  "Our own counts for this network speak for it; the detail has them.",
+		Source: "practice: sender reputation (Taylor 2006)",
 	},
 	{ID: "SCAN_TIMEOUT", Group: "delivery", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",
@@ -2134,6 +2491,16 @@ var entries = [...]Entry{
 		Admin:  "The sender's domain could not be looked up. The detail names the question without an answer.",
 		Source: "RFC 3463 3.5; practice of receivers",
 	},
+	{ID: "SENDER_RATE", Group: "delivery", Phase: "mail", Threat: "none",
+		Points: 0, Hard: "", Code: 450, Enhanced: "4.7.28",
+		Weight: "judged: never evidence; a limit",
+		Reply:  "too much mail in a short time",
+		Fix:    "slow down and let your server try again",
+		Page:   "This sender sent more messages in an hour than one sender may. Your server tries again by itself; spread large mailings over more time.",
+		User:   "A sender sent too much at once and has to wait.",
+		Admin:  "The rate of messages of the sender's address, domain or network is over the limit.",
+		Source: "RFC 7372; IANA X.7.28",
+	},
 	{ID: "SERVER_BUSY", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",
 		Weight: "judged: never evidence; the server's own limit",
@@ -2173,6 +2540,16 @@ var entries = [...]Entry{
 		User:   "A message that tried to hide a second one inside it was refused.",
 		Admin:  "A dot line without CRLF on both sides: SMTP smuggling; the detail quotes the octets around it.",
 		Source: "RFC 5321 4.1.1.4; SMTP smuggling (VU#302671)",
+	},
+	{ID: "SPAMTRAP", Group: "reputation", Phase: "rcpt", Threat: "spam",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: an address that nobody ever gave out; typing errors happen",
+		Reply:  "mail went to an address that never asked for any",
+		Fix:    "clean your list of recipients",
+		Page:   "One of the recipients is an address that exists only to catch mail which nobody asked for. It was never given out, so whoever writes to it has a list of collected or guessed addresses. Remove it, and send only to people who asked for your mail.",
+		User:   "The sender also wrote to an address that never asked for mail.",
+		Admin:  "A recipient is a spamtrap or belongs to a honeypot domain.",
+		Source: "practice: spamtraps (M3AAWG)",
 	},
 	{ID: "SPF_FAIL", Group: "identity", Phase: "mail", Threat: "spam",
 		Points: 4.3, Hard: "", Code: 550, Enhanced: "5.7.23",
@@ -2374,6 +2751,26 @@ var entries = [...]Entry{
 		Admin:  "Characters of the block U+E0000 outside flags.",
 		Source: "Unicode TR 51; practice",
 	},
+	{ID: "TLS_HELLO_BAD", Group: "session", Phase: "tls", Threat: "bot",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "your program's way to start TLS is one that spam senders use",
+		Fix:    "send through a usual mail server",
+		Page:   "The way in which a program starts TLS shows which library it uses. Here, those that start it as yours does have sent almost nothing but spam.",
+		User:   "The sending program starts TLS like those that send spam.",
+		Admin:  "P(bad | ClientHello fingerprint) is high; the detail has its counts.",
+		Source: "practice: TLS client fingerprints",
+	},
+	{ID: "TLS_HELLO_GOOD", Group: "session", Phase: "tls", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: as many decibels as the counts are worth, at most 6",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sending program starts TLS like those that send wanted mail here.",
+		User:   "The sending program starts TLS like those that send wanted mail.",
+		Admin:  "P(bad | ClientHello fingerprint) is low; the detail has its counts.",
+		Source: "practice: TLS client fingerprints",
+	},
 	{ID: "TLS_REQUIRED", Group: "delivery", Phase: "mail", Threat: "none",
 		Points: 0, Hard: "", Code: 530, Enhanced: "5.7.0",
 		Weight: "judged: never evidence; the listener's rule",
@@ -2383,6 +2780,16 @@ var entries = [...]Entry{
 		User:   "A message was refused because it came over an unencrypted connection.",
 		Admin:  "MAIL in clear text on a listener that demands TLS.",
 		Source: "RFC 3207 4",
+	},
+	{ID: "TLS_REQUIRED_HERE", Group: "delivery", Phase: "rcpt", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.10",
+		Weight: "judged: never evidence; the domain's setting",
+		Reply:  "mail for this domain is taken over TLS only",
+		Fix:    "turn on STARTTLS in your server",
+		Page:   "The recipient's domain takes mail only over encrypted connections. Turn on STARTTLS for outgoing mail in your server.",
+		User:   "Mail that came unencrypted was refused, as the domain wishes.",
+		Admin:  "The domain's require_tls is set and the connection is in clear text.",
+		Source: "RFC 3207 4; RFC 7372",
 	},
 	{ID: "TLS_UNAVAILABLE", Group: "delivery", Phase: "tls", Threat: "none",
 		Points: 0, Hard: "", Code: 454, Enhanced: "4.7.0",

@@ -20,11 +20,16 @@ func (plainGate) Open(context.Context, *sluice.Conn) (sluice.Session, sluice.Rep
 	return plainSession{}, sluice.Reply{Code: 220}
 }
 
+func (plainGate) Admit(sluice.Arrival) sluice.Admission { return sluice.Admission{} }
+
 type plainSession struct{}
 
 var fine = sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "OK"}
 
 func (plainSession) Hello(context.Context) sluice.Reply                           { return fine }
+func (plainSession) Auth(context.Context, sluice.Credentials) sluice.Reply        { return fine }
+func (plainSession) Forwarded(context.Context)                                    {}
+func (plainSession) MessageEach(context.Context, sluice.Content) []sluice.Reply   { return nil }
 func (plainSession) TLS(context.Context)                                          {}
 func (plainSession) Mail(context.Context, string, []sluice.Param) sluice.Reply    { return fine }
 func (plainSession) Rcpt(context.Context, string, []sluice.Param) sluice.Reply    { return fine }
@@ -250,7 +255,7 @@ func BenchmarkRefusedBot(b *testing.B) {
 	})
 }
 
-type refusingGate struct{}
+type refusingGate struct{ plainGate }
 
 func (refusingGate) Open(context.Context, *sluice.Conn) (sluice.Session, sluice.Reply) {
 	return plainSession{}, sluice.Reply{Code: 554, Enhanced: "5.7.1", Text: "No", Close: true}

@@ -15,13 +15,16 @@ import (
 // Gate is a scriptable sluice.Gate. The zero value accepts everything. Set the
 // functions before use; nil ones give the default answer.
 type Gate struct {
-	OnOpen      func(*sluice.Conn) sluice.Reply
-	OnHello     func(*sluice.Conn) sluice.Reply
-	OnMail      func(from string) sluice.Reply
-	OnRcpt      func(to string) sluice.Reply
-	OnData      func() sluice.Reply
-	OnMessage   func(ctx context.Context, body []byte) sluice.Reply
-	OnViolation func(sluice.Violation) sluice.Reply // default: the zero reply, so that the door's own words are used
+	OnOpen        func(*sluice.Conn) sluice.Reply
+	OnHello       func(*sluice.Conn) sluice.Reply
+	OnAdmit       func(a sluice.Arrival) sluice.Admission
+	OnAuth        func(c sluice.Credentials) sluice.Reply
+	OnMessageEach func(body []byte) []sluice.Reply // of an LMTP session
+	OnMail        func(from string) sluice.Reply
+	OnRcpt        func(to string) sluice.Reply
+	OnData        func() sluice.Reply
+	OnMessage     func(ctx context.Context, body []byte) sluice.Reply
+	OnViolation   func(sluice.Violation) sluice.Reply // default: the zero reply, so that the door's own words are used
 
 	mu       sync.Mutex
 	calls    []string
@@ -64,6 +67,14 @@ func (g *Gate) call(format string, args ...any) {
 	g.calls = append(g.calls, fmt.Sprintf(format, args...))
 }
 
+// Admit asks OnAdmit; nil lets everybody in.
+func (g *Gate) Admit(a sluice.Arrival) sluice.Admission {
+	if g.OnAdmit != nil {
+		return g.OnAdmit(a)
+	}
+	return sluice.Admission{}
+}
+
 // Open starts a session.
 func (g *Gate) Open(_ context.Context, c *sluice.Conn) (sluice.Session, sluice.Reply) {
 	g.call("connect")
@@ -87,6 +98,25 @@ func (s *session) Hello(context.Context) sluice.Reply {
 		return s.gate.OnHello(s.conn)
 	}
 	return ok
+}
+
+func (s *session) Auth(_ context.Context, c sluice.Credentials) sluice.Reply {
+	s.gate.call("auth %s %q %q", c.Mechanism, c.Authorize, c.User)
+	if s.gate.OnAuth != nil {
+		return s.gate.OnAuth(c)
+	}
+	return sluice.Reply{Code: 235, Enhanced: "2.7.0", Text: "Authenticated"}
+}
+
+func (s *session) Forwarded(context.Context) {
+	s.gate.call("forwarded %s %q", s.conn.Client, s.conn.Hello.Name)
+}
+
+func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice.Reply {
+	if s.gate.OnMessageEach != nil {
+		return s.gate.OnMessageEach(body.Bytes())
+	}
+	return []sluice.Reply{s.Message(ctx, body)}
 }
 
 func (s *session) TLS(context.Context) { s.gate.call("tls %s", s.conn.TLS.Version) }
