@@ -11,7 +11,9 @@ type Envelope struct {
 	Size     int64  // declared SIZE, 0 where absent; a hint, never an allocation
 	Body     string // "", "7BIT", "8BITMIME" or "BINARYMIME"
 	SMTPUTF8 bool
-	Tenant   string // owner of the recipients' domain
+	Tenant   string // owner of the recipients' domain; of outbound mail, of the sender's
+	// Outbound mail comes from a user of ours and goes to other systems.
+	Outbound bool
 	Received time.Time
 }
 

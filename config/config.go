@@ -35,27 +35,46 @@ type Config struct {
 	// ARCSealers are the domains whose ARC seals are believed (RFC 8617).
 	ARCSealers []string `toml:"arc_sealers"`
 
-	Listen     []Listener `toml:"listen"`
-	DNS        DNS        `toml:"dns"`
-	Upstream   Upstream   `toml:"upstream"`
-	TLS        TLS        `toml:"tls"`
-	Console    Console    `toml:"console"`
-	Public     Public     `toml:"public"`
-	Domains    []Domain   `toml:"domain"`
-	Sign       []SignKey  `toml:"sign"`
-	Policy     Policy     `toml:"policy"`
-	Limits     Limits     `toml:"limits"`
-	Keep       Keep       `toml:"keep"`
-	Reports    Reports    `toml:"reports"`
-	Block      []Rule     `toml:"block"`
-	Allow      []Rule     `toml:"allow"`
-	FirstTry   bool       `toml:"-"` // no domain was configured: the reserved example domains are served
+	Listen   []Listener `toml:"listen"`
+	DNS      DNS        `toml:"dns"`
+	Upstream Upstream   `toml:"upstream"`
+	TLS      TLS        `toml:"tls"`
+	Console  Console    `toml:"console"`
+	Public   Public     `toml:"public"`
+	Domains  []Domain   `toml:"domain"`
+	Sign     []SignKey  `toml:"sign"`
+	Policy   Policy     `toml:"policy"`
+	Limits   Limits     `toml:"limits"`
+	Keep     Keep       `toml:"keep"`
+	Reports  Reports    `toml:"reports"`
+	Block    []Rule     `toml:"block"`
+	Allow    []Rule     `toml:"allow"`
+
+	Connect     Connect     `toml:"connect"`
+	DNSLists    []DNSList   `toml:"dnsbl"`
+	Greylist    Greylist    `toml:"greylist"`
+	Traps       Traps       `toml:"traps"`
+	Submission  Submission  `toml:"submission"`
+	Directories []Directory `toml:"directory"`
+	Rates       Rates       `toml:"rates"`
+
+	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
 }
 
 // Listener is one SMTP port.
 type Listener struct {
 	Address string `toml:"address"`
+	// Kind is "smtp" (default): mail from anywhere; "submission": our users, who
+	// log in; or "lmtp".
+	Kind string `toml:"kind"`
+	// TLS is "starttls" (default), "implicit" (port 465) or "none".
+	TLS string `toml:"tls"`
+	// Proxy: every connection comes through one of connect.proxies.
+	Proxy bool `toml:"proxy"`
+	// AuthWithoutTLS takes logins in clear text: for tests, and behind a proxy on
+	// the same machine that ends TLS.
+	AuthWithoutTLS bool `toml:"auth_without_tls"`
 	// AlreadyAccepted marks a port behind a queue: its mail is never refused,
 	// since that would make backscatter, but quarantined.
 	AlreadyAccepted bool `toml:"already_accepted"`
@@ -124,6 +143,14 @@ type Domain struct {
 	// Sign puts a DKIM signature on mail that our own machines and users send
 	// this way, with the keys of its author's domain.
 	Sign bool `toml:"sign"`
+	// Recipients names the directories that know the domain's mailboxes, in order.
+	// Empty: the next hop decides.
+	Recipients []string `toml:"recipients"`
+	// DeferUnlisted asks senders to come again while no directory answers; else
+	// their mail is taken as if the mailbox existed.
+	DeferUnlisted bool `toml:"defer_unlisted"`
+	// RequireTLS refuses mail in clear text.
+	RequireTLS bool `toml:"require_tls"`
 }
 
 // SignKey is one DKIM key. Several of a domain take turns: the newest one that is
@@ -215,8 +242,10 @@ func Default() *Config {
 		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, Connections: 2000, PerClient: 50,
 			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),
 			MessageArrive: dur(10 * time.Minute), Judge: dur(30 * time.Second), RelayConns: 50},
-		Keep:    Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
-		Reports: Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
+		Keep:     Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+		Connect:  Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8},
+		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
+		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }
 
@@ -288,6 +317,9 @@ func (c *Config) finish() error {
 		return fmt.Errorf("config: no listen section: no port to take mail on")
 	}
 	if err := c.Reports.check(); err != nil {
+		return err
+	}
+	if err := c.finishPort(); err != nil {
 		return err
 	}
 	return c.checkRules()

@@ -95,7 +95,7 @@ var wrongType = regexp.MustCompile(`^cannot decode TOML (.*?) into (?:struct fie
 var typeWords = map[string]string{
 	"int": "a whole number", "string": "a text in quotes", "bool": "true or false", "float64": "a number",
 	"config.Time": `a quoted date such as "2027-01-31"`, "config.Start": `a quoted date such as "2027-01-31"`, "config.Size": `a quoted size such as "50MB"`,
-	"config.Duration": `a quoted time such as "90s" or "30d"`,
+	"config.Duration": `a quoted time such as "90s" or "30d"`, "config.Pause": `a quoted time such as "5s", or "off"`,
 }
 
 func plainTOML(s string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"sluice"
 	"sluice/check"
@@ -21,17 +22,33 @@ type judged struct {
 	msg       *message.Message
 	verdict   sluice.Verdict
 	decisions []sluice.Decision
+	each      bool          // every recipient gets a reply of its own (LMTP)
 	action    sluice.Action // of the whole transaction
 	why       sluice.Reason // leads the reply where action refuses
 }
 
 // Message implements [sluice.Session].
-func (s *session) Message(ctx context.Context, body sluice.Content) (reply sluice.Reply) {
+func (s *session) Message(ctx context.Context, body sluice.Content) sluice.Reply {
+	return s.message(ctx, body, false)[0]
+}
+
+// MessageEach implements [sluice.Session].
+func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice.Reply {
+	return s.message(ctx, body, true)
+}
+
+// message judges a message and hands it on. It returns one reply, or with each
+// one for every recipient.
+func (s *session) message(ctx context.Context, body sluice.Content, each bool) (replies []sluice.Reply) {
 	tx := s.tx
 	if tx == nil || tx.void || tx.route == nil {
-		return sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}
+		return []sluice.Reply{{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}}
 	}
-	j := &judged{id: tx.env.ID, env: &tx.env}
+	j := &judged{id: tx.env.ID, env: &tx.env, each: each}
+	n := 1
+	if each {
+		n = len(tx.env.Rcpts)
+	}
 	var outcomes []sluice.Outcome
 	defer func() {
 		if p := recover(); p != nil {
@@ -39,28 +56,19 @@ func (s *session) Message(ctx context.Context, body sluice.Content) (reply sluic
 			s.gate.cfg.Logger.Error("panic while handling a message", "id", j.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			s.gate.cfg.Metrics.panics.Inc()
 			j.action, j.why = sluice.Defer, reason.InternalPanic
-			reply = s.refusal(j)
+			replies = slices.Repeat([]sluice.Reply{s.refusal(j)}, n)
 		}
-		s.record(j, outcomes, reply)
+		s.record(j, outcomes, replies[0])
 		s.tx = nil
 	}()
 	s.judge(ctx, j, body.Bytes())
+	if each {
+		replies, outcomes = s.actEach(ctx, j, body.Bytes())
+		return replies
+	}
+	var reply sluice.Reply
 	reply, outcomes = s.act(ctx, j, body.Bytes())
-	return reply
-}
-
-// MessageEach implements [sluice.Session].
-func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice.Reply {
-	n := 0
-	if s.tx != nil {
-		n = len(s.tx.env.Rcpts)
-	}
-	r := s.Message(ctx, body)
-	out := make([]sluice.Reply, n)
-	for i := range out {
-		out[i] = r
-	}
-	return out
+	return []sluice.Reply{reply}
 }
 
 // judge parses the message, runs its checks under the budget and decides for
@@ -90,7 +98,13 @@ func (s *session) decide(j *judged) {
 	for _, rc := range j.env.Rcpts {
 		j.decisions = append(j.decisions, policy.Decide(j.verdict, p, rc.Address, c))
 	}
-	j.action, j.decisions = policy.Combine(j.decisions)
+	if j.each {
+		for _, d := range j.decisions {
+			j.action = max(j.action, d.Action)
+		}
+	} else {
+		j.action, j.decisions = policy.Combine(j.decisions)
+	}
 	for _, d := range j.decisions {
 		if d.Action == j.action {
 			j.why = d.Why

@@ -35,7 +35,7 @@ func (g *Gate) Release(ctx context.Context, id, by string) error {
 	m := message.Parse(raw, message.DefaultLimits())
 	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", m, q.Envelope.Rcpts, raw, now)
 	if len(q.Envelope.Rcpts) > 0 { // all on one route, or to postmaster
-		rt, _ := set.Routes.find(q.Envelope.Rcpts[0].Address)
+		rt, _ := set.Routes.of(q.Envelope.Rcpts[0].Address, q.Envelope.Outbound)
 		g.sign(set, rt, &q.Conn, m, d, now)
 	}
 	if err := g.cfg.Outbox.Put(ctx, d); err != nil {
@@ -70,7 +70,7 @@ func (g *Gate) Deliver(ctx context.Context, d *sluice.Delivery) []sluice.Outcome
 	groups := map[*Route][]int{}
 	out := make([]sluice.Outcome, len(d.Envelope.Rcpts))
 	for i, rc := range d.Envelope.Rcpts {
-		rt, _ := set.Routes.find(rc.Address)
+		rt, _ := set.Routes.of(rc.Address, d.Envelope.Outbound)
 		if rt == nil {
 			out[i] = sluice.Outcome{Recipient: rc.Address, Reply: sluice.Reply{Code: 451, Enhanced: "4.3.5", Text: "No route"},
 				Err: fmt.Errorf("no route for domain %q any more", sluice.DomainOf(rc.Address))}

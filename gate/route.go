@@ -19,12 +19,30 @@ type Route struct {
 	Deliverer sluice.Deliverer
 	Policy    *policy.Policy // nil: the default
 	Sign      bool           // mail of our own that goes this way is signed by its author's domain
+	// Directory knows the domain's mailboxes; nil: whatever the next hop takes.
+	Directory sluice.Directory
+	// DirectoryDown defers recipients while the directory can't answer; else they
+	// are taken as if they existed.
+	DirectoryDown bool
+	RequireTLS    bool // mail is taken over TLS only
 }
 
 // Routes finds the route of a recipient.
 type Routes struct {
 	ByDomain map[string]*Route // lower-case A-labels
 	Default  string            // the domain of a bare "postmaster"
+	// Outbound takes what users of ours send to other systems; nil: they can't.
+	Outbound *Route
+}
+
+// of is the route of a transaction's recipient: what users of ours send to
+// domains that aren't served here goes out.
+func (r *Routes) of(addr string, outbound bool) (*Route, string) {
+	rt, addr := r.find(addr)
+	if rt == nil && outbound && sluice.DomainOf(addr) != "" {
+		rt = r.Outbound
+	}
+	return rt, addr
 }
 
 // find returns the route of addr and the address to use for it, or nil where
@@ -50,7 +68,8 @@ func hidesRoute(addr string) bool {
 	return strings.ContainsAny(sluice.LocalOf(addr), "@%!")
 }
 
-// deliverers lists each next hop once.
+// deliverers lists each next hop once, but for the outbound one: it is no part of
+// what strangers are offered.
 func (r *Routes) deliverers() []sluice.Deliverer {
 	var out []sluice.Deliverer
 	for _, rt := range r.ByDomain {
@@ -65,6 +84,9 @@ func (r *Routes) deliverers() []sluice.Deliverer {
 func (r *Routes) Close() {
 	for _, d := range r.deliverers() {
 		_ = d.Close() // nothing is lost with an idle connection
+	}
+	if r.Outbound != nil {
+		_ = r.Outbound.Deliverer.Close()
 	}
 }
 

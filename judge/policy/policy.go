@@ -22,11 +22,14 @@ type Policy struct {
 	// be it ever so strong, only quarantines. Hard stops need no company.
 	Groups  int
 	Support float64
+	// GreyAt is the probability from which on a client that nothing speaks for is
+	// asked to come again before its message is read.
+	GreyAt float64
 }
 
 // Default is the careful policy that ships.
 func Default() Policy {
-	return Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999, Groups: 2, Support: 2}
+	return Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999, Groups: 2, Support: 2, GreyAt: 0.2}
 }
 
 // Check says what is wrong with a policy that comes from a configuration.
@@ -36,6 +39,9 @@ func (p Policy) Check() error {
 	}
 	if p.Groups < 2 || p.Groups >= sluice.GroupCount {
 		return fmt.Errorf("policy: rejecting needs at least 2 groups of evidence and at most %d, not %d", sluice.GroupCount-1, p.Groups)
+	}
+	if !(p.GreyAt > 0 && p.GreyAt <= 1) {
+		return fmt.Errorf("policy: grey at %v: want a probability above 0", p.GreyAt)
 	}
 	if !(p.Support > 0 && p.Support <= 10) {
 		return fmt.Errorf("policy: support %v: want points from above 0 to 10", p.Support)
@@ -65,6 +71,29 @@ func Decide(v sluice.Verdict, p Policy, recipient string, c Circumstances) sluic
 	}
 	if (c.AlreadyAccepted || c.Trusted) && (d.Action == sluice.Reject || d.Action == sluice.Defer) {
 		d.Action = sluice.QuarantineIt
+	}
+	return d
+}
+
+// Early is policy's word on a recipient before the message is seen, from what the
+// connection, the greeting and the sender have shown. Defer means that the client
+// is grey: whether it is asked to come again depends on what is known of it.
+func Early(v sluice.Verdict, p Policy, recipient string, c Circumstances) sluice.Decision {
+	d := sluice.Decision{Recipient: recipient}
+	if c.Exempt || IsExempt(recipient) || c.AlreadyAccepted || c.Trusted {
+		return d // the message decides
+	}
+	switch {
+	case v.HardKind == sluice.HardStop:
+		d.Action, d.Why = sluice.Reject, v.Hard
+		if e, ok := reason.Lookup(string(v.Hard)); ok && e.Code/100 == 4 {
+			d.Action = sluice.Defer
+		}
+	case v.HardKind == sluice.HardPass:
+	case v.Probability >= p.RejectAt && p.supported(v):
+		d.Action, d.Why = sluice.Reject, Lead(v)
+	case v.Probability >= p.GreyAt:
+		d.Action, d.Why = sluice.Defer, reason.Greylisted
 	}
 	return d
 }
