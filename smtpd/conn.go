@@ -45,7 +45,8 @@ type conn struct {
 	xferAt time.Time   // when the message transfer began; zero: none
 	xferOn int64       // and at which octet
 
-	wasParked bool // and has just come back
+	wasParked bool          // and has just come back
+	pause     time.Duration // how long to listen before the greeting
 
 	rcpts, messages, violations int
 	lastViolation               sluice.Reason
@@ -233,7 +234,7 @@ func (c *conn) handle(ctx context.Context, ev Event) {
 		c.m.Synced(c.early(c.m.sync == syncGreeting))
 	case Connect:
 		sess, r := c.srv.gate.Open(ctx, &c.info)
-		c.sess = sess
+		c.sess, c.pause = sess, r.Pause
 		c.m.Answer(r)
 	case Hello:
 		c.info.Hello = sluice.Hello{Verb: strings.Clone(ev.Hello.Verb), Name: ev.Hello.Name}

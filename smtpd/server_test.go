@@ -8,11 +8,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	netsmtp "net/smtp"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +27,16 @@ import (
 	"sluice/smtpd/smtpdtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(clientEnv); order != "" {
+		if err := costClient(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -239,8 +250,8 @@ func TestStartTLSInjection(t *testing.T) {
 }
 
 func TestEarlyTalker(t *testing.T) {
-	gate := &smtpdtest.Gate{}
-	_, addr := start(t, gate, smtpd.Settings{Timeouts: smtpd.Timeouts{GreetPause: 2 * time.Second}})
+	gate := &smtpdtest.Gate{OnOpen: func(*sluice.Conn) sluice.Reply { return sluice.Reply{Code: 220, Pause: 2 * time.Second} }}
+	_, addr := start(t, gate, smtpd.Settings{})
 	c := dial(t, addr)
 	c.send("EHLO early.example\r\n")
 	c.want("", "554 5.5.1 ")

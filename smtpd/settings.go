@@ -7,7 +7,7 @@ import (
 
 // withDefaults fills in zero fields.
 func (l Limits) withDefaults() Limits {
-	l.Conns = cmp.Or(l.Conns, 1000)
+	l.Conns = cmp.Or(l.Conns, Capacity())
 	l.ConnsPerClient = cmp.Or(l.ConnsPerClient, 50)
 	l.CommandLine = cmp.Or(l.CommandLine, 1024)
 	l.TextLine = cmp.Or(l.TextLine, 16<<10)
@@ -18,6 +18,8 @@ func (l Limits) withDefaults() Limits {
 	l.Refusals = cmp.Or(l.Refusals, 100)
 	l.Commands = cmp.Or(l.Commands, 10_000)
 	l.Transactions = cmp.Or(l.Transactions, 1000)
+	l.Slow = cmp.Or(l.Slow, max(1, l.Conns/4))
+	l.LogLines = cmp.Or(l.LogLines, 10)
 	return l
 }
 
@@ -33,6 +35,10 @@ func (l Limits) stressed() Limits {
 }
 
 func (t Timeouts) withDefaults() Timeouts {
+	t.GreetPause = cmp.Or(t.GreetPause, 6*time.Second)
+	t.Proxy = cmp.Or(t.Proxy, 5*time.Second)
+	t.Refused = cmp.Or(t.Refused, 5*time.Second)
+	t.Slow = cmp.Or(t.Slow, 30*time.Second)
 	t.Idle = cmp.Or(t.Idle, 5*time.Minute)
 	t.Command = cmp.Or(t.Command, 30*time.Second)
 	t.Data = cmp.Or(t.Data, 30*time.Minute)

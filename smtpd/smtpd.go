@@ -34,6 +34,18 @@ type Settings struct {
 	Hostname string
 	// TLS enables STARTTLS where it isn't nil.
 	TLS *tls.Config
+	// ImplicitTLS begins each connection with the handshake (RFC 8314 3.3, port
+	// 465). It needs TLS.
+	ImplicitTLS bool
+	// Fingerprint names a client's TLS library by its ClientHello, for
+	// sluice.TLSInfo.Fingerprint. It must not keep its argument. nil: none.
+	Fingerprint func(*tls.ClientHelloInfo) string
+	// Proxies says which peers speak for clients with the PROXY protocol, version 1
+	// or 2. The header is never looked for from others. nil: nobody.
+	Proxies func(netip.Addr) bool
+	// ProxyRequired closes connections of those peers that begin without a header.
+	// Otherwise such a peer is the client itself.
+	ProxyRequired bool
 	// Extensions says what all routes can take; asked at each EHLO. nil: none.
 	Extensions func(context.Context) sluice.Extensions
 	// Trusted says whether a client's mail was accepted by a host of ours. nil: nobody.
@@ -47,7 +59,7 @@ type Settings struct {
 
 // Limits bound what one client may ask for. A zero field takes the default.
 type Limits struct {
-	Conns          int   // connections in all; 1,000
+	Conns          int   // connections in all; 0: what the file limit allows, see Capacity
 	ConnsPerClient int   // connections of one IPv4 address or IPv6 /64; 50
 	CommandLine    int   // octets of a command line with CRLF; 1,024
 	TextLine       int   // octets of a message line without CRLF; 0: 16,384
@@ -58,12 +70,19 @@ type Limits struct {
 	Refusals       int   // MAIL, RCPT and the like refused for good by the gate; 100
 	Commands       int   // commands of a session; 10,000
 	Transactions   int   // MAIL commands of a session; 1,000
+	Slow           int   // replies sent slowly at a time; a quarter of Conns
+	// LogLines is how many sessions a second without a word of SMTP get a line in
+	// the log; the others are counted. 10
+	LogLines int
 }
 
 // Timeouts are total: they are not extended by single octets. A zero field takes
 // the default.
 type Timeouts struct {
-	GreetPause time.Duration // how long to listen for early talkers before 220; 0: only look
+	GreetPause time.Duration // the most that the gate may listen for early talkers before 220; 6 s
+	Proxy      time.Duration // for the header of the PROXY protocol; 5 s
+	Refused    time.Duration // waiting for QUIT after a refusal in place of the greeting; 5 s
+	Slow       time.Duration // a reply that is sent slowly; 30 s
 	Idle       time.Duration // waiting for a command's first octet; 5 min (RFC 5321 4.5.3.2.7)
 	Command    time.Duration // from a command's first octet to its CRLF; 30 s
 	Data       time.Duration // a whole message transfer; 30 min

@@ -169,7 +169,7 @@ func (c *conn) early(greeting bool) []byte {
 		n, err = ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
 		return err != syscall.EAGAIN
 	}
-	pause := c.set.timeouts.GreetPause
+	pause := min(c.pause, c.set.timeouts.GreetPause)
 	if !greeting || pause == 0 || c.srv.stressed(c.set) || c.srv.closing.Load() {
 		_ = c.raw.Control(func(fd uintptr) { look(fd) })
 	} else if c.tcp.SetReadDeadline(time.Now().Add(pause)) == nil {
