@@ -40,8 +40,8 @@ import (
 
 // Config sets up a Table.
 type Config[V any] struct {
-	// Capacity is the most entries that are kept, at least 16; rounded up to a
-	// multiple of the number of shards.
+	// Capacity is the most entries that are kept, 16 to 100 million; rounded up to
+	// a multiple of the number of shards, at most 256.
 	Capacity int
 	// Worth says how much would be lost with a value; 0 for one that says nothing
 	// (yet), below 0 for one that is over and goes first. It must be quick, must
@@ -73,7 +73,7 @@ func New[K comparable, V any](c Config[V]) *Table[K, V] {
 	if c.Worth == nil {
 		panic("table: Config.Worth is nil")
 	}
-	c.Capacity = max(c.Capacity, 16)
+	c.Capacity = min(max(c.Capacity, 16), 100_000_000)
 	n, bits := 1, uint(0)
 	for n < 256 && c.Capacity/n > 1024 {
 		n, bits = n*2, bits+1
@@ -113,14 +113,14 @@ func (t *Table[K, V]) Update(key K, now time.Time, f func(v *V)) {
 	s, h := t.locate(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.find(key, h); p >= 0 {
-		f(&s.at(s.index[p]).value)
-		s.promote(s.index[p], now, t.worth)
-		return
+	var p place
+	if i := s.find(key, h); i >= 0 {
+		p = s.index[i]
+	} else {
+		p = s.add(key, h, now, t.worth)
 	}
-	e := entry[K, V]{key: key, hash: h}
-	f(&e.value)
-	s.add(e, now, t.worth)
+	f(&s.at(p).value)
+	s.promote(p, now, t.worth)
 }
 
 // Amend is Update for a key that is there; it says whether it was.
@@ -214,14 +214,20 @@ const (
 	protected = 1
 )
 
-// place is where an entry stands: its position in a part, shifted by one, and the
-// part in the lowest bit.
+// place is where an entry stands: the part in the lowest bit, its position there,
+// and in the highest bits a tag of its hash, so that a search touches hardly any
+// entry but the right one.
 type place uint32
 
-// none marks a free position of the index.
-const none = ^place(0)
+const (
+	tagMask place = 0xfff00000
+	none    place = 0xffffffff // marks a free position of the index; no part is that large
+)
 
 func placeOf(part, i int) place { return place(i<<1 | part) }
+
+func (p place) part() int { return int(p & 1) }
+func (p place) pos() int  { return int(p &^ tagMask >> 1) }
 
 type entry[K comparable, V any] struct {
 	key   K
@@ -241,7 +247,7 @@ type shard[K comparable, V any] struct {
 	_         [64]byte // shards' locks don't share a cache line
 }
 
-func (s *shard[K, V]) at(p place) *entry[K, V] { return &s.part[p&1][p>>1] }
+func (s *shard[K, V]) at(p place) *entry[K, V] { return &s.part[p.part()][p.pos()] }
 
 // slot is where the search for a hash begins. The highest bits chose the shard,
 // so the index takes the lowest.
@@ -257,16 +263,19 @@ func (s *shard[K, V]) find(key K, h uint32) int {
 		if p == none {
 			return -1
 		}
-		if e := s.at(p); e.hash == h && e.key == key {
-			return i
+		if (place(h)^p)&tagMask == 0 {
+			if e := s.at(p); e.hash == h && e.key == key {
+				return i
+			}
 		}
 	}
 }
 
-// pointer returns the position in the index that leads to p.
+// pointer returns the position in the index that leads to p, whose tag doesn't
+// matter.
 func (s *shard[K, V]) pointer(p place) int {
 	i := s.slot(s.at(p).hash)
-	for s.index[i] != p {
+	for (s.index[i]^p)&^tagMask != 0 {
 		i = (i + 1) & (len(s.index) - 1)
 	}
 	return i
@@ -295,7 +304,12 @@ func (s *shard[K, V]) put(p place) {
 	for s.index[i] != none {
 		i = (i + 1) & (len(s.index) - 1)
 	}
-	s.index[i] = p
+	s.point(i, p)
+}
+
+// point lets a position of the index lead to p.
+func (s *shard[K, V]) point(i int, p place) {
+	s.index[i] = place(s.at(p).hash)&tagMask | p&^tagMask
 }
 
 // unlink frees a position of the index and moves those behind it up, so that no
@@ -316,11 +330,12 @@ func (s *shard[K, V]) unlink(i int) {
 func (s *shard[K, V]) remove(i int) {
 	p := s.index[i]
 	s.unlink(i)
-	part := int(p & 1)
+	part := p.part()
 	last := placeOf(part, len(s.part[part])-1)
-	if p != last {
-		s.index[s.pointer(last)] = p
+	if p.pos() != last.pos() {
+		j := s.pointer(last)
 		*s.at(p) = *s.at(last)
+		s.point(j, p)
 	}
 	*s.at(last) = entry[K, V]{} // lets go of what it pointed to
 	s.part[part] = s.part[part][:len(s.part[part])-1]
@@ -343,26 +358,20 @@ func (s *shard[K, V]) grown(part int) []entry[K, V] {
 	return bigger
 }
 
-// add takes a new entry in.
-func (s *shard[K, V]) add(e entry[K, V], now time.Time, worth func(*V, time.Time) float64) {
-	if len(s.part[protected]) < s.room[protected] && worth(&e.value, now) > 0 {
-		s.insert(e, protected)
-		return
-	}
-	if len(s.part[probation]) < s.room[probation] {
-		s.insert(e, probation)
-	} else {
+// add takes a new key in, on probation, and returns its place.
+func (s *shard[K, V]) add(key K, h uint32, now time.Time, worth func(*V, time.Time) float64) place {
+	if len(s.part[probation]) == s.room[probation] {
 		victim, _ := s.least(probation, now, worth)
 		s.remove(s.pointer(victim))
 		s.forgotten++
-		s.insert(e, probation)
 	}
-	s.promote(placeOf(probation, len(s.part[probation])-1), now, worth)
+	s.insert(entry[K, V]{key: key, hash: h}, probation)
+	return placeOf(probation, len(s.part[probation])-1)
 }
 
 // promote moves an entry on probation into the protected part if it deserves that.
 func (s *shard[K, V]) promote(p place, now time.Time, worth func(*V, time.Time) float64) {
-	if p&1 == protected {
+	if p.part() == protected {
 		return
 	}
 	w := worth(&s.at(p).value, now)
@@ -380,9 +389,10 @@ func (s *shard[K, V]) promote(p place, now time.Time, worth func(*V, time.Time) 
 		return
 	}
 	i, j := s.pointer(p), s.pointer(victim)
-	s.index[i], s.index[j] = victim, p
 	a, b := s.at(p), s.at(victim)
 	*a, *b = *b, *a
+	s.point(i, victim)
+	s.point(j, p)
 }
 
 // least finds the least worthy of a few entries of a part that isn't empty.
