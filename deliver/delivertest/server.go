@@ -55,6 +55,7 @@ type Script struct {
 	Bare       bool     // no extensions at all
 	LMTP       bool
 	TLS        *tls.Config // offers STARTTLS
+	Implicit   bool        // TLS from the first octet on instead
 
 	// Users and their passwords: MAIL is refused to others, and AUTH offered, with
 	// TLS only where TLS is.
@@ -212,13 +213,17 @@ func (s *Server) serve(nc net.Conn) bool {
 	s.accepted++
 	s.open++
 	s.most = max(s.most, s.open)
+	tcp := nc
 	s.wg.Go(func() {
+		if s.script.Implicit {
+			nc = tls.Server(nc, s.script.TLS)
+		}
 		c := &peer{s: s, nc: nc, r: bufio.NewReader(nc)}
 		c.run()
 		_ = nc.Close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.conns, nc)
+		delete(s.conns, tcp)
 		s.open--
 	})
 	return true
@@ -401,7 +406,7 @@ func (p *peer) offersAuth() bool {
 
 func (p *peer) mechanisms() string { return cmp.Or(p.s.script.Mechanisms, "PLAIN LOGIN") }
 
-// auth is RFC 4954 with PLAIN (RFC 4616) and LOGIN.
+// auth is RFC 4954 with PLAIN (RFC 4616), LOGIN and OAUTHBEARER.
 func (p *peer) auth(arg string) error {
 	mechanism, initial, _ := strings.Cut(arg, " ")
 	if !p.offersAuth() || p.user != "" || p.inTx || !slices.Contains(strings.Fields(p.mechanisms()), mechanism) {
@@ -429,7 +434,23 @@ func (p *peer) auth(arg string) error {
 		return string(b), nil
 	}
 	var user, password string
-	if mechanism == "PLAIN" {
+	switch mechanism {
+	case "OAUTHBEARER": // RFC 7628
+		all, err := ask("")
+		if err != nil {
+			return err
+		}
+		head, rest, _ := strings.Cut(all, ",\x01auth=Bearer ")
+		user, password = strings.TrimPrefix(head, "n,a="), strings.TrimSuffix(rest, "\x01\x01")
+		if want, ok := p.s.script.Users[user]; !ok || password != want {
+			if err := p.say(Auth, arg, "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\r\n"); err != nil {
+				return err
+			}
+			if line, err := p.line(); err != nil || line != "AQ==" {
+				p.s.note(&p.s.abuse, "OAUTHBEARER error answered by %q", line)
+			}
+		}
+	case "PLAIN":
 		all, err := ask("")
 		if err != nil {
 			return err
@@ -439,7 +460,7 @@ func (p *peer) auth(arg string) error {
 		} else {
 			p.s.note(&p.s.abuse, "AUTH PLAIN with %d parts", len(parts))
 		}
-	} else {
+	default:
 		var err error
 		if user, err = ask("VXNlcm5hbWU6"); err != nil {
 			return err

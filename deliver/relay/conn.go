@@ -23,6 +23,7 @@ type extensions struct {
 	startTLS   bool
 	authPlain  bool // AUTH with PLAIN (RFC 4616)
 	authLogin  bool // AUTH with LOGIN
+	authBearer bool // AUTH with OAUTHBEARER (RFC 7628)
 }
 
 // conn is one connection to a next hop, used by one goroutine at a time.
@@ -172,6 +173,11 @@ func (c *conn) start(ctx context.Context, mode TLSMode, name string) *failure {
 	if err := c.deadline(ctx, c.cfg.ConnectTimeout); err != nil {
 		return lost(c.addr, err)
 	}
+	if c.cfg.Implicit {
+		if err := c.handshake(mode, name); err != nil {
+			return &failure{reply: noTLS, err: fmt.Errorf("relay: %s: TLS: %w", c.addr, err)}
+		}
+	}
 	r, err := c.reply()
 	if err != nil {
 		return lost(c.addr+": greeting", err)
@@ -185,8 +191,10 @@ func (c *conn) start(ctx context.Context, mode TLSMode, name string) *failure {
 	if f := c.hello(); f != nil {
 		return f
 	}
-	if f := c.secure(mode, name); f != nil {
-		return f
+	if !c.cfg.Implicit {
+		if f := c.secure(mode, name); f != nil {
+			return f
+		}
 	}
 	if c.cfg.Login != nil {
 		return c.login(ctx)
@@ -267,6 +275,7 @@ func (e *extensions) read(lines []string) {
 			for m := range strings.FieldsSeq(arg) {
 				e.authPlain = e.authPlain || smtp.EqualFold(m, "PLAIN")
 				e.authLogin = e.authLogin || smtp.EqualFold(m, "LOGIN")
+				e.authBearer = e.authBearer || smtp.EqualFold(m, "OAUTHBEARER")
 			}
 		}
 	}
@@ -287,6 +296,14 @@ func (c *conn) startTLS(mode TLSMode, name string) *failure {
 	if c.from != c.to {
 		return lost(where, errEarly)
 	}
+	if err := c.handshake(mode, name); err != nil {
+		return lost(where, err)
+	}
+	return nil
+}
+
+// handshake puts TLS on the connection.
+func (c *conn) handshake(mode TLSMode, name string) error {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.cfg.TLSConfig != nil {
 		conf = c.cfg.TLSConfig.Clone()
@@ -302,7 +319,7 @@ func (c *conn) startTLS(mode TLSMode, name string) *failure {
 	}
 	tc := tls.Client(c.raw, conf)
 	if err := tc.Handshake(); err != nil {
-		return lost(where, err)
+		return err
 	}
 	c.Conn = tc
 	return nil

@@ -29,6 +29,7 @@ type Config struct {
 	LMTP  bool   // speak LMTP (RFC 2033)
 
 	TLS       TLSMode
+	Implicit  bool        // TLS from the first octet on (RFC 8314 3.3), not by STARTTLS; TLS says how it is verified
 	TLSConfig *tls.Config // roots, certificates, ServerName; nil: the system's roots and the host's name
 
 	Fingerprints []Fingerprint // of certificates or their public keys, for TLSFingerprint
@@ -108,6 +109,9 @@ func New(cfg Config) (*Relay, error) {
 			h.name = name
 		}
 		r.hosts = append(r.hosts, h)
+	}
+	if cfg.Implicit && cfg.TLS == TLSNone {
+		return nil, errors.New("relay: TLS from the first octet on and none at all")
 	}
 	if cfg.Login != nil {
 		if err := cfg.Login.check(r.hosts, cfg.TLS); err != nil {

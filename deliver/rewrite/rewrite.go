@@ -194,12 +194,16 @@ func literal(a netip.Addr) string {
 // protocol is the "with" word of the IANA registry of mail transmission types
 // (RFC 3848, RFC 6531 4.3).
 func protocol(c *sluice.Conn, e *sluice.Envelope) string {
-	if c.Hello.Verb != "EHLO" {
+	p, utf8 := "ESMTP", "UTF8SMTP"
+	switch c.Hello.Verb {
+	case "EHLO":
+	case "LHLO":
+		p, utf8 = "LMTP", "UTF8LMTP"
+	default:
 		return "SMTP"
 	}
-	p := "ESMTP"
 	if e.SMTPUTF8 {
-		p = "UTF8SMTP"
+		p = utf8
 	}
 	if c.TLS != nil {
 		p += "S"
