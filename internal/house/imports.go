@@ -41,6 +41,7 @@ var rooms = []room{
 	{dir: "scan", may: values},
 	{dir: "deliver", may: values},
 	{dir: "store", may: values},
+	{dir: "directory", may: values},
 	{dir: "subscriber", may: values},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
