@@ -127,8 +127,8 @@ type Public struct {
 type Domain struct {
 	Names  []string `toml:"names"`
 	Tenant string   `toml:"tenant"` // default: the first name
-	// Relay lists next hops in order of preference: "smtp://HOST:PORT" or a
-	// single "maildir:PATH".
+	// Relay lists next hops in order of preference: "smtp://HOST:PORT",
+	// "lmtp://HOST:PORT" or "lmtp:/SOCKET", or a single "maildir:PATH".
 	Relay []Route `toml:"relay"`
 	// TLS to the next hop: "may" (default), "none", "verify" or "fingerprint".
 	// With user it is "verify" by default.
@@ -282,8 +282,8 @@ func (c *Config) finish() error {
 			d.Relay = []Route{{Kind: "maildir", Target: filepath.Join(c.Data, "maildir")}}
 		}
 		for _, r := range d.Relay[1:] {
-			if r.Kind != "smtp" || d.Relay[0].Kind != "smtp" {
-				return fmt.Errorf("config: domain %q: several relays are for smtp:// only; a maildir stands alone", d.Names[0])
+			if r.Kind == "maildir" || d.Relay[0].Kind != r.Kind {
+				return fmt.Errorf("config: domain %q: several relays are all smtp:// or all lmtp://; a maildir stands alone", d.Names[0])
 			}
 		}
 		if err := d.checkHop(len(c.Sign) > 0); err != nil {
@@ -334,7 +334,7 @@ func (r *Reports) check() error {
 		}
 	}
 	switch {
-	case r.Relay.Kind == "maildir":
+	case r.Relay.Kind != "" && r.Relay.Kind != "smtp":
 		return fmt.Errorf("config: reports: relay %q: reports go to other systems; want smtp://HOST:PORT", r.Relay)
 	case (r.User == "") != (r.PasswordFile == ""):
 		return fmt.Errorf("config: reports: user and password_file go together; one of them is missing")

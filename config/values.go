@@ -97,39 +97,51 @@ func (t *Time) UnmarshalText(b []byte) error {
 
 // Route is one next hop.
 type Route struct {
-	Kind   string // "smtp" or "maildir"
-	Target string // "HOST:PORT" or a path
+	Kind   string // "smtp", "lmtp" or "maildir"
+	Target string // "HOST:PORT", a socket's path as "unix:PATH", or a folder
 }
 
-// UnmarshalText reads "smtp://HOST[:PORT]" or "maildir:PATH".
+// routeForms is what a bad one should have been.
+const routeForms = "want smtp://HOST:PORT, lmtp://HOST:PORT, lmtp:/PATH/OF/SOCKET or maildir:PATH"
+
+// UnmarshalText reads "smtp://HOST[:PORT]", "lmtp://HOST:PORT", "lmtp:/SOCKET" or
+// "maildir:PATH".
 func (r *Route) UnmarshalText(b []byte) error {
 	s := string(b)
 	if p, ok := strings.CutPrefix(s, "maildir:"); ok && p != "" {
 		*r = Route{"maildir", p}
 		return nil
 	}
-	h, ok := strings.CutPrefix(s, "smtp://")
+	kind, rest, _ := strings.Cut(s, ":")
+	if kind == "lmtp" && strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "//") {
+		*r = Route{kind, "unix:" + rest}
+		return nil
+	}
+	h, ok := strings.CutPrefix(rest, "//")
 	h = strings.TrimSuffix(h, "/")
-	if !ok || h == "" || strings.ContainsAny(h, "/?#@ ") {
-		return fmt.Errorf("relay %q: want smtp://HOST:PORT or maildir:PATH", s)
+	if !ok || h == "" || kind != "smtp" && kind != "lmtp" || strings.ContainsAny(h, "/?#@ ") {
+		return fmt.Errorf("relay %q: %s", s, routeForms)
 	}
 	host, port, err := net.SplitHostPort(h)
 	if err != nil {
-		host, port = strings.Trim(h, "[]"), "25"
+		host, port = strings.Trim(h, "[]"), map[string]string{"smtp": "25", "lmtp": "24"}[kind]
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-		return fmt.Errorf("relay %q: bad host or port; want smtp://HOST:PORT", s)
+		return fmt.Errorf("relay %q: bad host or port; %s", s, routeForms)
 	}
-	*r = Route{"smtp", net.JoinHostPort(host, port)}
+	*r = Route{kind, net.JoinHostPort(host, port)}
 	return nil
 }
 
 // String is the route as one would write it.
 func (r Route) String() string {
-	if r.Kind == "maildir" {
+	switch socket, unix := strings.CutPrefix(r.Target, "unix:"); {
+	case r.Kind == "maildir":
 		return "maildir:" + r.Target
+	case unix:
+		return r.Kind + ":" + socket
 	}
-	return "smtp://" + r.Target
+	return r.Kind + "://" + r.Target
 }
 
 // Server is a resolver's address, or "none".

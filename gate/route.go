@@ -55,10 +55,15 @@ func (r *Routes) find(addr string) (*Route, string) {
 		}
 		domain, addr = r.Default, addr+"@"+r.Default // RFC 5321 4.5.1
 	}
+	return r.ByDomain[aLabels(domain)], addr
+}
+
+// aLabels is a lower-case domain in A-labels, or as it is where it has none.
+func aLabels(domain string) string {
 	if a, err := idna.Lookup.ToASCII(domain); err == nil {
-		domain = a
+		return a
 	}
-	return r.ByDomain[domain], addr
+	return domain
 }
 
 // hidesRoute says whether the local part asks the next hop to relay further

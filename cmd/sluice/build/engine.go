@@ -175,7 +175,7 @@ func Deliverer(cfg *config.Config, d config.Domain) (sluice.Deliverer, error) {
 	if d.Relay[0].Kind == "maildir" {
 		return maildir.New(maildir.Config{Dir: d.Relay[0].Target, Hostname: cfg.Hostname})
 	}
-	c := relay.Config{Hello: cfg.Hostname, TLS: relay.TLSMay, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxConns: cfg.Limits.RelayConns}
+	c := relay.Config{Hello: cfg.Hostname, TLS: relay.TLSMay, LMTP: d.Relay[0].Kind == "lmtp", TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxConns: cfg.Limits.RelayConns}
 	switch d.TLS.Mode {
 	case "none":
 		c.TLS = relay.TLSNone
