@@ -41,6 +41,7 @@ func (m *Machine) nextCommand(in []byte) (int, Event) {
 	// The offset counts the line as taken from here on; Next adds what this
 	// call returns, so it must be taken off again.
 	m.off += int64(n)
+	m.trace.Command(line, m.cfg.Hostname, n < len(in))
 	ev := m.command(line)
 	m.off -= int64(n)
 	return n, ev

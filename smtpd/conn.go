@@ -157,6 +157,7 @@ func (c *conn) closeSession(ended string) {
 			c.panicked(p)
 		}
 	}()
+	c.info.Dialect = c.m.traceEnd(ended)
 	if c.sess != nil {
 		c.sess.Close(ended)
 	}
@@ -226,6 +227,7 @@ func (c *conn) converse(ctx context.Context) string {
 
 // handle answers an event that concerns the gate.
 func (c *conn) handle(ctx context.Context, ev Event) {
+	c.info.Dialect = c.m.Dialect()
 	if ev.Reset {
 		c.sess.Reset()
 	}
@@ -360,6 +362,7 @@ func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
 		err := c.read(deadline)
 		switch {
 		case err == nil:
+			c.m.Waited(time.Since(c.waitAt))
 			c.waitAt = time.Time{}
 			return "", true
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -426,7 +429,8 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 	if c.tcp.SetDeadline(time.Now().Add(t.Handshake)) != nil {
 		return c.lost(ctx), false
 	}
-	tc := tls.Server(c.tcp, c.set.TLS)
+	heard := &hearing{Conn: c.tcp}
+	tc := tls.Server(heard, c.set.TLS)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		c.srv.log.Info("smtp: TLS handshake failed", "conn", c.info.ID, "client", c.info.Client.String(), "err", printable(err.Error()))
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -437,9 +441,10 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 	cs := tc.ConnectionState()
 	c.nc = tc
 	c.info.TLS = &sluice.TLSInfo{
-		Version:    strings.ReplaceAll(tls.VersionName(cs.Version), " ", ""),
-		Cipher:     tls.CipherSuiteName(cs.CipherSuite),
-		ServerName: cs.ServerName,
+		Version:     strings.ReplaceAll(tls.VersionName(cs.Version), " ", ""),
+		Cipher:      tls.CipherSuiteName(cs.CipherSuite),
+		ServerName:  cs.ServerName,
+		Fingerprint: heard.fingerprint,
 	}
 	c.info.Hello = sluice.Hello{}
 	c.m.TLSStarted()

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sluice"
+	"sluice/learn/dialect"
 	"sluice/smtp"
 )
 
@@ -97,6 +98,8 @@ type Machine struct {
 	rcpts    int  // accepted recipients
 
 	commands, errors, refusals, transactions int
+
+	trace dialect.Trace // how the client speaks
 
 	sync  syncPoint          // not syncNone: a reply is held until the driver says who spoke
 	held  sluice.Reply       // that reply, or the one for an over-long line
@@ -302,6 +305,7 @@ func (m *Machine) Synced(early []byte) {
 	}
 	at, r := m.sync, m.held
 	m.await, m.sync, m.held = NeedInput, syncNone, sluice.Reply{}
+	m.traceSync(at, early)
 	if len(early) > 0 {
 		kind := EarlyPipelining // RFC 2920 3.1
 		switch at {
@@ -336,6 +340,7 @@ func (m *Machine) TLSStarted() {
 		panic("smtpd: TLSStarted without StartTLS")
 	}
 	m.await, m.state, m.tls = NeedInput, stateCommand, true
+	m.trace.TLS()
 	m.greeted, m.esmtp, m.offer = false, false, sluice.Extensions{}
 	m.endTransaction()
 }
@@ -370,6 +375,7 @@ func (m *Machine) Lost() (sluice.Violation, bool) {
 
 // reply writes one reply and closes where it says so.
 func (m *Machine) reply(r sluice.Reply) {
+	m.trace.Reply(r.Code)
 	m.out = smtp.AppendReply(m.out, r.Code, r.Enhanced, r.Text)
 	m.slow = m.slow || r.Slow
 	if r.Close || r.Code == 421 {

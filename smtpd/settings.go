@@ -74,6 +74,7 @@ func newSettings(set Settings) *settings {
 	set.Limits = set.Limits.withDefaults()
 	set.Timeouts = set.Timeouts.withDefaults()
 	set.Hostname = cmp.Or(set.Hostname, "localhost")
+	set.TLS = listening(set.TLS)
 	s := &settings{
 		Settings:         set,
 		machine:          MachineConfig{Hostname: set.Hostname, StartTLS: set.TLS != nil, Limits: set.Limits},
