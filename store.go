@@ -199,5 +199,6 @@ type Store interface {
 	FeedbackLog
 	Tenants
 	Accounts
+	Memos
 	Close() error
 }

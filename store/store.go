@@ -5,6 +5,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -63,6 +64,19 @@ func Actions(r *sluice.Record) uint64 {
 		set |= 1 << d.Action
 	}
 	return set
+}
+
+// CheckMemos says what is wrong with memos that can't be kept.
+func CheckMemos(memos []sluice.Memo) error {
+	for i := range memos {
+		switch m := &memos[i]; {
+		case m.Kind == "" || m.Key == "":
+			return fmt.Errorf("memo %d of %d has no kind or key", i+1, len(memos))
+		case len(m.Value) > sluice.MaxMemo:
+			return fmt.Errorf("memo %q of kind %q has %d octets, at most %d", cut(m.Key, maxAddress), m.Kind, len(m.Value), sluice.MaxMemo)
+		}
+	}
+	return nil
 }
 
 // Clone returns a record that shares nothing mutable with r.

@@ -27,6 +27,7 @@ type Store struct {
 	feedback []sluice.Feedback
 	tenants  map[string]sluice.Tenant
 	accounts map[string]sluice.Account
+	memos    map[string]map[string]sluice.Memo // by kind and key
 	reports  reports
 	stats    sluice.LogStats
 	closed   bool
@@ -54,6 +55,7 @@ func New() *Store {
 		index:    make(table[*sluice.Quarantined]),
 		tenants:  make(map[string]sluice.Tenant),
 		accounts: make(map[string]sluice.Account),
+		memos:    make(map[string]map[string]sluice.Memo),
 		reports: reports{days: make(map[day]*dayOf), sent: make(map[day]sluice.SentReport),
 			received: make(table[*sluice.ReceivedReport])},
 	}
@@ -319,6 +321,47 @@ func (s *Store) CountAccounts(context.Context) (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.accounts), nil
+}
+
+// PutMemos adds or replaces all of them, or none.
+func (s *Store) PutMemos(_ context.Context, memos []sluice.Memo) error {
+	if err := store.CheckMemos(memos); err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range memos {
+		if s.memos[m.Kind] == nil {
+			s.memos[m.Kind] = make(map[string]sluice.Memo)
+		}
+		m.Value = append([]byte{}, m.Value...)
+		s.memos[m.Kind][m.Key] = m
+	}
+	return nil
+}
+
+// EachMemo yields a kind's, until each returns an error. No lock is held
+// meanwhile.
+func (s *Store) EachMemo(_ context.Context, kind string, each func(sluice.Memo) error) error {
+	s.mu.RLock()
+	list := slices.Collect(maps.Values(s.memos[kind]))
+	s.mu.RUnlock()
+	for _, m := range list {
+		m.Value = slices.Clone(m.Value)
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropMemos deletes those of a kind last updated before t.
+func (s *Store) DropMemos(_ context.Context, kind string, t time.Time) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.memos[kind])
+	maps.DeleteFunc(s.memos[kind], func(_ string, m sluice.Memo) bool { return m.Updated.Before(t) })
+	return n - len(s.memos[kind]), nil
 }
 
 // Close lets go of nothing; records appended later are dropped and counted.

@@ -71,12 +71,17 @@ const sweepRows = 1000
 
 // Sweep deletes rows older than t, some at a time, and gives their space back.
 func (s *Store) Sweep(ctx context.Context, t time.Time) (int, error) {
+	return s.sweep(ctx, sweepRows,
+		`DELETE FROM message WHERE seq IN (SELECT seq FROM message WHERE time < ? ORDER BY time LIMIT ?)`, nanos(t), sweepRows)
+}
+
+// sweep repeats a DELETE of at most limit rows until fewer were left.
+func (s *Store) sweep(ctx context.Context, limit int64, query string, args ...any) (int, error) {
 	total := 0
 	for {
 		var n int64
 		err := s.mutate(ctx, false, func(ctx context.Context, tx *sql.Tx) error {
-			res, err := tx.ExecContext(ctx,
-				`DELETE FROM message WHERE seq IN (SELECT seq FROM message WHERE time < ? ORDER BY time LIMIT ?)`, nanos(t), sweepRows)
+			res, err := tx.ExecContext(ctx, query, args...)
 			if err != nil {
 				return err
 			}
@@ -90,7 +95,7 @@ func (s *Store) Sweep(ctx context.Context, t time.Time) (int, error) {
 			return total, err
 		}
 		total += int(n)
-		if n < sweepRows {
+		if n < limit {
 			return total, nil
 		}
 	}

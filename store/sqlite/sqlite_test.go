@@ -148,6 +148,15 @@ func TestUpgrade(t *testing.T) {
 			if _, err := s.Tenant(t.Context(), "acme"); err != nil {
 				t.Error(err)
 			}
+			memos := 0
+			if err := s.EachMemo(t.Context(), "reputation", func(m sluice.Memo) error {
+				if memos++; m.Key != "kept" || string(m.Value) != "1 2" || !m.Updated.Equal(noon) {
+					t.Errorf("memo changed: %+v", m)
+				}
+				return nil
+			}); err != nil || version >= 4 && memos != 1 {
+				t.Errorf("%d memos, %v", memos, err)
+			}
 			// It is writable and ends at the newest schema.
 			s.Append(storetest.Record("new", noon))
 			if err := s.Flush(t.Context()); err != nil {
@@ -484,6 +493,22 @@ func TestPageUsesIndex(t *testing.T) {
 	}
 }
 
+// TestMemoQueriesUseIndexes: neither a page nor a sweep walks the memos.
+func TestMemoQueriesUseIndexes(t *testing.T) {
+	s := open(t, Config{})
+	for _, test := range []struct{ query, index string }{
+		{`SELECT key, value, updated FROM memo WHERE kind = 'k' AND key > x'00' ORDER BY key LIMIT 9`, "PRIMARY KEY (kind=? AND key>?)"},
+		{`SELECT key FROM memo WHERE kind = 'k' AND updated < 5 LIMIT 9`, "memo_by_time (kind=? AND updated<?)"},
+	} {
+		var a, b, c int
+		var plan string
+		err := s.read.QueryRow(`EXPLAIN QUERY PLAN `+test.query).Scan(&a, &b, &c, &plan)
+		if err != nil || !strings.Contains(plan, test.index) {
+			t.Errorf("%s: %q, %v", test.query, plan, err)
+		}
+	}
+}
+
 func TestEscape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte("\xf4\x8f\xbc\x80\xbf")))).Draw(t, "s"))
@@ -557,6 +582,21 @@ func BenchmarkAppendCall(b *testing.B) {
 	for b.Loop() {
 		s.Append(r)
 	}
+}
+
+// BenchmarkPutMemos writes a batch as their owners do.
+func BenchmarkPutMemos(b *testing.B) {
+	s := open(b, Config{Path: filepath.Join(b.TempDir(), "db")})
+	list := make([]sluice.Memo, 500)
+	for i := range list {
+		list[i] = sluice.Memo{Kind: "reputation", Key: fmt.Sprintf("192.0.2.%d", i), Value: make([]byte, 40), Updated: noon}
+	}
+	for b.Loop() {
+		if err := s.PutMemos(b.Context(), list); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(list)), "ns/memo")
 }
 
 // full returns a store with n records, a millisecond apart.

@@ -49,6 +49,11 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Store) {
 		{"FeedbackConcurrently", feedbackConcurrently},
 		{"Tenants", tenants},
 		{"Accounts", accounts},
+		{"Memos", memos},
+		{"MemosAllOrNone", memosAllOrNone},
+		{"MemosStop", memosStop},
+		{"MemosDrop", memosDrop},
+		{"MemosConcurrently", memosConcurrently},
 		{"CancelledContext", cancelledContext},
 		{"AfterClose", afterClose},
 	} {
