@@ -37,6 +37,7 @@ const (
 	BareCR                    = "BARE_CR"                     // a CR without an LF came in
 	BareLF                    = "BARE_LF"                     // an LF without a CR came in
 	BDATCutShort              = "BDAT_CUT_SHORT"              // the connection was lost inside a chunk
+	BDATSyntax                = "BDAT_SYNTAX"                 // the size of your chunk cannot be read
 	BitcoinAddress            = "BITCOIN_ADDRESS"             // the text holds a Bitcoin address
 	BodyRefresh               = "BODY_REFRESH"                // the message body tells the browser to go elsewhere
 	BodyScript                = "BODY_SCRIPT"                 // the message body holds a script
@@ -231,7 +232,7 @@ const (
 	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
 	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
 	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
-	Spamtrap                  = "SPAMTRAP"                    // mail went to an address that never asked for any
+	Spamtrap                  = "SPAMTRAP"                    // A recipient is a spamtrap or belongs to a honeypot domain.
 	SPFFail                   = "SPF_FAIL"                    // the SPF record of the sender's domain forbids this server to send for it
 	SPFNeutral                = "SPF_NEUTRAL"                 // SPF neutral: no term of the record decides about the client.
 	SPFNone                   = "SPF_NONE"                    // SPF none: no record, or no domain to have one.
@@ -267,7 +268,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "c190416de845206b"
+const hash = "badebb5c2a6a6b43"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -599,6 +600,16 @@ var entries = [...]Entry{
 		Page:   "The connection ended before the last octets of a chunk had come. Nothing was accepted; your server sends the message again by itself.",
 		User:   "A message was lost on the way and will be sent again.",
 		Admin:  "The connection ended inside a BDAT chunk; the detail says how many octets are missing. No message was made of it.",
+		Source: "RFC 3030 2",
+	},
+	{ID: "BDAT_SYNTAX", Group: "session", Phase: "data", Threat: "none",
+		Points: 1, Hard: "", Code: 501, Enhanced: "5.5.4",
+		Weight: "judged: a broken program, rarely an attack",
+		Reply:  "the size of your chunk cannot be read",
+		Fix:    "write BDAT, a number and at most the word LAST",
+		Page:   "A BDAT command says how many octets follow. Yours did not, so nobody could know where the next command begins, and the connection was closed. Your program's CHUNKING is broken: switch it off or update the program.",
+		User:   "A sending program made a mistake in the protocol.",
+		Admin:  "A BDAT command without a readable size; the connection was closed since the input can't be told from commands.",
 		Source: "RFC 3030 2",
 	},
 	{ID: "BITCOIN_ADDRESS", Group: "scam", Phase: "message", Threat: "scam",
@@ -2542,10 +2553,10 @@ var entries = [...]Entry{
 		Source: "RFC 5321 4.1.1.4; SMTP smuggling (VU#302671)",
 	},
 	{ID: "SPAMTRAP", Group: "reputation", Phase: "rcpt", Threat: "spam",
-		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 6, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: an address that nobody ever gave out; typing errors happen",
-		Reply:  "mail went to an address that never asked for any",
-		Fix:    "clean your list of recipients",
+		Reply:  "",
+		Fix:    "",
 		Page:   "One of the recipients is an address that exists only to catch mail which nobody asked for. It was never given out, so whoever writes to it has a list of collected or guessed addresses. Remove it, and send only to people who asked for your mail.",
 		User:   "The sender also wrote to an address that never asked for mail.",
 		Admin:  "A recipient is a spamtrap or belongs to a honeypot domain.",

@@ -13,30 +13,16 @@ import (
 
 // nextCommand collects a command line and obeys it.
 func (m *Machine) nextCommand(in []byte) (int, Event) {
-	limit := m.cfg.Limits.CommandLine
 	if len(m.line) == 0 && otherProtocol(in[0]) {
 		m.violate(NotSMTP, m.off, in[:1])
 		return 0, Event{}
 	}
-	n := bytes.IndexByte(in, '\n') + 1
-	ended := n > 0
-	if !ended {
-		n = len(in)
-	}
-	if len(m.line)+n > limit {
-		n = limit - len(m.line)
-		m.line = nil
+	line, n, long := m.takeLine(in, m.lineLimit(in))
+	if long {
 		m.violate(CommandTooLong, m.off+int64(n), nil)
-		return n, Event{}
 	}
-	if !ended {
-		m.line = append(m.line, in...)
+	if line == nil {
 		return n, Event{}
-	}
-	line := in[:n]
-	if len(m.line) > 0 {
-		line = append(m.line, line...)
-		m.line = nil
 	}
 	// The offset counts the line as taken from here on; Next adds what this
 	// call returns, so it must be taken off again.
@@ -45,6 +31,49 @@ func (m *Machine) nextCommand(in []byte) (int, Event) {
 	ev := m.command(line)
 	m.off -= int64(n)
 	return n, ev
+}
+
+// takeLine collects a line: it returns nil where its end hasn't come, and long
+// where it has more than limit octets; then n is how many were taken up to there.
+func (m *Machine) takeLine(in []byte, limit int) (line []byte, n int, long bool) {
+	n = bytes.IndexByte(in, '\n') + 1
+	ended := n > 0
+	if !ended {
+		n = len(in)
+	}
+	if len(m.line)+n > limit {
+		n = limit - len(m.line)
+		m.dropLine()
+		clear(in[:n])
+		return nil, n, true
+	}
+	if ended && len(m.line) == 0 {
+		return in[:n], n, false
+	}
+	m.keep(in[:n])
+	if !ended {
+		return nil, n, false
+	}
+	line, m.line = m.line, nil
+	return line, n, false
+}
+
+// keep adds a piece to the line. The line may hold a secret, so nothing of it is
+// left elsewhere.
+func (m *Machine) keep(piece []byte) {
+	if need := len(m.line) + len(piece); need > cap(m.line) {
+		grown := make([]byte, len(m.line), max(need, 2*cap(m.line), 64))
+		copy(grown, m.line)
+		clear(m.line)
+		m.line = grown
+	}
+	m.line = append(m.line, piece...)
+	clear(piece)
+}
+
+func (m *Machine) dropLine() {
+	clear(m.line)
+	m.line = nil
 }
 
 // otherProtocol knows the first octet of a TLS record and of an SSL 2 hello.
@@ -75,6 +104,11 @@ func (m *Machine) command(line []byte) Event {
 		m.violate(TooManyCommands, m.off, nil)
 		return Event{}
 	}
+	if arg, ok := cutAuth(line); ok && !m.refused && m.cfg.Door == sluice.DoorSubmission {
+		ev := m.authenticate(arg)
+		clear(line)
+		return ev
+	}
 	cmd, err := smtp.ParseCommand(line)
 	if err != nil && first && len(line) > 0 {
 		m.violate(NotSMTP, m.off-int64(len(line)+2), line)
@@ -89,7 +123,7 @@ func (m *Machine) command(line []byte) Event {
 		return Event{}
 	}
 	switch cmd.Verb {
-	case "EHLO", "HELO":
+	case "EHLO", "HELO", "LHLO":
 		return m.hello(cmd)
 	case "MAIL":
 		return m.mail(cmd.Arg)
@@ -123,11 +157,17 @@ func (m *Machine) command(line []byte) Event {
 		m.close(sluice.EndedQuit)
 	case "EXPN", "AUTH", "ETRN", "TURN":
 		m.fail(502, "5.5.1", "Command not offered here")
+	case "XCLIENT":
+		m.xclient(cmd.Arg)
+	case "XFORWARD":
+		m.xforward(cmd.Arg)
 	default:
-		m.fail(500, "5.5.2", "Unknown command")
+		m.unknown()
 	}
 	return Event{}
 }
+
+func (m *Machine) unknown() { m.fail(500, "5.5.2", "Unknown command") }
 
 // lineFault finds the first octet that no command line may hold: it ends with
 // CRLF, and neither CR, LF nor NUL stands elsewhere (RFC 5321 2.3.8).
@@ -146,15 +186,26 @@ func lineFault(line []byte) (kind sluice.Reason, at int, found bool) {
 }
 
 func (m *Machine) hello(cmd smtp.Command) Event {
-	if cmd.Arg == "" {
+	switch lhlo := cmd.Verb == "LHLO"; {
+	case m.lmtp() && !lhlo:
+		m.fail(500, "5.5.1", "This is LMTP; send LHLO") // RFC 2033 4.1
+		return Event{}
+	case lhlo && !m.lmtp():
+		m.unknown()
+		return Event{}
+	case cmd.Arg == "":
 		m.fail(501, "5.5.4", cmd.Verb+" needs your host name")
 		return Event{}
 	}
 	// RFC 5321 4.1.4: a greeting is a RSET as well.
 	reset := m.trans
 	m.endTransaction()
-	m.greeted, m.esmtp = false, cmd.Verb == "EHLO"
-	return Event{Kind: Hello, Reset: reset, Hello: sluice.Hello{Verb: cmd.Verb, Name: cmd.Arg}}
+	m.greeted, m.esmtp = false, cmd.Verb != "HELO"
+	hello := sluice.Hello{Verb: cmd.Verb, Name: cmd.Arg}
+	if said := m.hop.hello(); said.Verb != "" {
+		hello = said // the client's own, as XCLIENT had it
+	}
+	return Event{Kind: Hello, Reset: reset, Hello: hello}
 }
 
 // sayHello answers EHLO or HELO. Only our own name is in it.
@@ -170,7 +221,7 @@ func (m *Machine) sayHello(r sluice.Reply) {
 		m.out = smtp.AppendReply(m.out, 250, "", m.cfg.Hostname)
 		return
 	}
-	lines := append(make([]string, 0, 10), m.cfg.Hostname,
+	lines := append(make([]string, 0, 12), m.cfg.Hostname,
 		"PIPELINING", "SIZE "+strconv.FormatInt(m.maxSize(), 10), "ENHANCEDSTATUSCODES", "CHUNKING")
 	if m.cfg.StartTLS && !m.tls {
 		lines = append(lines, "STARTTLS")
@@ -183,6 +234,15 @@ func (m *Machine) sayHello(r sluice.Reply) {
 	}
 	if m.offer.DSN {
 		lines = append(lines, "DSN")
+	}
+	if m.offersAuth() {
+		lines = append(lines, "AUTH "+strings.Join(m.cfg.Mechanisms, " "))
+	}
+	if m.cfg.Peer.XClient {
+		lines = append(lines, xclientKeyword)
+	}
+	if m.cfg.Peer.XForward {
+		lines = append(lines, xforwardKeyword)
 	}
 	m.out = smtp.AppendReplyLines(m.out, 250, lines)
 }
@@ -220,6 +280,9 @@ func (m *Machine) mail(arg string) Event {
 	case m.trans:
 		m.fail(503, "5.5.1", "A transaction is open already")
 		return Event{}
+	case m.cfg.Door == sluice.DoorSubmission && !m.authed:
+		m.failBy(AuthRequired) // RFC 6409 4.3, RFC 4954 4
+		return Event{}
 	}
 	if m.transactions++; m.transactions > m.cfg.Limits.Transactions {
 		m.violate(TooManyTransactions, m.off, nil)
@@ -249,7 +312,7 @@ func (m *Machine) mail(arg string) Event {
 		return Event{}
 	}
 	m.smtputf8 = smtputf8
-	return Event{Kind: Mail, Address: cmd.Address.Raw, Params: params(cmd.Params)}
+	return Event{Kind: Mail, Address: cmd.Address.Raw, Params: params(cmd.Params), Forward: m.hop.forMail()}
 }
 
 // mailParam checks one parameter of MAIL; code is 0 where it is fine.
@@ -267,6 +330,8 @@ func (m *Machine) mailParam(p smtp.Param) (size int64, code int, enhanced, text 
 		ok = smtp.EqualFold(p.Value, "FULL") || smtp.EqualFold(p.Value, "HDRS")
 	case p.Is("ENVID") && m.offer.DSN: // RFC 3461 4.4
 		ok = p.Value != "" && len(p.Value) <= 100
+	case p.Is("AUTH") && m.offersAuth(): // RFC 4954 5
+		ok = authParam(p.Value)
 	default:
 		// RFC 5321 4.1.1.11: not understood, so not passed on.
 		return 0, 555, "5.5.4", "Parameter not offered here"
@@ -349,9 +414,11 @@ func params(ps []smtp.Param) []sluice.Param {
 	if len(ps) == 0 {
 		return nil
 	}
-	out := make([]sluice.Param, len(ps))
-	for i, p := range ps {
-		out[i] = sluice.Param(p)
+	out := make([]sluice.Param, 0, len(ps))
+	for _, p := range ps {
+		if !p.Is("AUTH") { // RFC 4954 5: we vouch for nobody, so nobody is named
+			out = append(out, sluice.Param(p))
+		}
 	}
 	return out
 }
@@ -377,4 +444,5 @@ func (m *Machine) rset(arg string) Event {
 
 func (m *Machine) endTransaction() {
 	m.trans, m.smtputf8, m.rcpts, m.xfer = false, false, 0, nil
+	m.hop.endTransaction()
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -50,6 +51,8 @@ type conn struct {
 
 	rcpts, messages, violations int
 	lastViolation               sluice.Reason
+
+	own *identities // not nil once the peer has spoken for others
 }
 
 func newConn(s *Server, set *settings, nc net.Conn) *conn {
@@ -244,10 +247,18 @@ func (c *conn) handle(ctx context.Context, ev Event) {
 			c.m.Offer(c.set.Extensions(ctx))
 		}
 		c.m.Answer(c.sess.Hello(ctx))
+	case Auth:
+		c.authenticate(ctx, ev.Credentials)
+	case XClient:
+		c.becomeAnother(ev.Forward)
 	case Mail:
 		if c.srv.closing.Load() {
-			c.m.Answer(shuttingDown)
+			c.m.Answer(c.refusal(ctx, ShuttingDown, shuttingDown))
 			return
+		}
+		if ev.Forward != nil {
+			c.speakFor(ev.Forward)
+			c.sess.Forwarded(ctx)
 		}
 		c.m.Answer(c.sess.Mail(ctx, ev.Address, ev.Params))
 	case Rcpt:
@@ -258,14 +269,18 @@ func (c *conn) handle(ctx context.Context, ev Event) {
 		c.m.Answer(r)
 	case Data:
 		if c.srv.spool.Full() {
-			c.m.Answer(noRoom)
+			c.m.Answer(c.refusal(ctx, NoRoom, noRoom))
 			return
 		}
 		c.m.Answer(c.sess.Data(ctx))
 	case Content:
-		c.content(ev.Content)
+		c.content(ctx, ev.Content)
 	case Message:
-		c.m.Answer(c.message(ctx))
+		if ev.Each {
+			c.m.AnswerEach(c.messageEach(ctx))
+		} else {
+			c.m.Answer(c.message(ctx))
+		}
 		c.dropBody()
 	case Violation:
 		c.dropBody()
@@ -288,13 +303,24 @@ func (c *conn) violation(ctx context.Context, v sluice.Violation) sluice.Reply {
 	return c.sess.Violation(ctx, v)
 }
 
-func (c *conn) content(b []byte) {
+// refusal words a refusal that isn't the client's fault: with reason and reference
+// where the gate has words for it, else with ours.
+func (c *conn) refusal(ctx context.Context, kind sluice.Reason, ours sluice.Reply) sluice.Reply {
+	r := c.sess.Violation(ctx, sluice.Violation{Kind: kind, Phase: c.m.phase(), Offset: c.m.Offset()})
+	if !r.Temporary() {
+		return ours
+	}
+	r.Close = r.Close || ours.Close
+	return r
+}
+
+func (c *conn) content(ctx context.Context, b []byte) {
 	if c.body == nil {
 		c.body = c.srv.spool.New()
 	}
 	if _, err := c.body.Write(b); err != nil {
 		c.spoolTrouble(err)
-		c.m.Refuse(noRoom)
+		c.m.Refuse(c.refusal(ctx, NoRoom, noRoom))
 		c.dropBody()
 	}
 }
@@ -306,22 +332,50 @@ func (c *conn) spoolTrouble(err error) {
 
 // message hands the complete message to the gate.
 func (c *conn) message(ctx context.Context) sluice.Reply {
+	if r, ok := c.seal(ctx); !ok {
+		return r
+	}
+	ctx, stop := c.whileConnected(ctx)
+	defer stop()
+	r := c.sess.Message(ctx, c.body)
+	c.countMessage(r)
+	return r
+}
+
+// messageEach does so for a client that wants a reply for each recipient.
+func (c *conn) messageEach(ctx context.Context) []sluice.Reply {
+	if r, ok := c.seal(ctx); !ok {
+		return slices.Repeat([]sluice.Reply{r}, c.m.rcpts)
+	}
+	ctx, stop := c.whileConnected(ctx)
+	defer stop()
+	rs := c.sess.MessageEach(ctx, c.body)
+	if i := slices.IndexFunc(rs, sluice.Reply.Positive); i >= 0 {
+		c.countMessage(rs[i])
+	}
+	return rs
+}
+
+// seal ends the message's octets; where there is no room for them it returns the
+// refusal.
+func (c *conn) seal(ctx context.Context) (refusal sluice.Reply, ok bool) {
 	if c.body == nil {
 		c.body = c.srv.spool.New() // an empty message
 	}
 	if err := c.body.Seal(); err != nil {
 		c.spoolTrouble(err)
+		r := c.refusal(ctx, NoRoom, noRoom)
 		c.sess.Reset()
-		return noRoom
+		return r, false
 	}
-	ctx, stop := c.whileConnected(ctx)
-	defer stop()
-	r := c.sess.Message(ctx, c.body)
+	return sluice.Reply{}, true
+}
+
+func (c *conn) countMessage(r sluice.Reply) {
 	if r.Positive() {
 		c.messages++
 		c.srv.stats.messages.Add(1)
 	}
-	return r
 }
 
 func (c *conn) dropBody() {
@@ -446,7 +500,7 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 		ServerName:  cs.ServerName,
 		Fingerprint: heard.fingerprint,
 	}
-	c.info.Hello = sluice.Hello{}
+	c.info.Hello, c.info.Auth = sluice.Hello{}, ""
 	c.m.TLSStarted()
 	c.sess.TLS(ctx)
 	return "", true

@@ -27,6 +27,8 @@ const (
 	Violation                  // (answer) the client broke the protocol
 	Reset                      // the transaction is void
 	StartTLS                   // send the output, shake hands, then Machine.TLSStarted
+	Auth                       // (answer) a client offers credentials
+	XClient                    // the peer is another client from here on; Connect follows
 	Closed                     // send the output and close the connection
 )
 
@@ -42,14 +44,39 @@ type Event struct {
 	Content   []byte           // Content
 	Violation sluice.Violation // Violation
 	Ended     string           // Closed: one of the sluice.Ended… words
+	// Credentials belong to Auth. Keep them no longer than the answer takes.
+	Credentials *sluice.Credentials
+	// Forward says for whom the peer speaks. In XClient it isn't nil and holds
+	// until the next one. In Mail, nil means that nothing has changed; else tell
+	// the session before anything but Reset.
+	Forward *Forward
+	// Each: answer this Message with AnswerEach, one reply for each accepted
+	// recipient (RFC 2033 4.2). Answer gives them all the same.
+	Each bool
 }
 
 // MachineConfig is what a machine needs to know. Machines share it and never
 // write to it.
 type MachineConfig struct {
 	Hostname string // our own name
+	Door     string // sluice.DoorSMTP, which "" means too, DoorSubmission or DoorLMTP
 	StartTLS bool   // offer STARTTLS
-	Limits   Limits // no field may be zero
+	TLS      bool   // TLS is on from the first octet (RFC 8314 3.3)
+	// Mechanisms are those of AUTH, as advertised: "PLAIN", "LOGIN",
+	// "OAUTHBEARER". Only a submission door has AUTH, and only inside TLS.
+	Mechanisms []string
+	// ClearTextAuth allows AUTH without TLS, which shows passwords to everybody
+	// on the way: for tests on loopback.
+	ClearTextAuth bool
+	Peer          Peer
+	Limits        Limits // no field may be zero
+}
+
+// Peer is what a client may do that is a host of ours. To others these commands
+// are unknown.
+type Peer struct {
+	XClient  bool // be another client for the rest of the connection
+	XForward bool // speak for another client in one transaction
 }
 
 // outputHigh is how much output makes the machine ask for a flush.
@@ -70,6 +97,8 @@ const (
 	stateText              // inside the text after DATA
 	stateChunk             // inside a chunk after BDAT
 	stateTLS               // STARTTLS was answered
+	stateAuth              // the client owes a response to a challenge
+	stateXClient           // XCLIENT was taken
 	stateClosed
 )
 
@@ -89,6 +118,7 @@ type Machine struct {
 	esmtp   bool // the last greeting was EHLO: extensions apply
 	greeted bool
 	silent  bool // we haven't greeted yet
+	teased  bool // the first line of the greeting is sent, the last isn't
 	refused bool // refused at connect: only QUIT is left (RFC 5321 3.1)
 	tls     bool
 	slow    bool
@@ -109,6 +139,10 @@ type Machine struct {
 
 	broken    sluice.Reason // the kind of the Violation that waits for its answer
 	swallowed int           // octets of an over-long command line
+
+	authed bool      // AUTH succeeded
+	auth   *exchange // from AUTH to its end
+	hop    *hop      // not nil once the peer has spoken for another client
 }
 
 // syncPoint is a place where the client must wait for our reply.
@@ -120,11 +154,15 @@ const (
 	syncHello
 	syncData
 	syncTLS
-	syncPlain // any other command that must be the last of its group
+	syncAuth    // a challenge
+	syncXClient // the greeting after XCLIENT
+	syncPlain   // any other command that must be the last of its group
 )
 
 // NewMachine starts a conversation. The first event is Connect.
-func NewMachine(cfg *MachineConfig) *Machine { return &Machine{cfg: cfg, silent: true} }
+func NewMachine(cfg *MachineConfig) *Machine {
+	return &Machine{cfg: cfg, silent: true, tls: cfg.TLS}
+}
 
 // Offer sets what the next hops can take; EHLO advertises it. Call it before the
 // answer to a Hello event.
@@ -158,7 +196,8 @@ func (m *Machine) InTransaction() bool { return m.trans }
 
 // Next takes octets from in and returns how many, and what the driver must do.
 // With NeedInput it has taken them all. It must not be called while an event
-// waits for its answer.
+// waits for its answer. Octets that may hold a secret are overwritten in the
+// caller's buffer once they are taken.
 func (m *Machine) Next(in []byte) (int, Event) {
 	if m.await != NeedInput {
 		panic("smtpd: Next before Answer")
@@ -182,6 +221,8 @@ func (m *Machine) Next(in []byte) (int, Event) {
 			n, ev = m.nextText(rest)
 		case stateChunk:
 			n, ev = m.nextChunk(rest)
+		case stateAuth:
+			n, ev = m.nextResponse(rest)
 		}
 		m.off += int64(n)
 		taken += n
@@ -209,6 +250,9 @@ func (m *Machine) due() (Event, bool) {
 		return m.emit(Event{Kind: Connect}), true
 	case m.state == stateTLS:
 		return m.emit(Event{Kind: StartTLS, Reset: m.trans}), true
+	case m.state == stateXClient:
+		m.state = stateConnect
+		return m.emit(Event{Kind: XClient, Forward: m.hop.client.forward()}), true
 	case m.xfer != nil:
 		if ev, ok := m.xferDue(); ok {
 			return m.emit(ev), true
@@ -222,29 +266,37 @@ func (m *Machine) due() (Event, bool) {
 
 func (m *Machine) emit(ev Event) Event {
 	switch ev.Kind {
-	case NeedInput, Flush, Content, Reset, Closed:
+	case NeedInput, Flush, Content, Reset, Closed, XClient:
 	default:
 		m.await = ev.Kind
 	}
 	return ev
 }
 
+// ourTrouble stands for a reply that the gate didn't give.
+var ourTrouble = sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "Local trouble, not your fault; please try again later"}
+
 // Answer answers the event that Next returned last.
 func (m *Machine) Answer(r sluice.Reply) {
 	kind := m.await
 	m.await = NeedInput
 	if kind != Violation && (r.Code < 200 || r.Code > 599) {
-		r = sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "Local trouble, not your fault; please try again later", Close: r.Close}
+		closes := r.Close
+		r = ourTrouble
+		r.Close = closes
 	}
 	switch kind {
 	case Connect:
 		m.state = stateCommand
-		if r.Positive() {
+		switch {
+		case !r.Positive():
+			m.refused, m.silent = true, false
+			m.reply(r)
+		case m.silent:
 			m.hold(syncGreeting, r)
-			return
+		default: // after XCLIENT; it was looked for early octets before
+			m.sayGreeting()
 		}
-		m.refused, m.silent = true, false
-		m.reply(r)
 	case Hello:
 		m.hold(syncHello, r)
 	case Mail:
@@ -266,9 +318,9 @@ func (m *Machine) Answer(r sluice.Reply) {
 		}
 		m.hold(syncData, r)
 	case Message:
-		m.endTransaction()
-		m.state = stateCommand
-		m.reply(r)
+		m.answerMessage(r, nil)
+	case Auth:
+		m.answerAuth(r)
 	case Violation:
 		m.answerViolation(m.broken, r)
 	default:
@@ -311,16 +363,22 @@ func (m *Machine) Synced(early []byte) {
 		switch at {
 		case syncGreeting:
 			kind = EarlyTalker // RFC 5321 3.1: the client waits for the greeting
+			if m.teased {
+				m.sayGreeting() // so that the refusal is a reply of its own, with one code
+			}
 		case syncTLS:
 			kind = StartTLSInjection // RFC 3207 4.2
+		case syncAuth:
+			early = nil // it is a secret
 		}
 		m.violate(kind, m.off, early)
+		m.endExchange()
 		return
 	}
 	switch at {
 	case syncGreeting:
 		m.silent = false
-		m.out = smtp.AppendReply(m.out, 220, "", m.cfg.Hostname+" ESMTP Sluice")
+		m.sayGreeting()
 	case syncHello:
 		m.sayHello(r)
 	case syncData:
@@ -328,8 +386,39 @@ func (m *Machine) Synced(early []byte) {
 	case syncTLS:
 		m.reply(r)
 		m.state = stateTLS
+	case syncAuth:
+		m.reply(r)
+		m.state = stateAuth
+	case syncXClient:
+		m.state = stateXClient
 	case syncPlain:
 		m.reply(r)
+	}
+}
+
+func (m *Machine) sayGreeting() {
+	if m.teased {
+		m.teased = false
+		m.out = append(m.out, "220 ESMTP ready\r\n"...)
+		return
+	}
+	m.out = smtp.AppendReply(m.out, 220, "", m.greeting())
+}
+
+func (m *Machine) greeting() string {
+	if m.lmtp() {
+		return m.cfg.Hostname + " LMTP Sluice"
+	}
+	return m.cfg.Hostname + " ESMTP Sluice"
+}
+
+// Tease sends the first line of a greeting of two (RFC 5321 4.2.1), so that a
+// client that takes any line for a greeting gives itself away. It belongs to the
+// Sync event of the greeting and does nothing elsewhere.
+func (m *Machine) Tease() {
+	if m.await == Sync && m.sync == syncGreeting && !m.lmtp() && !m.teased {
+		m.teased = true
+		m.out = append(append(append(m.out, "220-"...), m.greeting()...), '\r', '\n')
 	}
 }
 
@@ -341,7 +430,7 @@ func (m *Machine) TLSStarted() {
 	}
 	m.await, m.state, m.tls = NeedInput, stateCommand, true
 	m.trace.TLS()
-	m.greeted, m.esmtp, m.offer = false, false, sluice.Extensions{}
+	m.greeted, m.esmtp, m.authed, m.offer = false, false, false, sluice.Extensions{}
 	m.endTransaction()
 }
 
@@ -359,6 +448,7 @@ func (m *Machine) Shut(r sluice.Reply, ended string) {
 	r.Close = true
 	m.reply(r)
 	m.ended, m.await, m.sync, m.pend = ended, NeedInput, syncNone, nil
+	m.held = sluice.Reply{}
 }
 
 // Lost says that the connection is gone. It returns a violation to report where
@@ -385,7 +475,9 @@ func (m *Machine) reply(r sluice.Reply) {
 
 func (m *Machine) close(ended string) {
 	m.state, m.ended = stateClosed, ended
-	m.line, m.xfer = nil, nil
+	m.dropLine()
+	m.endExchange()
+	m.xfer = nil
 }
 
 // say writes a fixed reply.
@@ -402,9 +494,23 @@ func (m *Machine) fail(code int, enhanced, text string) {
 	m.say(code, enhanced, text)
 }
 
+// failBy refuses a command with words of the gate's.
+func (m *Machine) failBy(kind sluice.Reason) {
+	if m.errors++; m.errors >= m.cfg.Limits.Errors {
+		kind = TooManyErrors
+	}
+	m.violate(kind, m.off, nil)
+}
+
 // violate puts a violation in the queue. The octets are quoted in its detail.
 func (m *Machine) violate(kind sluice.Reason, off int64, octets []byte) {
 	v := sluice.Violation{Kind: kind, Phase: m.phase(), Offset: off}
+	if !m.Receiving() {
+		octets = withoutSecrets(octets)
+	}
+	if kind == AuthNeedsTLS {
+		v.Phase = sluice.PhaseAuth
+	}
 	if len(octets) > 0 {
 		v.Detail = strconv.QuoteToASCII(string(octets[:min(len(octets), maxDetail)]))
 	}
@@ -413,6 +519,8 @@ func (m *Machine) violate(kind sluice.Reason, off int64, octets []byte) {
 
 func (m *Machine) phase() sluice.Phase {
 	switch {
+	case m.auth != nil:
+		return sluice.PhaseAuth
 	case m.xfer != nil:
 		return sluice.PhaseData
 	case m.trans:
@@ -446,6 +554,9 @@ var violationRules = map[sluice.Reason]violationRule{
 	TooManyErrors:       {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many errors"}, true},
 	TooManyTransactions: {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many transactions; connect again"}, true},
 	TooManyCommands:     {sluice.Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many commands"}, true},
+	BadChunk:            {sluice.Reply{Code: 501, Enhanced: "5.5.4", Text: "Syntax: BDAT size [LAST]"}, true},
+	AuthNeedsTLS:        {sluice.Reply{Code: 538, Enhanced: "5.7.11", Text: "Logins need an encrypted connection; send STARTTLS first"}, false},
+	AuthRequired:        {sluice.Reply{Code: 530, Enhanced: "5.7.0", Text: "This port is for our own users; log in first, or send to port 25"}, false},
 }
 
 // answerViolation sends the refusal, at once or at the end of what is being read.
@@ -481,6 +592,7 @@ func (m *Machine) swallowLine(in []byte) int {
 	if !ended {
 		n = len(in)
 	}
+	clear(in[:n]) // it may be a secret
 	m.swallowed += n
 	if !ended && m.swallowed < maxSwallowLine {
 		return n

@@ -33,6 +33,13 @@ const (
 	TooManyErrors sluice.Reason = "TOO_MANY_ERRORS"
 	// TooManyCommands is a session over its limit of commands.
 	TooManyCommands sluice.Reason = "TOO_MANY_COMMANDS"
+	// BadChunk is a BDAT command whose size can't be read, so that nobody knows
+	// where the next command begins.
+	BadChunk sluice.Reason = "BDAT_SYNTAX"
+	// AuthNeedsTLS is AUTH in clear text.
+	AuthNeedsTLS sluice.Reason = "AUTH_NEEDS_TLS"
+	// AuthRequired is MAIL on a submission door before AUTH.
+	AuthRequired sluice.Reason = "AUTH_REQUIRED"
 	// ChunkCutShort is a connection lost inside a BDAT chunk.
 	ChunkCutShort sluice.Reason = "BDAT_CUT_SHORT"
 	// TooManyTransactions is a session over its limit of MAIL commands.
@@ -41,4 +48,10 @@ const (
 	CommandTimeout sluice.Reason = "COMMAND_TIMEOUT"
 	// DataTimeout is a message that came too slowly.
 	DataTimeout sluice.Reason = "DATA_TIMEOUT"
+	// SessionTimeout is a session that lasted as long as one may.
+	SessionTimeout sluice.Reason = "SESSION_TIMEOUT"
+	// ShuttingDown is our own end.
+	ShuttingDown sluice.Reason = "SHUTTING_DOWN"
+	// NoRoom is a message for which there is no memory or disk just now.
+	NoRoom sluice.Reason = "OUT_OF_MEMORY_BUDGET"
 )

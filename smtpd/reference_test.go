@@ -466,6 +466,7 @@ func textFaults(s string, maxLine int, complete bool) []textFault {
 func (r *reference) bdat(arg string) {
 	chunk, err := smtp.ParseChunk(arg)
 	if err != nil {
+		r.violation(BadChunk, r.pos)
 		r.code(501)
 		r.end("refused")
 		return

@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -39,7 +40,7 @@ func newRig(cfg *MachineConfig, offer sluice.Extensions, log func(string)) *rig 
 // left of the group is early.
 func (r *rig) feed(group []byte, piece func(left int) int) {
 	in := group[:0:0]
-	rest := group
+	rest := bytes.Clone(group) // the machine overwrites secrets
 	for !r.closed {
 		n, ev := r.m.Next(in)
 		in = in[n:]

@@ -494,7 +494,7 @@ func TestBudget(t *testing.T) {
 	if n := srv.Stats().InFlight; n != 0 {
 		t.Errorf("%d octets still in flight", n)
 	}
-	want := "data|reset|mail"
+	want := "data|violation OUT_OF_MEMORY_BUDGET|reset|mail"
 	if got := strings.Join(gate.Calls(), "|"); !strings.Contains(got, want) {
 		t.Errorf("calls: %s", got)
 	}

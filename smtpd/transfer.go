@@ -51,7 +51,7 @@ func (m *Machine) data(arg string) Event {
 	case m.xfer != nil:
 		m.fail(503, "5.5.1", "Chunks have begun") // RFC 3030 2
 	case m.rcpts == 0:
-		m.fail(554, "5.5.1", "No valid recipients") // RFC 5321 3.3
+		m.fail(m.noRcptsCode(), "5.5.1", "No valid recipients")
 	default:
 		m.xfer = m.newTransfer(false)
 		return Event{Kind: Data}
@@ -75,8 +75,7 @@ func (m *Machine) sayData(r sluice.Reply) {
 func (m *Machine) bdat(arg string) Event {
 	chunk, err := smtp.ParseChunk(arg)
 	if err != nil {
-		// Nobody knows where the next command begins.
-		m.reply(sluice.Reply{Code: 501, Enhanced: "5.5.4", Text: "Syntax: BDAT size [LAST]", Close: true})
+		m.violate(BadChunk, m.off, nil)
 		return Event{}
 	}
 	x, begun := m.xfer, m.xfer != nil
@@ -94,7 +93,7 @@ func (m *Machine) bdat(arg string) Event {
 		x.refuse(sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "Send MAIL first"})
 	case m.rcpts == 0:
 		x.blind = true
-		x.refuse(sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "No valid recipients"})
+		x.refuse(sluice.Reply{Code: m.noRcptsCode(), Enhanced: "5.5.1", Text: "No valid recipients"})
 	case chunk.Size > m.maxSize()-x.size:
 		x.blind = true
 		m.violate(MessageTooBig, m.off, nil)
@@ -230,10 +229,10 @@ func (m *Machine) xferDue() (Event, bool) {
 	case x.refusal.Code != 0:
 		// A refused chunk voids the transaction, so that what the client has
 		// sent ahead is refused too (RFC 3030 2).
-		was := m.trans
+		was, n := m.trans, m.replies(x)
 		m.endTransaction()
 		m.state = stateCommand
-		m.reply(x.refusal)
+		m.replyEach(n, x.refusal)
 		if was && m.state != stateClosed {
 			return Event{Kind: Reset}, true
 		}
@@ -247,7 +246,7 @@ func (m *Machine) xferDue() (Event, bool) {
 		x.crlf = true
 		return Event{Kind: Content, Content: crlf}, true
 	}
-	return Event{Kind: Message}, true
+	return Event{Kind: Message, Each: m.lmtp()}, true
 }
 
 var crlf = []byte("\r\n")
