@@ -211,8 +211,13 @@ func Parse(b []byte, caseSensitive bool) (directory.Entries, error) {
 		if len(line) > maxLine {
 			return nil, fmt.Errorf("line %d: over %d octets", n, maxLine)
 		}
-		if line[0] == ' ' || line[0] == '\t' || line[0] == '#' {
-			continue // goes on with a value, or a comment
+		switch blank := len(bytes.TrimSpace(line)) == 0; {
+		case blank, line[0] == '#':
+			continue
+		case (line[0] == ' ' || line[0] == '\t') && len(entries) == 0:
+			return nil, fmt.Errorf("line %d: it starts with white space, as if it went on with a line before", n)
+		case line[0] == ' ' || line[0] == '\t':
+			continue // goes on with a value
 		}
 		key := entry(strings.TrimRight(string(line), "\r\n"))
 		if key == "" {
