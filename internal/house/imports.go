@@ -43,6 +43,7 @@ var rooms = []room{
 	{dir: "store", may: values},
 	{dir: "directory", may: values},
 	{dir: "subscriber", may: values},
+	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
 	{dir: "console", may: []string{".", "reason", "explain", "message"}},
