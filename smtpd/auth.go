@@ -92,7 +92,7 @@ func (m *Machine) authenticate(arg []byte) Event {
 	case len(name) == 0:
 		m.fail(501, "5.5.4", "AUTH needs a mechanism")
 	case !m.greeted || !m.esmtp:
-		m.fail(503, "5.5.1", "Send EHLO first")
+		m.failGreet()
 	case m.authed:
 		m.fail(503, "5.5.1", "Logged in already") // RFC 4954 4
 	case m.trans:

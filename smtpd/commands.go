@@ -167,6 +167,15 @@ func (m *Machine) command(line []byte) Event {
 	return Event{}
 }
 
+// failGreet asks for a greeting.
+func (m *Machine) failGreet() {
+	verb := "EHLO"
+	if m.lmtp() {
+		verb = "LHLO"
+	}
+	m.fail(503, "5.5.1", "Send "+verb+" first")
+}
+
 func (m *Machine) unknown() { m.fail(500, "5.5.2", "Unknown command") }
 
 // lineFault finds the first octet that no command line may hold: it ends with
@@ -238,10 +247,10 @@ func (m *Machine) sayHello(r sluice.Reply) {
 	if m.offersAuth() {
 		lines = append(lines, "AUTH "+strings.Join(m.cfg.Mechanisms, " "))
 	}
-	if m.cfg.Peer.XClient {
+	if m.peer.XClient {
 		lines = append(lines, xclientKeyword)
 	}
-	if m.cfg.Peer.XForward {
+	if m.peer.XForward {
 		lines = append(lines, xforwardKeyword)
 	}
 	m.out = smtp.AppendReplyLines(m.out, 250, lines)
@@ -264,7 +273,7 @@ func (m *Machine) starttls(arg string) {
 	case m.tls:
 		m.fail(503, "5.5.1", "TLS is on already")
 	case !m.esmtp || !m.greeted:
-		m.fail(503, "5.5.1", "Send EHLO first")
+		m.failGreet()
 	case m.xfer != nil:
 		m.fail(503, "5.5.1", "Finish the message first")
 	default:
@@ -275,7 +284,7 @@ func (m *Machine) starttls(arg string) {
 func (m *Machine) mail(arg string) Event {
 	switch {
 	case !m.greeted:
-		m.fail(503, "5.5.1", "Send EHLO first")
+		m.failGreet()
 		return Event{}
 	case m.trans:
 		m.fail(503, "5.5.1", "A transaction is open already")

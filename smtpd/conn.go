@@ -238,6 +238,9 @@ func (c *conn) handle(ctx context.Context, ev Event) {
 	case Sync:
 		c.m.Synced(c.early(c.m.sync == syncGreeting))
 	case Connect:
+		if c.own == nil && c.set.Peers != nil {
+			c.m.Allow(c.set.Peers(c.info.Client.Addr()))
+		}
 		sess, r := c.srv.gate.Open(ctx, &c.info)
 		c.sess, c.pause = sess, r.Pause
 		c.m.Answer(r)

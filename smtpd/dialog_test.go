@@ -19,7 +19,12 @@ import (
 //	# a comment
 //	! Errors=3                 a limit, or an extension to offer (EIGHTBIT=1), or TLS=1,
 //	                           or EARLY=1: the first group comes before the greeting
-//	A: rcpt 550 5.1.1 Unknown  the gate's next answer to an event of this kind
+//	! DOOR=lmtp                the door; with AUTH=1 and CLEARTEXT=1 AUTH is offered,
+//	                           with IMPLICIT=1 TLS is on from the start, with XCLIENT=1
+//	                           and XFORWARD=1 the client is a host of ours
+//	A: rcpt 550 5.1.1 Unknown  the gate's next answer to an event of this kind; several
+//	                           in the same group of "A: each" are for the recipients
+//	                           of one message
 //	C: MAIL FROM:<a@b>         the client sends a line; lines that follow each other
 //	                           are sent at once, without waiting for replies
 //	C~ octets                  as C:, without the CRLF
@@ -75,11 +80,14 @@ func playDialog(t *testing.T, script string, piece func(int) int) string {
 	cfg := testConfig()
 	offer := sluice.Extensions{}
 	var r *rig
+	var peer Peer
 	create := func() {
 		if r == nil {
 			r = newRig(cfg, offer, func(line string) { out.WriteString(line + "\n") })
+			r.peer = peer
 		}
 	}
+	inEach := false
 	begun, early := false, false
 	begin := func() {
 		if create(); !begun {
@@ -117,14 +125,24 @@ func playDialog(t *testing.T, script string, piece func(int) int) string {
 		}
 		send()
 		out.WriteString(line + "\n")
+		inEach = inEach && mark == "A:"
 		switch mark {
 		case "! ":
 			if early = rest == "EARLY=1"; early {
 				continue
 			}
-			setOption(t, cfg, &offer, rest)
+			setOption(t, cfg, &offer, &peer, rest)
 		case "A:":
 			create()
+			if each, ok := strings.CutPrefix(rest, "each "); ok {
+				_, answer := parseAnswer(t, "message "+each)
+				if !inEach {
+					r.each = append(r.each, nil)
+				}
+				inEach = true
+				r.each[len(r.each)-1] = append(r.each[len(r.each)-1], answer)
+				continue
+			}
 			kind, answer := parseAnswer(t, rest)
 			r.answers[kind] = append(r.answers[kind], answer)
 		case "L:":
@@ -170,9 +188,13 @@ func unescape(t *testing.T, s string) string {
 	return text
 }
 
-func setOption(t *testing.T, cfg *MachineConfig, offer *sluice.Extensions, s string) {
+func setOption(t *testing.T, cfg *MachineConfig, offer *sluice.Extensions, peer *Peer, s string) {
 	t.Helper()
 	key, value, _ := strings.Cut(s, "=")
+	if key == "DOOR" {
+		cfg.Door = value
+		return
+	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
 		t.Fatalf("%q: %v", s, err)
@@ -180,6 +202,18 @@ func setOption(t *testing.T, cfg *MachineConfig, offer *sluice.Extensions, s str
 	switch key {
 	case "TLS":
 		cfg.StartTLS = n == 1
+	case "IMPLICIT":
+		cfg.TLS = n == 1
+	case "AUTH":
+		if n == 1 {
+			cfg.Mechanisms = []string{"PLAIN", "LOGIN", "OAUTHBEARER"}
+		}
+	case "CLEARTEXT":
+		cfg.ClearTextAuth = n == 1
+	case "XCLIENT":
+		peer.XClient = n == 1
+	case "XFORWARD":
+		peer.XForward = n == 1
 	case "EIGHTBIT":
 		offer.EightBit = n == 1
 	case "SMTPUTF8":
@@ -198,7 +232,7 @@ func setOption(t *testing.T, cfg *MachineConfig, offer *sluice.Extensions, s str
 }
 
 var eventNames = map[string]EventKind{
-	"connect": Connect, "hello": Hello, "mail": Mail, "rcpt": Rcpt, "data": Data, "message": Message, "violation": Violation,
+	"connect": Connect, "hello": Hello, "mail": Mail, "rcpt": Rcpt, "data": Data, "message": Message, "violation": Violation, "auth": Auth,
 }
 
 // parseAnswer reads "rcpt 550 5.1.1 text"; "close" before the text closes.

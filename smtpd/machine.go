@@ -68,7 +68,6 @@ type MachineConfig struct {
 	// ClearTextAuth allows AUTH without TLS, which shows passwords to everybody
 	// on the way: for tests on loopback.
 	ClearTextAuth bool
-	Peer          Peer
 	Limits        Limits // no field may be zero
 }
 
@@ -140,6 +139,7 @@ type Machine struct {
 	broken    sluice.Reason // the kind of the Violation that waits for its answer
 	swallowed int           // octets of an over-long command line
 
+	peer   Peer      // what the client may do as a host of ours
 	authed bool      // AUTH succeeded
 	auth   *exchange // from AUTH to its end
 	hop    *hop      // not nil once the peer has spoken for another client
@@ -167,6 +167,10 @@ func NewMachine(cfg *MachineConfig) *Machine {
 // Offer sets what the next hops can take; EHLO advertises it. Call it before the
 // answer to a Hello event.
 func (m *Machine) Offer(e sluice.Extensions) { m.offer = e }
+
+// Allow lets the client speak for others. Call it before the answer to the first
+// Connect event.
+func (m *Machine) Allow(p Peer) { m.peer = p }
 
 // TakeOutput returns the replies to send, nil where there are none.
 func (m *Machine) TakeOutput() []byte {

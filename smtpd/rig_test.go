@@ -3,6 +3,7 @@ package smtpd
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"sluice"
@@ -20,6 +21,8 @@ type rig struct {
 	out     []byte                       // replies not logged yet
 	closed  bool
 	offer   sluice.Extensions
+	peer    Peer
+	each    [][]sluice.Reply // the next answers to LMTP messages; then the default for all
 }
 
 var defaults = map[EventKind]sluice.Reply{
@@ -29,6 +32,7 @@ var defaults = map[EventKind]sluice.Reply{
 	Rcpt:    {Code: 250, Enhanced: "2.1.5", Text: "Recipient OK"},
 	Data:    {Code: 354},
 	Message: {Code: 250, Enhanced: "2.0.0", Text: "Accepted"},
+	Auth:    {Code: 235, Enhanced: "2.7.0", Text: "Logged in"},
 }
 
 func newRig(cfg *MachineConfig, offer sluice.Extensions, log func(string)) *rig {
@@ -88,12 +92,21 @@ func (r *rig) event(ev Event, early func() []byte) {
 		r.note("tls")
 		r.m.TLSStarted()
 		return
+	case XClient:
+		r.note("xclient%s", formatForward(ev.Forward))
+		return
 	case Connect:
+		r.m.Allow(r.peer)
 		r.note("connect")
+	case Auth:
+		r.note("auth %s %q %q %q", ev.Credentials.Mechanism, ev.Credentials.Authorize, ev.Credentials.User, ev.Credentials.Secret)
 	case Hello:
 		r.note("hello %s %q", ev.Hello.Verb, ev.Hello.Name)
 		r.m.Offer(r.offer)
 	case Mail:
+		if ev.Forward != nil {
+			r.note("forwarded%s", formatForward(ev.Forward))
+		}
 		r.note("mail %q%s", ev.Address, smtpdtest.FormatParams(ev.Params))
 	case Rcpt:
 		r.note("rcpt %q%s", ev.Address, smtpdtest.FormatParams(ev.Params))
@@ -108,6 +121,11 @@ func (r *rig) event(ev Event, early func() []byte) {
 			body = body[:40] + "…" + body[len(body)-40:]
 		}
 		r.note("message %d %+q", len(r.bodies[len(r.bodies)-1]), body)
+		if ev.Each && len(r.each) > 0 {
+			r.m.AnswerEach(r.each[0])
+			r.each = r.each[1:]
+			return
+		}
 	case Violation:
 		v := ev.Violation
 		r.note("violation %s at %d in %s %s", v.Kind, v.Offset, v.Phase, v.Detail)
@@ -117,6 +135,20 @@ func (r *rig) event(ev Event, early func() []byte) {
 		answer, r.answers[ev.Kind] = q[0], q[1:]
 	}
 	r.m.Answer(answer)
+}
+
+func formatForward(f *Forward) string {
+	var b strings.Builder
+	add := func(key string, has bool, value any) {
+		if has {
+			fmt.Fprintf(&b, " %s=%v", key, value)
+		}
+	}
+	add("client", f.Client.IsValid(), f.Client)
+	add("local", f.Local.IsValid(), f.Local)
+	add("hello", f.Hello.Verb != "", fmt.Sprintf("%s %q", f.Hello.Verb, f.Hello.Name))
+	add("login", f.Login != "", strconv.Quote(f.Login))
+	return b.String()
 }
 
 func (r *rig) note(format string, args ...any) {

@@ -76,7 +76,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		gate:      cfg.Gate,
 		log:       cmp.Or(cfg.Log, slog.Default()),
-		door:      cmp.Or(cfg.Door, "smtp"),
+		door:      cmp.Or(cfg.Door, sluice.DoorSMTP),
 		spool:     spool.New(spool.Config{Dir: cfg.SpoolDir, Budget: cfg.Budget}),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
@@ -84,12 +84,12 @@ func New(cfg Config) *Server {
 	}
 	s.bufs.New = func() any { b := make([]byte, readSize); return &b }
 	s.base, s.cancel = context.WithCancel(context.Background())
-	s.set.Store(newSettings(cfg.Settings))
+	s.set.Store(newSettings(cfg.Settings, s.door))
 	return s
 }
 
 // Reload changes the settings for new sessions and drops none.
-func (s *Server) Reload(set Settings) { s.set.Store(newSettings(set)) }
+func (s *Server) Reload(set Settings) { s.set.Store(newSettings(set, s.door)) }
 
 // ErrServerClosed is what Serve returns after Shutdown.
 var ErrServerClosed = errors.New("smtpd: server closed")
@@ -218,7 +218,11 @@ func (s *Server) sessions() []*conn {
 }
 
 func (s *Server) forget(c *conn) {
-	key := clientKey(c.info.Client.Addr())
+	client := c.info.Client
+	if c.own != nil {
+		client = c.own.peer.Client
+	}
+	key := clientKey(client.Addr())
 	s.mu.Lock()
 	delete(s.conns, c)
 	if s.clients[key]--; s.clients[key] <= 0 {

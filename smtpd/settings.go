@@ -70,14 +70,17 @@ type settings struct {
 	timeouts, timeoutsStressed Timeouts
 }
 
-func newSettings(set Settings) *settings {
+func newSettings(set Settings, door string) *settings {
 	set.Limits = set.Limits.withDefaults()
 	set.Timeouts = set.Timeouts.withDefaults()
 	set.Hostname = cmp.Or(set.Hostname, "localhost")
 	set.TLS = listening(set.TLS)
 	s := &settings{
-		Settings:         set,
-		machine:          MachineConfig{Hostname: set.Hostname, StartTLS: set.TLS != nil, Limits: set.Limits},
+		Settings: set,
+		machine: MachineConfig{
+			Hostname: set.Hostname, Door: door, StartTLS: set.TLS != nil && !set.ImplicitTLS, TLS: set.TLS != nil && set.ImplicitTLS,
+			Mechanisms: set.Mechanisms, ClearTextAuth: set.ClearTextAuth, Limits: set.Limits,
+		},
 		timeouts:         set.Timeouts,
 		timeoutsStressed: set.Timeouts.stressed(),
 	}

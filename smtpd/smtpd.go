@@ -24,7 +24,7 @@ type Config struct {
 	Budget int64
 	// SpoolDir holds the unlinked files of messages over 256 KB. "": os.TempDir.
 	SpoolDir string
-	// Door is the name written into sluice.Conn.Door. "": "smtp".
+	// Door is one of the sluice.Door… names of SMTP doors. "": sluice.DoorSMTP.
 	Door string
 }
 
@@ -46,6 +46,14 @@ type Settings struct {
 	// ProxyRequired closes connections of those peers that begin without a header.
 	// Otherwise such a peer is the client itself.
 	ProxyRequired bool
+	// Mechanisms are those of AUTH on a submission door, as advertised: "PLAIN",
+	// "LOGIN", "OAUTHBEARER". nil: no AUTH.
+	Mechanisms []string
+	// ClearTextAuth allows AUTH without TLS: for tests on loopback.
+	ClearTextAuth bool
+	// Peers says which clients may speak for others with XCLIENT and XFORWARD.
+	// nil: nobody.
+	Peers func(netip.Addr) Peer
 	// Extensions says what all routes can take; asked at each EHLO. nil: none.
 	Extensions func(context.Context) sluice.Extensions
 	// Trusted says whether a client's mail was accepted by a host of ours. nil: nobody.

@@ -98,7 +98,7 @@ func (h *hop) endTransaction() {
 
 // xclient makes the peer another client: the session begins anew.
 func (m *Machine) xclient(arg string) {
-	if !m.cfg.Peer.XClient {
+	if !m.peer.XClient {
 		m.unknown()
 		return
 	}
@@ -113,7 +113,7 @@ func (m *Machine) xclient(arg string) {
 
 // xforward notes for whom the next transaction is.
 func (m *Machine) xforward(arg string) {
-	if !m.cfg.Peer.XForward {
+	if !m.peer.XForward {
 		m.unknown()
 		return
 	}
@@ -136,7 +136,7 @@ func (m *Machine) theHop() *hop {
 func (m *Machine) attributes(arg string, forward bool) (a attributes, ok bool) {
 	switch {
 	case !m.greeted || !m.esmtp:
-		m.fail(503, "5.5.1", "Send EHLO first")
+		m.failGreet()
 		return a, false
 	case m.trans:
 		m.fail(503, "5.5.1", "Finish the transaction first")
