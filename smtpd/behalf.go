@@ -72,10 +72,10 @@ func (c *conn) speakFor(f *Forward) {
 }
 
 // name puts a client's address in the place of the hop's; one that isn't valid
-// leaves the hop. How the hop speaks says nothing of the client.
+// leaves the hop.
 func (c *conn) name(hop sluice.Conn, client netip.AddrPort) {
-	c.info.Client, c.info.Via, c.info.Dialect = hop.Client, hop.Via, hop.Dialect
+	c.info.Client, c.info.Via, c.info.Dialect = hop.Client, hop.Via, c.m.Dialect()
 	if client.IsValid() {
-		c.info.Client, c.info.Via, c.info.Dialect = client, hop.Client, sluice.Dialect{}
+		c.info.Client, c.info.Via = client, hop.Client
 	}
 }

@@ -444,10 +444,10 @@ func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
 // reply and will close.
 func (c *conn) timeout(ctx context.Context) bool {
 	r := timedOut
-	if c.m.Partial() || c.m.Receiving() {
+	switch kind := CommandTimeout; {
+	case c.m.Partial() || c.m.Receiving():
 		// It spoke, but too slowly, and not for lack of something to say.
 		c.dropBody()
-		kind := CommandTimeout
 		if c.m.Receiving() {
 			kind = DataTimeout
 		}
@@ -455,6 +455,12 @@ func (c *conn) timeout(ctx context.Context) bool {
 		if own := c.violation(ctx, v); own.Temporary() || own.Permanent() {
 			r = own
 		}
+	case c.m.InTransaction():
+		r = c.refusal(ctx, CommandTimeout, timedOut)
+	case !time.Now().Before(c.info.Start.Add(c.set.timeouts.Session)):
+		r = c.refusal(ctx, SessionTimeout, timedOut)
+	default:
+		// Nothing was under way, so nothing is refused: no reason, no record.
 	}
 	c.m.Shut(r, sluice.EndedTimeout)
 	return true

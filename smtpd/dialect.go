@@ -13,8 +13,14 @@ import (
 // place of the machine or its driver and costs no memory.
 
 // Dialect is how the client has spoken so far. The command that an event stands
-// for is part of it.
-func (m *Machine) Dialect() sluice.Dialect { return m.trace.Value() }
+// for is part of it. How a host of ours speaks says nothing of those for whom it
+// speaks: then it is zero.
+func (m *Machine) Dialect() sluice.Dialect {
+	if m.hop != nil {
+		return sluice.Dialect{}
+	}
+	return m.trace.Value()
+}
 
 // Waited says how long after our last reply the next octets came.
 func (m *Machine) Waited(d time.Duration) { m.trace.Waited(d) }
@@ -33,7 +39,7 @@ func (m *Machine) traceSync(at syncPoint, early []byte) {
 // traceEnd notes how the connection ended and returns the whole dialect.
 func (m *Machine) traceEnd(ended string) sluice.Dialect {
 	m.trace.End(ended)
-	return m.trace.Value()
+	return m.Dialect()
 }
 
 // hearing is a connection on which a ClientHello is about to come.
