@@ -13,6 +13,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,7 +65,7 @@ type Set struct {
 		*rand.Rand
 	}
 	queue queue
-	hide  *strings.Replacer
+	keys  []string // lower case, longest first
 }
 
 // source is one list in use.
@@ -103,7 +104,6 @@ func New(cfg Config) (*Set, error) {
 	s.cfg.Lists = nil // their keys are in s.lists only
 	s.random.Rand = cfg.Rand
 	seen := map[string]bool{}
-	var keys []string
 	for i, l := range cfg.Lists {
 		l, err := l.Complete()
 		if err != nil {
@@ -114,11 +114,11 @@ func New(cfg Config) (*Set, error) {
 		}
 		seen[l.Zone], seen["name "+l.Name] = true, true
 		if k := string(l.Key); k != "" {
-			keys = append(keys, k, hidden, strings.ToLower(k), hidden)
+			s.keys = append(s.keys, lower(k))
 		}
 		s.lists = append(s.lists, &source{List: l, health: newHealth(cfg.Now(), l.ended), epoch: &s.epoch})
 	}
-	s.hide = strings.NewReplacer(keys...)
+	slices.SortFunc(s.keys, func(a, b string) int { return len(b) - len(a) })
 	s.memory = newMemory(cfg.Entries)
 	s.queue.init(s)
 	return s, nil
@@ -139,7 +139,33 @@ func (s *Set) String() string { return fmt.Sprintf("dnsbl: %d lists", len(s.list
 func (s *Set) GoString() string { return s.String() }
 
 // Hide takes the keys of all lists out of a text, such as a trace of questions.
-func (s *Set) Hide(text string) string { return s.hide.Replace(text) }
+func (s *Set) Hide(text string) string {
+	for _, k := range s.keys {
+		low := lower(text)
+		var b strings.Builder
+		for {
+			i := strings.Index(low, k)
+			if i < 0 {
+				break
+			}
+			b.WriteString(text[:i] + hidden)
+			text, low = text[i+len(k):], low[i+len(k):]
+		}
+		text = b.String() + text
+	}
+	return text
+}
+
+// lower folds A–Z only, so that lengths stay.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
 
 // Close ends the questions under way and waits for them.
 func (s *Set) Close() error {

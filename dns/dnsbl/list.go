@@ -320,5 +320,5 @@ func (l *List) page(a netip.Addr) string { return strings.ReplaceAll(l.Page, "{a
 
 // containsFold is strings.Contains without regard to the case of ASCII letters.
 func containsFold(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
+	return strings.Contains(lower(s), lower(part))
 }
