@@ -146,6 +146,9 @@ type Domain struct {
 	// Recipients names the directories that know the domain's mailboxes, in order.
 	// Empty: the next hop decides.
 	Recipients []string `toml:"recipients"`
+	// Delimiter is what starts an extension of a mailbox's name, such as the "+" of
+	// ann+lists@; default "+". "none": nothing does.
+	Delimiter string `toml:"delimiter"`
 	// DeferUnlisted asks senders to come again while no directory answers; else
 	// their mail is taken as if the mailbox existed.
 	DeferUnlisted bool `toml:"defer_unlisted"`

@@ -226,11 +226,21 @@ func (c *Config) checkDirectories() error {
 			return fmt.Errorf("config: directory %d: name %q: want a name of its own", i+1, d.Name)
 		}
 		known[d.Name] = true
+		if d.Wait.Duration > 30*time.Second {
+			return fmt.Errorf("config: directory %q: timeout %v: at most 30s, since the sender waits", d.Name, d.Wait.Duration)
+		}
 		if err := d.check(); err != nil {
 			return fmt.Errorf("config: directory %q: %w", d.Name, err)
 		}
 	}
-	for _, d := range c.Domains {
+	for i := range c.Domains {
+		d := &c.Domains[i]
+		switch d.Delimiter {
+		case "":
+			d.Delimiter = "+"
+		case "none":
+			d.Delimiter = ""
+		}
 		for _, n := range d.Recipients {
 			if !known[n] {
 				return fmt.Errorf("config: domain %q: recipients: there is no [[directory]] with the name %q", d.Names[0], n)

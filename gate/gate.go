@@ -49,6 +49,13 @@ type Settings struct {
 
 	Retention time.Duration // of quarantined mail; default 30 days
 
+	Traps Traps
+	// GreetPause is how long unknown clients are listened to before they are
+	// greeted; 0: all are greeted at once.
+	GreetPause time.Duration
+	// Login proves our users' credentials; nil: nobody can log in.
+	Login sluice.Authenticator
+
 	// Seal makes the ARC fields of a message changed by us for a recipient domain;
 	// no fields where it has no key. nil: nothing is sealed.
 	Seal func(raw []byte, domain, results string, chain arc.Result, now time.Time) ([]byte, error)
@@ -63,6 +70,7 @@ type Config struct {
 	Index      sluice.QuarantineIndex
 	Outbox     sluice.Outbox
 	Log        sluice.Log
+	Port       Port
 	Observe    func(*Observation) // nil: nobody reads along; must return at once and not panic
 	Sealer     *ref.Sealer        // nil: replies carry no link
 	Clock      func() time.Time
@@ -75,6 +83,8 @@ type Config struct {
 type Gate struct {
 	cfg      Config
 	settings atomic.Pointer[Settings]
+	greeted  *greeted
+	awaited  *awaited
 }
 
 var _ sluice.Gate = (*Gate)(nil)
@@ -87,7 +97,7 @@ func New(cfg Config) *Gate {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
-	g := &Gate{cfg: cfg}
+	g := &Gate{cfg: cfg, greeted: newGreeted(), awaited: newAwaited()}
 	g.Reload(cfg.Settings)
 	return g
 }
@@ -120,13 +130,10 @@ func (g *Gate) Extensions(ctx context.Context) sluice.Extensions {
 	return intersect(ctx, g.Settings().hops)
 }
 
-// Admit implements [sluice.Gate].
-func (g *Gate) Admit(sluice.Arrival) sluice.Admission { return sluice.Admission{} }
-
 // Open implements [sluice.Gate].
 func (g *Gate) Open(ctx context.Context, c *sluice.Conn) (sluice.Session, sluice.Reply) {
 	s := g.open(ctx, c)
-	return s, sluice.Reply{Code: 220, Text: s.set.Hostname + " ESMTP Sluice"}
+	return s, sluice.Reply{Code: 220, Text: s.set.Hostname + " ESMTP Sluice", Pause: s.pause()}
 }
 
 func (g *Gate) open(ctx context.Context, c *sluice.Conn) *session {

@@ -41,7 +41,7 @@ func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice
 // one for every recipient.
 func (s *session) message(ctx context.Context, body sluice.Content, each bool) (replies []sluice.Reply) {
 	tx := s.tx
-	if tx == nil || tx.void || tx.route == nil {
+	if tx == nil || tx.void || tx.route == nil && tx.traps == nil {
 		return []sluice.Reply{{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}}
 	}
 	j := &judged{id: tx.env.ID, env: &tx.env, each: each}
@@ -59,6 +59,7 @@ func (s *session) message(ctx context.Context, body sluice.Content, each bool) (
 			replies = slices.Repeat([]sluice.Reply{s.refusal(j)}, n)
 		}
 		s.record(j, outcomes, replies[0])
+		s.learnFrom(j)
 		s.tx = nil
 	}()
 	s.judge(ctx, j, body.Bytes())
@@ -96,7 +97,11 @@ func (s *session) decide(j *judged) {
 	}
 	c := policy.Circumstances{AlreadyAccepted: s.conn.AlreadyAccepted, Trusted: s.conn.Trusted}
 	for _, rc := range j.env.Rcpts {
-		j.decisions = append(j.decisions, policy.Decide(j.verdict, p, rc.Address, c))
+		d := policy.Decide(j.verdict, p, rc.Address, c)
+		if s.tx.traps[rc.Address] {
+			d.Action, d.Why = sluice.QuarantineIt, reason.Spamtrap
+		}
+		j.decisions = append(j.decisions, d)
 	}
 	if j.each {
 		for _, d := range j.decisions {

@@ -18,6 +18,7 @@ type Metrics struct {
 	reasons  *prometheus.CounterVec
 	backend  *prometheus.CounterVec
 	trouble  *prometheus.CounterVec
+	logins   *prometheus.CounterVec
 	judged   prometheus.Histogram
 	seconds  prometheus.Histogram
 }
@@ -40,13 +41,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		reasons:  counter("evidence_total", "Evidence found in judged messages.", "reason"),
 		backend:  counter("backend_refusals_total", "Messages the next hop did not take.", "class"),
 		trouble:  counter("trouble_total", "Our own failures, answered 4xx.", "where"),
+		logins:   counter("logins_total", "Logins by outcome.", "outcome"),
 		judged: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "sluice", Name: "judge_seconds",
 			Help: "Time to parse and judge a message.", Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12)}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "sluice", Name: "session_seconds",
 			Help: "Length of a connection.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.panics, m.split, m.ended, m.messages, m.refusals, m.reasons, m.backend, m.trouble, m.judged, m.seconds)
+		r.MustRegister(m.sessions, m.panics, m.split, m.ended, m.messages, m.refusals, m.reasons, m.backend, m.trouble, m.logins, m.judged, m.seconds)
 	}
 	return m
 }

@@ -54,6 +54,14 @@ func (s *session) recordRefusal(id string, phase sluice.Phase, v sluice.Verdict,
 	s.gate.cfg.Logger.Info("refused", wide(r, action.String())...)
 }
 
+// recordBot is recordRefusal for clients that showed themselves before they had a
+// sender: under attack only a sample of them gets a row and a line, all are counted.
+func (s *session) recordBot(id string, phase sluice.Phase, v sluice.Verdict, reply sluice.Reply) {
+	if g := s.gate.cfg.Port.Guard; g == nil || g.Sample(s.gate.cfg.Clock()) {
+		s.recordRefusal(id, phase, v, reply)
+	}
+}
+
 // wide is the log line: the same facts as the record. Hostile text is escaped.
 func wide(r *sluice.Record, action string) []any {
 	reasons := make([]string, 0, len(r.Verdict.Ledger))

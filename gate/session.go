@@ -8,7 +8,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/explain"
-	"sluice/judge/policy"
+	"sluice/guard/greylist"
 	"sluice/judge/verdict"
 	"sluice/mailauth"
 	"sluice/reason"
@@ -21,10 +21,15 @@ type session struct {
 	conn *sluice.Conn
 
 	// ledger is what the connection showed: it counts in every transaction.
-	ledger []sluice.Evidence
-	auth   *mailauth.Auth
-	tx     *transaction
-	ended  bool
+	ledger  []sluice.Evidence
+	auth    *mailauth.Auth
+	tx      *transaction
+	ended   bool
+	paused  bool // the greeting was held back to hear who talks early
+	harvest bool // it guesses recipients
+	hostile bool // it did what only attackers do
+	wanted  bool // it sent a message that was wanted
+	answers *greylist.Session
 }
 
 // transaction is one MAIL … dot.
@@ -35,6 +40,9 @@ type transaction struct {
 	ledger  []sluice.Evidence // beyond the connection's
 	refused []sluice.Outcome  // recipients refused, bounded
 	misses  int               // recipients refused in all
+
+	traps   map[string]bool // accepted recipients that nobody has; nil: none
+	waiting bool            // the greylist said to come again
 
 	// A violation ends the transaction; its reply is what the log tells.
 	void      bool
@@ -82,6 +90,7 @@ func (s *session) hardStop() sluice.Reason {
 // Hello implements [sluice.Session].
 func (s *session) Hello(ctx context.Context) sluice.Reply {
 	s.Reset()
+	s.passedGreeting()
 	s.dropPhase(sluice.PhaseHello) // a second EHLO replaces the first
 	s.run(ctx, sluice.PhaseHello, nil)
 	return sluice.Reply{Code: 250, Text: s.set.Hostname}
@@ -105,11 +114,6 @@ func (s *session) TLS(ctx context.Context) {
 	s.run(ctx, sluice.PhaseTLS, nil)
 }
 
-// Auth implements [sluice.Session].
-func (s *session) Auth(context.Context, sluice.Credentials) sluice.Reply {
-	return explain.Reason(reason.AuthTemporary, explain.Options{Ref: s.gate.newID(), Postmaster: s.set.Postmaster})
-}
-
 // Forwarded implements [sluice.Session].
 func (s *session) Forwarded(ctx context.Context) {
 	s.Reset()
@@ -125,6 +129,9 @@ func (s *session) Forwarded(ctx context.Context) {
 func (s *session) Mail(ctx context.Context, from string, params []sluice.Param) sluice.Reply {
 	s.Reset()
 	s.tx = &transaction{env: sluice.Envelope{ID: s.gate.newID(), From: from, Params: params, Received: s.gate.cfg.Clock()}}
+	if r, over := s.overRate(from); over {
+		return r
+	}
 	applyParams(&s.tx.env, params)
 	s.tx.auth = s.auth.Begin(&s.tx.env)
 	s.run(ctx, sluice.PhaseMail, &s.tx.env)
@@ -155,54 +162,15 @@ func parseSize(s string) int64 {
 	return n
 }
 
-// Rcpt implements [sluice.Session].
-func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sluice.Reply {
-	tx := s.tx
-	if tx == nil || tx.void {
-		return sluice.Reply{Code: 503, Enhanced: "5.5.1", Text: "MAIL first"}
-	}
-	route, addr := s.set.Routes.find(to)
-	if route == nil || hidesRoute(addr) {
-		return s.refuseRcpt(to, reason.RelayDenied)
-	}
-	if tx.route != nil && (route.Key != tx.route.Key || route.Tenant != tx.route.Tenant) {
-		// The first recipient fixed the transaction's key: one reply at the
-		// dot can't speak for two next hops.
-		return s.refuseRcpt(to, reason.MixedRecipients)
-	}
-	env := tx.env
-	env.Tenant = route.Tenant
-	env.Rcpts = []sluice.Recipient{{Address: addr, Params: params}}
-	before := len(tx.ledger)
-	s.run(ctx, sluice.PhaseRcpt, &env)
-	if why := s.hardStop(); why != "" && !policy.IsExempt(addr) {
-		tx.ledger = tx.ledger[:before] // it spoke of this recipient, which isn't in the transaction
-		return s.refuseRcpt(to, why)
-	}
-	tx.route, tx.env.Tenant = route, route.Tenant
-	tx.env.Rcpts = append(tx.env.Rcpts, env.Rcpts[0])
-	return sluice.Reply{Code: 250, Enhanced: "2.1.5", Text: "Recipient noted"}
-}
-
-// refuseRcpt answers one recipient and remembers that for the log.
-func (s *session) refuseRcpt(to string, why sluice.Reason) sluice.Reply {
-	v := s.verdict()
-	e, _ := reason.Lookup(string(why))
-	r := explain.Reason(why, s.options(s.tx.env.ID, sluice.PhaseRcpt, &v, e.Code))
-	s.tx.misses++
-	if len(s.tx.refused) < maxRefused {
-		s.tx.refused = append(s.tx.refused, sluice.Outcome{Recipient: to, Reply: r})
-	}
-	s.gate.cfg.Metrics.refused(why, sluice.PhaseRcpt)
-	return r
-}
-
 // Data implements [sluice.Session].
 func (s *session) Data(ctx context.Context) sluice.Reply {
 	if s.tx == nil || s.tx.void || len(s.tx.env.Rcpts) == 0 {
 		return sluice.Reply{Code: 554, Enhanced: "5.5.1", Text: "No valid recipients"}
 	}
 	s.run(ctx, sluice.PhaseData, &s.tx.env)
+	if g := s.gate.cfg.Port.Guard; g != nil && !s.conn.Trusted && !s.conn.AlreadyAccepted {
+		g.Message(s.gate.cfg.Clock(), s.sending(s.tx.env.From, len(s.tx.env.Rcpts))) // counts; MAIL has asked
+	}
 	return sluice.Reply{Code: 354, Text: "End data with <CR><LF>.<CR><LF>"}
 }
 
@@ -212,6 +180,7 @@ func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply 
 	e := check.Found(v.Kind, v.Detail)
 	e.Phase, e.Range = v.Phase, sluice.Range{Off: int(v.Offset)}
 	s.ledger = append(s.ledger, e)
+	s.offend(v.Kind)
 	id := s.gate.newID()
 	if s.tx != nil {
 		id = s.tx.env.ID
@@ -221,7 +190,7 @@ func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply 
 	r := explain.Reason(v.Kind, s.options(id, v.Phase, &vd, c.Code))
 	s.gate.cfg.Metrics.refused(v.Kind, v.Phase)
 	if s.tx == nil {
-		s.recordRefusal(id, v.Phase, vd, r)
+		s.recordBot(id, v.Phase, vd, r)
 	} else {
 		s.tx.void, s.tx.voidPhase, s.tx.voidReply = true, v.Phase, r
 	}
@@ -254,6 +223,7 @@ func (s *session) Close(ended string) {
 	}
 	s.ended = true
 	s.Reset()
+	s.judgeVisit()
 	s.gate.cfg.Metrics.ended.WithLabelValues(ended).Inc()
 	s.gate.cfg.Metrics.seconds.Observe(s.gate.cfg.Clock().Sub(s.conn.Start).Seconds())
 }

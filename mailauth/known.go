@@ -4,21 +4,29 @@ import (
 	"sluice/mailauth/arc"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
+	"sluice/mailauth/iprev"
 	"sluice/mailauth/spf"
 )
 
-// Known is what has been found out about a transaction; nil is what nobody asked
-// for.
+// Known is what has been found out about a session and its transaction; nil is what
+// nobody asked for.
 type Known struct {
-	SPF   *spf.Result
-	DKIM  []dkim.Result
-	ARC   *arc.Result
-	DMARC *dmarc.Result
+	Reverse *iprev.Result
+	SPF     *spf.Result
+	DKIM    []dkim.Result
+	ARC     *arc.Result
+	DMARC   *dmarc.Result
 }
 
 // Known returns the results that there are. It asks nothing.
 func (a *Auth) Known() Known {
 	var k Known
+	if a == nil {
+		return k
+	}
+	if r, ok := a.root().reverse.peek(); ok {
+		k.Reverse = &r
+	}
 	if !a.InTransaction() {
 		return k
 	}

@@ -36,7 +36,7 @@ var rooms = []room{
 	{dir: "explain", may: []string{".", "reason"}},
 	// deliver/rewrite is a pure function over header bytes; the rest of deliver is
 	// behind the root's interfaces.
-	{dir: "gate", may: append([]string{"deliver/rewrite"}, engine...), except: []string{"inspect/child"}},
+	{dir: "gate", may: append([]string{"deliver/rewrite", "guard"}, engine...), except: []string{"inspect/child"}},
 	{dir: "smtpd", may: engine}, {dir: "milter", may: engine}, {dir: "scanhttp", may: engine}, {dir: "spamd", may: engine},
 	{dir: "scan", may: values},
 	{dir: "deliver", may: values},
