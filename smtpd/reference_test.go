@@ -54,6 +54,16 @@ func (r *reference) fail(code int) {
 	r.code(code)
 }
 
+// failData refuses DATA, behind which nothing may come.
+func (r *reference) failData(code int) {
+	if r.errors+1 < r.cfg.Limits.Errors {
+		r.errors++
+		r.last(EarlyPipelining, code)
+		return
+	}
+	r.fail(code)
+}
+
 func (r *reference) violation(kind sluice.Reason, at int) {
 	phase := sluice.PhaseHello
 	switch {
@@ -281,13 +291,16 @@ func (r *reference) rcpt(arg string) {
 func (r *reference) data(arg string) {
 	switch {
 	case arg != "":
-		r.fail(501)
+		r.failData(501)
 		return
 	case !r.trans, r.chunking:
-		r.fail(503)
+		r.failData(503)
+		return
+	case r.rcpts == 0 && r.cfg.Door == sluice.DoorLMTP:
+		r.failData(503)
 		return
 	case r.rcpts == 0:
-		r.fail(554)
+		r.failData(554)
 		return
 	}
 	r.event("data")

@@ -45,18 +45,28 @@ func (m *Machine) newTransfer(chunked bool) *transfer {
 func (m *Machine) data(arg string) Event {
 	switch {
 	case arg != "":
-		m.fail(501, "5.5.4", "DATA takes no argument")
+		m.failData(501, "5.5.4", "DATA takes no argument")
 	case !m.trans:
-		m.fail(503, "5.5.1", "Send MAIL first")
+		m.failData(503, "5.5.1", "Send MAIL first")
 	case m.xfer != nil:
-		m.fail(503, "5.5.1", "Chunks have begun") // RFC 3030 2
+		m.failData(503, "5.5.1", "Chunks have begun") // RFC 3030 2
 	case m.rcpts == 0:
-		m.fail(m.noRcptsCode(), "5.5.1", "No valid recipients")
+		m.failData(m.noRcptsCode(), "5.5.1", "No valid recipients")
 	default:
 		m.xfer = m.newTransfer(false)
 		return Event{Kind: Data}
 	}
 	return Event{}
+}
+
+// failData refuses DATA. What the client sends behind it without waiting is text,
+// and must not be taken for commands.
+func (m *Machine) failData(code int, enhanced, text string) {
+	if m.errors++; m.errors >= m.cfg.Limits.Errors {
+		m.violate(TooManyErrors, m.off, nil)
+		return
+	}
+	m.hold(syncPlain, sluice.Reply{Code: code, Enhanced: enhanced, Text: text})
 }
 
 // sayData answers DATA.
