@@ -247,6 +247,10 @@ type question struct {
 }
 
 func (q *question) ask(ctx context.Context) (sluice.Listing, error) {
+	// A source that stumbles over what is no address would look as if it were down.
+	if _, err := smtp.ParseAddress(q.address); err != nil {
+		return sluice.Listing{}, fmt.Errorf("directory: %q: %w", q.address, err)
+	}
 	var a answer
 	a.ask(ctx, q.dom.rest, q.dom.query(q.address, q.local, q.name))
 	return a.listing, a.err()
