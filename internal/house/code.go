@@ -107,7 +107,7 @@ func Traps(m *Module) []Finding {
 var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links",
 	"dns", "dns/dnstest", "scan", "config", "deliver/quarantine", "explain",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
-	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report"}
+	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.
