@@ -46,8 +46,17 @@ type conn struct {
 	xferAt time.Time   // when the message transfer began; zero: none
 	xferOn int64       // and at which octet
 
-	wasParked bool          // and has just come back
-	pause     time.Duration // how long to listen before the greeting
+	refusedAt time.Time // when it was refused in place of the greeting; zero: it wasn't
+
+	stage   stage
+	parkErr error         // how the wait of a parked session ended
+	pause   time.Duration // how long to listen before the greeting
+	drip    drip          // a reply that is sent slowly
+	giveWay atomic.Bool   // another needs the place
+	known   bool          // sluice.Admission.Known, or trusted
+	over    bool          // the gate's session is closed
+	key     netip.Addr    // the client it counts for
+	links   links         // Server.mu guards it
 
 	rcpts, messages, violations int
 	lastViolation               sluice.Reason
@@ -55,30 +64,31 @@ type conn struct {
 	own *identities // not nil once the peer has spoken for others
 }
 
+// stage is what a session does next when its goroutine begins.
+type stage uint8
+
+const (
+	stageTalk      stage = iota
+	stageHandshake       // TLS comes before the greeting
+	stagePause           // back from listening for an early talker
+	stageParked          // back from being parked
+	stageDrip            // back from the tarpit
+)
+
 func newConn(s *Server, set *settings, nc net.Conn) *conn {
-	c := &conn{srv: s, set: set, tcp: nc, nc: nc}
+	c := &conn{srv: s, set: set, tcp: nc, nc: nc, raw: rawConn(nc)}
 	cfg := &set.machine
 	if s.stressed(set) {
 		cfg = &set.machineStressed
 	}
 	c.m = *NewMachine(cfg)
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-			c.tryFn = c.tryRead
-		}
+	if c.raw != nil {
+		c.tryFn = c.tryRead
 	}
-	c.info = sluice.Conn{
-		ID:              newID(),
-		Client:          addrPort(nc.RemoteAddr()),
-		Local:           addrPort(nc.LocalAddr()),
-		Start:           time.Now(),
-		Door:            s.door,
-		AlreadyAccepted: set.AlreadyAccepted,
+	if set.ImplicitTLS {
+		c.stage = stageHandshake
 	}
-	if set.Trusted != nil {
-		c.info.Trusted = set.Trusted(c.info.Client.Addr())
-	}
+	c.info = sluice.Conn{ID: newID(), Door: s.door, AlreadyAccepted: set.AlreadyAccepted}
 	return c
 }
 
@@ -99,9 +109,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// parked is what converse says of a session that has been idle for a while. It
-// goes on in a goroutine of its own.
-const parked = "parked"
+// What converse says of a session that goes on in another goroutine.
+const (
+	parked = "parked" // it waits for input
+	slowed = "slowed" // it is in the tarpit
+)
 
 // parkAfter is how long a session waits before it is parked: longer than a client
 // nearby takes, so that only idle sessions and slow lines pay for the second
@@ -119,12 +131,17 @@ func (c *conn) serve() {
 		if p := recover(); p != nil {
 			c.panicked(p)
 		}
-		if ended == parked {
+		switch ended {
+		case parked:
 			go c.park()
+			return
+		case slowed:
+			c.srv.slow.add(c)
 			return
 		}
 		c.dropBody()
 		c.giveBack()
+		c.endDrip()
 		c.closeSession(ended)
 		c.nc.Close() // with TLS this says goodbye first
 		c.srv.forget(c)
@@ -160,9 +177,17 @@ func (c *conn) closeSession(ended string) {
 			c.panicked(p)
 		}
 	}()
+	if c.over {
+		return
+	}
+	c.over = true
 	c.info.Dialect = c.m.traceEnd(ended)
 	if c.sess != nil {
 		c.sess.Close(ended)
+		c.sess = nil
+	}
+	if c.info.Hello.Verb == "" && c.messages == 0 && c.info.TLS == nil && !c.srv.mayLog(c.set) {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("conn", c.info.ID),
@@ -202,6 +227,9 @@ func printable(s string) string {
 
 // converse drives the machine until the connection ends, and says how.
 func (c *conn) converse(ctx context.Context) string {
+	if ended, ok := c.resume(ctx); !ok {
+		return ended
+	}
 	for {
 		n, ev := c.m.Next(c.in)
 		c.in = c.in[n:]
@@ -218,7 +246,18 @@ func (c *conn) converse(ctx context.Context) string {
 			if ended, ok := c.startTLS(ctx, ev); !ok {
 				return ended
 			}
+		case Sync:
+			if c.m.sync != syncGreeting {
+				c.m.Synced(c.early())
+			} else if ended, ok := c.greet(ctx); !ok {
+				return ended
+			}
 		case Closed:
+			if c.slowly() {
+				// Nothing is left to decide: the tarpit holds no more than it must.
+				c.closeSession(ev.Ended)
+				return slowed
+			}
 			c.flush()
 			c.linger(ev.Ended)
 			return ev.Ended
@@ -228,6 +267,58 @@ func (c *conn) converse(ctx context.Context) string {
 	}
 }
 
+// resume does what the session's last goroutine has left to this one.
+func (c *conn) resume(ctx context.Context) (ended string, ok bool) {
+	stage := c.stage
+	switch stage {
+	case stageHandshake:
+		c.stage = stageTalk
+		return c.handshake(ctx)
+	case stagePause:
+		c.stage = stageTalk
+		c.srv.goesOn(c)
+		c.readNow()
+		c.m.Synced(c.in)
+	case stageDrip:
+		c.stage = stageTalk
+		if !c.endDrip() {
+			return c.lost(ctx), false
+		}
+	}
+	return "", true
+}
+
+// greet looks for early talkers before the greeting's last line; where the gate
+// wishes so, it sends the first line and listens for a while.
+func (c *conn) greet(ctx context.Context) (ended string, ok bool) {
+	pause := min(c.pause, c.set.timeouts.GreetPause)
+	if pause <= 0 || len(c.in) > 0 || c.srv.stressed(c.set) {
+		c.readNow()
+		c.m.Synced(c.in)
+		return "", true
+	}
+	c.m.Tease()
+	if !c.flush() {
+		return c.lost(ctx), false
+	}
+	now := time.Now()
+	if !c.arm(now.Add(pause)) { // we are stopping
+		c.m.Synced(nil)
+		return "", true
+	}
+	if c.raw == nil || c.nc != c.tcp {
+		err := c.read(now.Add(pause))
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return c.lost(ctx), false
+		}
+		c.m.Synced(c.in)
+		return "", true
+	}
+	c.srv.parks(c)
+	c.stage = stagePause
+	return parked, false
+}
+
 // handle answers an event that concerns the gate.
 func (c *conn) handle(ctx context.Context, ev Event) {
 	c.info.Dialect = c.m.Dialect()
@@ -235,8 +326,6 @@ func (c *conn) handle(ctx context.Context, ev Event) {
 		c.sess.Reset()
 	}
 	switch ev.Kind {
-	case Sync:
-		c.m.Synced(c.early(c.m.sync == syncGreeting))
 	case Connect:
 		if c.own == nil && c.set.Peers != nil {
 			c.m.Allow(c.set.Peers(c.info.Client.Addr()))
@@ -389,43 +478,50 @@ func (c *conn) dropBody() {
 }
 
 // needInput sends the replies and waits for octets. It says how the session ended
-// where it did, or that it is to be parked.
+// where it did, or that it goes on elsewhere.
 func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
+	c.giveBack()
+	if c.slowly() {
+		return slowed, false
+	}
 	if !c.flush() {
 		return c.lost(ctx), false
 	}
-	c.giveBack()
-	if c.waitAt.IsZero() {
-		c.waitAt = time.Now()
-		if !c.m.Partial() {
-			c.partAt = time.Time{}
-		} else if c.partAt.IsZero() {
-			c.partAt = c.waitAt
-		}
-		switch {
-		case c.m.xfer == nil:
-			c.xferAt = time.Time{}
-		case c.xferAt.IsZero():
-			c.xferAt, c.xferOn = c.waitAt, c.m.Offset()
-		}
+	if c.m.state == stateClosed { // there was no place in the tarpit
+		return "", true
+	}
+	c.beginWait()
+	mayPark := c.raw != nil && !c.m.InTransaction()
+	back := c.stage == stageParked
+	c.stage = stageTalk
+	switch {
+	case !back && !c.m.InTransaction():
+		c.srv.waits(c, c.waitAt, mayPark)
+	case back && !c.direct():
+		c.srv.waits(c, c.waitAt, mayPark) // what has come may be half a record
 	}
 	for {
 		deadline := c.deadline(c.waitAt)
-		mayPark := c.direct() && !c.m.InTransaction() && !c.wasParked
-		c.wasParked = false
-		if park := c.waitAt.Add(parkAfter); mayPark && park.Before(deadline) {
-			deadline = park
+		var err error
+		if back && errors.Is(c.parkErr, os.ErrDeadlineExceeded) {
+			err, back = c.parkErr, false
+		} else {
+			err = c.read(deadline)
 		}
-		err := c.read(deadline)
 		switch {
 		case err == nil:
 			c.m.Waited(time.Since(c.waitAt))
 			c.waitAt = time.Time{}
+			c.srv.goesOn(c)
 			return "", true
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return c.lost(ctx), false
-		case c.srv.closing.Load() && !c.m.InTransaction():
+		case c.m.InTransaction():
+		case c.srv.closing.Load():
 			c.m.Shut(shuttingDown, sluice.EndedShutdown)
+			return "", true
+		case c.giveWay.Load():
+			c.m.Shut(makeRoom, sluice.EndedTimeout)
 			return "", true
 		}
 		// It may have been woken only to look again: the deadline tells, and it
@@ -434,9 +530,33 @@ func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
 		case !time.Now().Before(deadline):
 			return "", c.timeout(ctx)
 		case mayPark && c.arm(deadline):
-			c.wasParked = true
+			c.small = nil
+			c.srv.parks(c)
+			c.stage = stageParked
 			return parked, false
 		}
+	}
+}
+
+// beginWait notes when the wait began, and the command or message that it is in.
+func (c *conn) beginWait() {
+	if !c.waitAt.IsZero() {
+		return
+	}
+	c.waitAt = time.Now()
+	if c.m.refused && c.refusedAt.IsZero() {
+		c.refusedAt = c.waitAt
+	}
+	if !c.m.Partial() {
+		c.partAt = time.Time{}
+	} else if c.partAt.IsZero() {
+		c.partAt = c.waitAt
+	}
+	switch {
+	case c.m.xfer == nil:
+		c.xferAt = time.Time{}
+	case c.xferAt.IsZero():
+		c.xferAt, c.xferOn = c.waitAt, c.m.Offset()
 	}
 }
 
@@ -485,6 +605,17 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 	// What was said in clear text is void (RFC 3207 4.2). Sync saw no input
 	// behind STARTTLS, so there is none to throw away.
 	c.giveBack()
+	if ended, ok := c.handshake(ctx); !ok {
+		return ended, false
+	}
+	c.info.Hello, c.info.Auth = sluice.Hello{}, ""
+	c.m.TLSStarted()
+	c.sess.TLS(ctx)
+	return "", true
+}
+
+// handshake turns TLS on.
+func (c *conn) handshake(ctx context.Context) (ended string, ok bool) {
 	t := c.set.timeouts
 	if c.srv.stressed(c.set) {
 		t = c.set.timeoutsStressed
@@ -495,7 +626,10 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 	heard := &hearing{Conn: c.tcp}
 	tc := tls.Server(heard, c.set.TLS)
 	if err := tc.HandshakeContext(ctx); err != nil {
-		c.srv.log.Info("smtp: TLS handshake failed", "conn", c.info.ID, "client", c.info.Client.String(), "err", printable(err.Error()))
+		if c.info.Hello.Verb != "" || c.srv.mayLog(c.set) {
+			c.srv.log.Info("smtp: TLS handshake failed", "conn", c.info.ID, "client", c.info.Client.String(),
+				"fingerprint", printable(heard.fingerprint), "err", printable(err.Error()))
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return sluice.EndedTimeout, false
 		}
@@ -509,8 +643,5 @@ func (c *conn) startTLS(ctx context.Context, ev Event) (ended string, ok bool) {
 		ServerName:  cs.ServerName,
 		Fingerprint: heard.fingerprint,
 	}
-	c.info.Hello, c.info.Auth = sluice.Hello{}, ""
-	c.m.TLSStarted()
-	c.sess.TLS(ctx)
 	return "", true
 }

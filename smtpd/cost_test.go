@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -151,7 +153,14 @@ func BenchmarkCost(b *testing.B) {
 	defer func() { l.Close(); <-done }()
 	for _, c := range costs {
 		b.Run(c.name, func(b *testing.B) {
-			_, addr := start(b, c.gate, smtpd.Settings{Limits: smtpd.Limits{ConnsPerClient: 1000}})
+			log, err := os.Create(filepath.Join(b.TempDir(), "log"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer log.Close()
+			_, addr := start(b, c.gate, smtpd.Settings{Limits: smtpd.Limits{ConnsPerClient: 1000}}, func(cfg *smtpd.Config) {
+				cfg.Log = slog.New(slog.NewJSONHandler(log, nil))
+			})
 			for b.Loop() {
 				var bare, ours []float64
 				for range rounds {

@@ -233,7 +233,7 @@ func TestSlowReply(t *testing.T) {
 			return sluice.Reply{Code: 554, Enhanced: "5.7.1", Text: strings.Repeat("no ", 100), Close: true, Slow: true}
 		}
 		c := l.dial()
-		c.check(t, 10*time.Second, "10s ")
+		c.check(t, 30*time.Second, "5s 510s 515s 420s  25s 530s .7.1 no no no ")
 	})
 }
 

@@ -30,15 +30,20 @@ type Server struct {
 	base    context.Context // ends when Shutdown's patience does
 	cancel  context.CancelFunc
 	closing atomic.Bool
-	open    atomic.Int64 // connections now
+	open    atomic.Int64 // sessions now
 	// relieved is when idle sessions were last told of stress, in Unix ns.
 	relieved atomic.Int64
 	stats    counters
+	brief    logCap // for lines about sessions without a word of SMTP
+	slow     tarpit
 
 	mu        sync.Mutex // guards what follows; nothing is called under it
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	clients   map[netip.Addr]int // connections by clientKey
+	clients   map[netip.Addr]int    // sessions by clientKey
+	leaving   map[net.Conn]struct{} // turned away and may still say QUIT
+	nameless  map[net.Conn]struct{} // a proxy's, before their header
+	waiters   waiters
 	done      sync.WaitGroup
 }
 
@@ -46,28 +51,39 @@ type Server struct {
 const readSize = 32 << 10
 
 type counters struct {
-	accepted, refused, messages, panics atomic.Uint64
+	accepted, refused, turnedAway, gaveWay, slowed, unlogged, messages, panics atomic.Uint64
 }
 
 // Stats counts since the start, but for Open and InFlight, which are now.
 type Stats struct {
 	Accepted uint64 // connections that got a session
-	Refused  uint64 // connections over a limit
-	Messages uint64 // messages answered 2xx
-	Panics   uint64
-	Open     int64 // connections
-	InFlight int64 // octets of messages
+	Refused  uint64 // connections over a limit, or without the header they owe
+	// TurnedAway are connections that the gate refused before a session.
+	TurnedAway uint64
+	GaveWay    uint64 // idle sessions ended for a known client
+	Slowed     uint64 // replies sent slowly
+	Unlogged   uint64 // sessions without a word of SMTP that the log doesn't show
+	Messages   uint64 // messages answered 2xx
+	Panics     uint64
+	Open       int64 // sessions
+	Slow       int64 // replies being sent slowly
+	InFlight   int64 // octets of messages
 }
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	return Stats{
-		Accepted: s.stats.accepted.Load(),
-		Refused:  s.stats.refused.Load(),
-		Messages: s.stats.messages.Load(),
-		Panics:   s.stats.panics.Load(),
-		Open:     s.open.Load(),
-		InFlight: s.spool.Used(),
+		Accepted:   s.stats.accepted.Load(),
+		Refused:    s.stats.refused.Load(),
+		TurnedAway: s.stats.turnedAway.Load(),
+		GaveWay:    s.stats.gaveWay.Load(),
+		Slowed:     s.stats.slowed.Load(),
+		Unlogged:   s.stats.unlogged.Load(),
+		Messages:   s.stats.messages.Load(),
+		Panics:     s.stats.panics.Load(),
+		Open:       s.open.Load(),
+		Slow:       s.slow.count.Load(),
+		InFlight:   s.spool.Used(),
 	}
 }
 
@@ -81,7 +97,10 @@ func New(cfg Config) *Server {
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 		clients:   make(map[netip.Addr]int),
+		leaving:   make(map[net.Conn]struct{}),
+		nameless:  make(map[net.Conn]struct{}),
 	}
+	s.waiters.sweep = s.sweep
 	s.bufs.New = func() any { b := make([]byte, readSize); return &b }
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.set.Store(newSettings(cfg.Settings, s.door))
@@ -120,7 +139,7 @@ func (s *Server) Serve(l net.Listener) error {
 				s.log.Info("smtp: accepting again", "listener", l.Addr().String())
 				backOff = 0
 			}
-			s.admit(nc)
+			s.arrived(nc)
 		case s.closing.Load():
 			return ErrServerClosed
 		case passing(err):
@@ -155,44 +174,6 @@ func passing(err error) bool {
 	return false
 }
 
-// admit starts a session, or refuses it where a limit is reached.
-func (s *Server) admit(nc net.Conn) {
-	set := s.set.Load()
-	c := newConn(s, set, nc)
-	key := clientKey(c.info.Client.Addr())
-
-	s.mu.Lock()
-	var refusal string
-	switch {
-	case s.closing.Load():
-		refusal = "421 4.3.2 Shutting down; try again later\r\n"
-	case len(s.conns) >= set.Limits.Conns:
-		refusal = "421 4.3.2 Too many connections; try again later\r\n"
-	case s.clients[key] >= set.Limits.ConnsPerClient && !c.info.Trusted:
-		refusal = "421 4.7.0 Too many connections from your address; use fewer at a time\r\n"
-	default:
-		s.conns[c] = struct{}{}
-		s.clients[key]++
-		s.done.Add(1)
-	}
-	s.mu.Unlock()
-
-	if refusal != "" {
-		s.stats.refused.Add(1)
-		// A new socket's buffer takes this without waiting; if not, never mind.
-		_ = nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		_, _ = nc.Write([]byte(refusal))
-		nc.Close()
-		return
-	}
-	s.stats.accepted.Add(1)
-	s.open.Add(1)
-	go c.serve()
-	if s.stressed(set) {
-		s.relieve()
-	}
-}
-
 // relieve makes idle sessions look at their deadlines, which are shorter now that
 // the server is under stress.
 func (s *Server) relieve() {
@@ -205,6 +186,7 @@ func (s *Server) relieve() {
 	for _, c := range s.sessions() {
 		c.wake()
 	}
+	s.slow.release()
 }
 
 func (s *Server) sessions() []*conn {
@@ -218,16 +200,14 @@ func (s *Server) sessions() []*conn {
 }
 
 func (s *Server) forget(c *conn) {
-	client := c.info.Client
-	if c.own != nil {
-		client = c.own.peer.Client
-	}
-	key := clientKey(client.Addr())
 	s.mu.Lock()
 	delete(s.conns, c)
-	if s.clients[key]--; s.clients[key] <= 0 {
-		delete(s.clients, key)
+	if n := s.clients[c.key]; n > 1 {
+		s.clients[c.key] = n - 1
+	} else {
+		delete(s.clients, c.key)
 	}
+	s.waiters.remove(c)
 	s.mu.Unlock()
 	s.open.Add(-1)
 	s.done.Done()
@@ -258,11 +238,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for l := range s.listeners {
 		l.Close()
 	}
+	for _, strangers := range []map[net.Conn]struct{}{s.leaving, s.nameless} {
+		for nc := range strangers {
+			_ = nc.SetReadDeadline(longAgo) // they see closing
+		}
+	}
 	s.mu.Unlock()
 	open := s.sessions()
 	for _, c := range open {
 		c.wake()
 	}
+	s.slow.release()
 
 	ended := make(chan struct{})
 	go func() {

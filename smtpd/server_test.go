@@ -254,6 +254,7 @@ func TestEarlyTalker(t *testing.T) {
 	_, addr := start(t, gate, smtpd.Settings{})
 	c := dial(t, addr)
 	c.send("EHLO early.example\r\n")
+	c.want("", "220-mx.example ESMTP Sluice\n220 ")
 	c.want("", "554 5.5.1 ")
 	c.closed()
 	if v := gate.Violations(); len(v) != 1 || v[0].Kind != smtpd.EarlyTalker || v[0].Detail != `"EHLO early.example\r\n"` {
@@ -261,8 +262,13 @@ func TestEarlyTalker(t *testing.T) {
 	}
 
 	// One who waits gets the greeting after the pause.
+	// Our setting bounds the gate's wish.
 	_, addr = start(t, gate, smtpd.Settings{Timeouts: smtpd.Timeouts{GreetPause: 50 * time.Millisecond}})
-	dial(t, addr).want("", "220 mx.example ESMTP Sluice\n")
+	began := time.Now()
+	dial(t, addr).want("", "220-mx.example ESMTP Sluice\n220 ESMTP ready\n")
+	if d := time.Since(began); d < 40*time.Millisecond || d > time.Second {
+		t.Errorf("greeted after %v", d)
+	}
 }
 
 // Octets that are in the socket, not in our buffer, count as early too.

@@ -54,6 +54,8 @@ func (t Timeouts) withDefaults() Timeouts {
 // stressed is what all sessions get under load, running ones included.
 func (t Timeouts) stressed() Timeouts {
 	t.GreetPause = 0
+	t.Proxy = min(t.Proxy, 2*time.Second)
+	t.Refused = min(t.Refused, time.Second)
 	t.Idle = min(t.Idle, 10*time.Second)
 	t.Command = min(t.Command, 5*time.Second)
 	t.DataIdle = min(t.DataIdle, 20*time.Second)
@@ -78,7 +80,7 @@ func newSettings(set Settings, door string) *settings {
 	s := &settings{
 		Settings: set,
 		machine: MachineConfig{
-			Hostname: set.Hostname, Door: door, StartTLS: set.TLS != nil && !set.ImplicitTLS, TLS: set.TLS != nil && set.ImplicitTLS,
+			Hostname: set.Hostname, Door: door, StartTLS: set.TLS != nil && !set.ImplicitTLS, TLS: set.ImplicitTLS,
 			Mechanisms: set.Mechanisms, ClearTextAuth: set.ClearTextAuth, Limits: set.Limits,
 		},
 		timeouts:         set.Timeouts,

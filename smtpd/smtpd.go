@@ -37,9 +37,6 @@ type Settings struct {
 	// ImplicitTLS begins each connection with the handshake (RFC 8314 3.3, port
 	// 465). It needs TLS.
 	ImplicitTLS bool
-	// Fingerprint names a client's TLS library by its ClientHello, for
-	// sluice.TLSInfo.Fingerprint. It must not keep its argument. nil: none.
-	Fingerprint func(*tls.ClientHelloInfo) string
 	// Proxies says which peers speak for clients with the PROXY protocol, version 1
 	// or 2. The header is never looked for from others. nil: nobody.
 	Proxies func(netip.Addr) bool

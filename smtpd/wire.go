@@ -31,6 +31,8 @@ func (c *conn) deadline(now time.Time) time.Time {
 		got := time.Duration(c.m.Offset() - c.xferOn)
 		d = earlier(d, c.xferAt.Add(t.DataGrace+got*time.Second/time.Duration(t.MinRate)))
 		d = earlier(d, c.xferAt.Add(t.Data))
+	case c.m.refused: // only QUIT is left, and the time for it is total
+		d = c.refusedAt.Add(t.Refused)
 	case !c.partAt.IsZero():
 		d = c.partAt.Add(t.Command)
 	default:
@@ -131,7 +133,7 @@ func (c *conn) giveBack() {
 // called here, and as long as the runtime, which begins new stacks at the average
 // of the present ones, sees mostly idle sessions.
 func (c *conn) park() {
-	_ = c.raw.Read(readable)
+	c.parkErr = c.raw.Read(readable)
 	c.serve()
 }
 
@@ -145,16 +147,18 @@ func readable(fd uintptr) bool {
 // wake interrupts a wait for input outside a transaction.
 func (c *conn) wake() {
 	if c.waits.Load() {
-		_ = c.tcp.SetReadDeadline(time.Unix(1, 0))
+		_ = c.tcp.SetReadDeadline(longAgo)
 	}
 }
+
+// longAgo is a deadline that ends a wait at once.
+var longAgo = time.Unix(1, 0)
 
 // cut closes the connection under the session.
 func (c *conn) cut() { c.tcp.Close() }
 
-// early looks for octets that came before our reply. Only at the greeting does it
-// wait for them, where a pause is set.
-func (c *conn) early(greeting bool) []byte {
+// early looks for octets that came before our reply.
+func (c *conn) early() []byte {
 	if len(c.in) > 0 {
 		return c.in
 	}
@@ -164,18 +168,18 @@ func (c *conn) early(greeting bool) []byte {
 	}
 	var b [maxDetail]byte
 	n := 0
-	look := func(fd uintptr) bool {
-		var err error
-		n, err = ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
-		return err != syscall.EAGAIN
-	}
-	pause := min(c.pause, c.set.timeouts.GreetPause)
-	if !greeting || pause == 0 || c.srv.stressed(c.set) || c.srv.closing.Load() {
-		_ = c.raw.Control(func(fd uintptr) { look(fd) })
-	} else if c.tcp.SetReadDeadline(time.Now().Add(pause)) == nil {
-		_ = c.raw.Read(look)
-	}
+	_ = c.raw.Control(func(fd uintptr) {
+		n, _ = ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
+	})
 	return b[:max(n, 0)]
+}
+
+// readNow puts what has come into c.in without waiting for more. That something
+// is wrong with the connection shows later.
+func (c *conn) readNow() {
+	if len(c.in) == 0 && c.direct() {
+		_ = c.raw.Control(func(fd uintptr) { c.tryRead(fd) })
+	}
 }
 
 func peek(fd int, b []byte) (int, error) {
@@ -184,18 +188,24 @@ func peek(fd int, b []byte) (int, error) {
 }
 
 // flush sends the replies and says whether that worked.
-func (c *conn) flush() bool {
-	out := c.m.TakeOutput()
+func (c *conn) flush() bool { return c.write(c.m.TakeOutput()) }
+
+// write sends octets and says whether that worked. Mostly the socket takes them
+// at once, and there is no deadline to set.
+func (c *conn) write(out []byte) bool {
 	if len(out) == 0 {
 		return true
 	}
-	t := &c.set.timeouts
-	stressed := c.srv.stressed(c.set)
-	if stressed {
-		t = &c.set.timeoutsStressed
+	if c.direct() {
+		n, err := writeNow(c.raw, out)
+		if err != nil || n == len(out) {
+			return err == nil
+		}
+		out = out[n:]
 	}
-	if c.m.TakeSlow() && !stressed && !c.srv.closing.Load() {
-		return c.drip(out)
+	t := &c.set.timeouts
+	if c.srv.stressed(c.set) {
+		t = &c.set.timeoutsStressed
 	}
 	if c.nc.SetWriteDeadline(time.Now().Add(t.Write)) != nil {
 		return false
@@ -204,29 +214,35 @@ func (c *conn) flush() bool {
 	return err == nil
 }
 
-// drip sends a reply octet by octet, for ten seconds at most.
-func (c *conn) drip(out []byte) bool {
-	const pace, most = 200 * time.Millisecond, 10 * time.Second
-	end := time.Now().Add(most)
-	for len(out) > 1 && time.Now().Before(end) && !c.srv.closing.Load() {
-		if c.nc.SetWriteDeadline(time.Now().Add(pace)) != nil {
-			return false
-		}
-		if _, err := c.nc.Write(out[:1]); err != nil {
-			return false
-		}
-		out = out[1:]
-		select {
-		case <-time.After(pace):
-		case <-c.srv.base.Done():
-			return false
-		}
-	}
-	if c.nc.SetWriteDeadline(time.Now().Add(pace)) != nil {
+// slowly says whether the replies go out through the tarpit. Where that is full
+// they go out at once and the session ends; under stress nobody is worth a place.
+func (c *conn) slowly() bool {
+	if !c.m.TakeSlow() || c.srv.stressed(c.set) || c.srv.closing.Load() {
 		return false
 	}
-	_, err := c.nc.Write(out)
-	return err == nil
+	if !c.srv.slow.enter(c.set.Limits.Slow) {
+		if c.m.state != stateClosed {
+			c.m.Shut(tooMany, sluice.EndedRefused)
+		}
+		return false
+	}
+	c.srv.stats.slowed.Add(1)
+	c.dropBody()
+	c.giveBack()
+	c.drip.out, c.drip.steps, c.drip.pace = c.m.TakeOutput(), slowSteps, c.set.timeouts.Slow/slowSteps
+	c.stage = stageDrip
+	return true
+}
+
+// endDrip sends what is left of a slow reply, and says whether that worked.
+func (c *conn) endDrip() bool {
+	if c.drip.steps == 0 && c.drip.pace == 0 {
+		return true
+	}
+	out := c.drip.out
+	c.drip = drip{}
+	c.srv.slow.count.Add(-1)
+	return c.write(out)
 }
 
 // linger lets the last reply arrive: closing a socket with unread input makes the
@@ -236,13 +252,11 @@ func (c *conn) linger(ended string) {
 	if ended != sluice.EndedRefused || !c.direct() {
 		return
 	}
-	if c.violations == 0 {
-		// One that waits for our words isn't sending.
-		unread := false
-		_ = c.raw.Control(func(fd uintptr) { unread = readable(fd) })
-		if !unread {
-			return
-		}
+	unread := c.unread()
+	if !unread && (c.violations == 0 || c.lastViolation == EarlyTalker) {
+		// One that waits for our words isn't sending, and what an early talker had
+		// to say has been read.
+		return
 	}
 	half, ok := c.tcp.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -260,6 +274,16 @@ func (c *conn) linger(ended string) {
 		}
 		total += n
 	}
+}
+
+// unread says whether octets have come that nobody has read.
+func (c *conn) unread() (some bool) {
+	_ = c.raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, err := ignoringEINTR(func() (int, error) { return peek(int(fd), b[:]) })
+		some = n > 0 && err == nil
+	})
+	return some
 }
 
 // whileConnected returns a context that ends when the client goes away while the
@@ -293,7 +317,7 @@ func (c *conn) whileConnected(ctx context.Context) (context.Context, func()) {
 	_ = c.tcp.SetReadDeadline(time.Time{})
 	return ctx, func() {
 		if !timer.Stop() {
-			_ = c.tcp.SetReadDeadline(time.Unix(1, 0))
+			_ = c.tcp.SetReadDeadline(longAgo)
 			<-done
 		}
 		cancel(nil)
