@@ -308,7 +308,6 @@ func (s *Set) ask(ctx context.Context, j job) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	slot.heard, slot.until, slot.flying = o, now.Add(ttl).UnixNano(), false
-	e.until = 0
 	if e.flying--; e.flying == 0 {
 		close(e.landed)
 		e.landed = nil

@@ -81,7 +81,7 @@ const (
 	testHealthy = 15 * time.Minute
 	testSuspect = 30 * time.Second
 	testAgain   = time.Minute // the second test of a list that is off
-	maxSilent   = 3           // tests without an answer
+	maxSilent   = 3           // tests without an answer; one is enough where clients get none either
 	backoffMin  = time.Minute
 	backoffMax  = time.Hour
 	backoffLost = 5 * time.Minute  // the most where nobody answers: asking costs nobody anything
@@ -156,7 +156,7 @@ func (h *health) observe(now time.Time, client netip.Addr, o *outcome) bool {
 	}
 	sum := h.sum(now)
 	switch {
-	case sum.Refused >= maxRefused:
+	case o.kind == denied && sum.Refused >= maxRefused:
 		h.off(now, o.why, backoffDeny, backoffMax)
 	case o.kind == denied:
 		return h.suspect(now, o.why, false)
@@ -165,7 +165,7 @@ func (h *health) observe(now time.Time, client netip.Addr, o *outcome) bool {
 	case h.recent.listed >= everything && !now.Before(h.quiet) && !h.suspicious:
 		h.suspicious = true
 		return h.suspect(now, fmt.Sprintf("lists %d of the last %d clients", h.recent.listed, len(h.recent.ring)), true)
-	case bad(sum, badShare) && h.state == Healthy:
+	case o.why != "" && h.state == Healthy && bad(sum, badShare):
 		return h.suspect(now, troubled(sum, o), false)
 	default:
 		return false
@@ -284,7 +284,7 @@ func (h *health) missed(now time.Time, why string) {
 	h.passed = 0
 	h.silent++
 	switch {
-	case h.state == Off || h.silent >= maxSilent:
+	case h.state == Off || h.silent >= maxSilent || bad(h.sum(now), badShare):
 		h.off(now, "no answer to its tests: "+why, backoffMin, backoffLost)
 	case h.state == Healthy:
 		h.enter(now, Suspect, "no answer to its test: "+why)

@@ -57,7 +57,10 @@ func TestHealth(t *testing.T) {
 		"a long time ago":       {well, {seen: lost, times: 9, state: Healthy, next: 15 * m}, {after: 10 * m, seen: lost, times: 9, state: Healthy, next: 5 * m}},
 		"suspect, then fine":    {well, {seen: lost, times: 10, state: Suspect}, {seen: no, times: 60, state: Suspect}, {test: passes, state: Suspect, next: 30 * s}, {after: 30 * s, test: passes, state: Healthy, next: 15 * m}},
 		"suspect for long":      {well, {seen: lost, times: 10, state: Suspect}, {after: m, test: passes, state: Suspect, next: 30 * s}, {after: 4 * m, test: passes, state: Off, doubt: true, next: m}},
-		"suspect and silent":    {well, {seen: lost, times: 10, state: Suspect}, {test: silence, state: Suspect, next: 30 * s}, {test: silence, state: Suspect, next: 30 * s}, {test: silence, state: Off, doubt: true, next: m}},
+		"suspect and silent":    {well, {seen: lost, times: 10, state: Suspect}, {test: silence, state: Off, doubt: true, next: m}},
+		"healthy and silent":    {well, {test: silence, state: Suspect, next: 30 * s}, {test: silence, state: Suspect, next: 30 * s}, {test: silence, state: Off, doubt: true, next: m}},
+		"a silent moment":       {well, {test: silence, state: Suspect, next: 30 * s}, {test: passes, state: Healthy, next: 15 * m}},
+		"refused before tested": {{seen: denial, times: 9, state: Untested, doubt: true}, well, {seen: no, times: 1, state: Healthy, next: 15 * m}, {seen: denial, times: 1, state: Off, doubt: true, next: 10 * m}},
 		"new answers":           {well, {seen: odd, times: 10, state: Suspect}},
 		"a new answer":          {well, {seen: odd, times: 1, state: Healthy, next: 15 * m}},
 		"one refusal":           {well, {seen: denial, times: 1, state: Suspect}, {test: passes, state: Suspect, next: 30 * s}, {after: 11 * m, test: passes, state: Healthy, next: 15 * m}},
@@ -133,10 +136,10 @@ func TestHealthAlwaysRecoversAndNeverBelievesTooSoon(t *testing.T) {
 				trusted = trusted && o != parked
 			}
 			if h.believed() && !trusted {
-				t.Fatalf("believed: %+v", h)
+				t.Fatalf("believed: %s %q", h.state, h.why)
 			}
 			if h.believed() && !h.asked() || h.next.After(now.Add(backoffMax)) || (h.why == "") != (h.state == Healthy) {
-				t.Fatalf("%+v", h)
+				t.Fatalf("%s %q, believed %v, next test in %v", h.state, h.why, h.believed(), h.next.Sub(now))
 			}
 			var in int
 			for _, s := range h.recent.ring[:h.recent.n] {
@@ -153,7 +156,7 @@ func TestHealthAlwaysRecoversAndNeverBelievesTooSoon(t *testing.T) {
 			h.testedAs(now, passes, "")
 		}
 		if h.state != Healthy || !h.believed() {
-			t.Fatalf("didn't recover: %+v", h)
+			t.Fatalf("didn't recover: %s %q", h.state, h.why)
 		}
 	})
 }
