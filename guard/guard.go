@@ -176,6 +176,9 @@ func (g *Guard) Admit(now time.Time, addr netip.Addr) Decision {
 		return allowed
 	}
 	host, prefix := network.Host(addr), network.Prefix(addr)
+	if host == (network.Key{}) {
+		return allowed // a socket without an address: a door of our own machine
+	}
 	if d := g.banned(now, host, prefix); !d.Allow {
 		return d
 	}

@@ -3,11 +3,13 @@ package guard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"sluice"
+	"sluice/guard/journal"
 	"sluice/guard/network"
 )
 
@@ -82,27 +84,18 @@ func memo(now time.Time, kind, key string, value any) (sluice.Memo, bool) {
 	return sluice.Memo{Kind: kind, Key: key, Value: b, Updated: now}, err == nil && len(b) <= sluice.MaxMemo
 }
 
-// Load reads what Save wrote and says how much of it still holds. Memos that can't be
-// read are passed over and counted in bad: a ban less is better than no start.
-func (g *Guard) Load(ctx context.Context, now time.Time, memos sluice.Memos) (loaded, bad int, err error) {
-	count := func(f func(sluice.Memo) (bool, error)) func(sluice.Memo) error {
-		return func(m sluice.Memo) error {
-			switch held, err := f(m); {
-			case err != nil:
-				bad++
-			case held:
-				loaded++
-			}
-			return nil
-		}
+// Load reads what Save wrote and says how much of it still holds. What can't be read
+// is left out: a ban less is better than no start. The error counts it.
+func (g *Guard) Load(ctx context.Context, now time.Time, memos sluice.Memos) (int, error) {
+	bans, err := journal.Load(ctx, memos, KindBan, func(m sluice.Memo) (bool, error) { return g.loadBan(now, m) })
+	if err != nil {
+		err = fmt.Errorf("guard: %w", err)
 	}
-	if err := memos.EachMemo(ctx, KindBan, count(func(m sluice.Memo) (bool, error) { return g.loadBan(now, m) })); err != nil {
-		return loaded, bad, fmt.Errorf("guard: bans: %w", err)
+	homes, second := journal.Load(ctx, memos, KindLogin, func(m sluice.Memo) (bool, error) { return g.loadHome(now, m) })
+	if second != nil {
+		err = errors.Join(err, fmt.Errorf("guard: %w", second))
 	}
-	if err := memos.EachMemo(ctx, KindLogin, count(func(m sluice.Memo) (bool, error) { return g.loadHome(now, m) })); err != nil {
-		return loaded, bad, fmt.Errorf("guard: logins: %w", err)
-	}
-	return loaded, bad, nil
+	return bans + homes, err
 }
 
 func (g *Guard) loadBan(now time.Time, m sluice.Memo) (bool, error) {
@@ -116,7 +109,7 @@ func (g *Guard) loadBan(now time.Time, m sluice.Memo) (bool, error) {
 	}
 	// A clock that was wrong once must not ban for ever.
 	if b.Times < 0 || b.Until.Sub(b.Since) > g.config.Bans.Longest || b.Since.After(now.Add(time.Hour)) {
-		return false, fmt.Errorf("guard: ban of %v from %v until %v", k, b.Since, b.Until)
+		return false, fmt.Errorf("ban of %v from %v until %v", k, b.Since, b.Until)
 	}
 	if now.Sub(b.Until) >= memory {
 		return false, nil
@@ -135,7 +128,7 @@ func (g *Guard) loadHome(now time.Time, m sluice.Memo) (bool, error) {
 		return false, err
 	}
 	if len(m.Key) == 0 || len(m.Key) > longestAccount || len(list) > places {
-		return false, fmt.Errorf("guard: %d places of an account", len(list))
+		return false, fmt.Errorf("%d places of account %q", len(list), m.Key)
 	}
 	var kept []place
 	for _, p := range list {

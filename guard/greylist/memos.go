@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/guard/journal"
 	"sluice/guard/network"
 )
 
@@ -43,22 +44,14 @@ func (l *List) Save(ctx context.Context, now time.Time, memos sluice.Memos) (int
 	return n, nil
 }
 
-// Load reads what Save wrote and says how much of it still holds. Memos that can't be
-// read are passed over and counted in bad.
-func (l *List) Load(ctx context.Context, now time.Time, memos sluice.Memos) (loaded, bad int, err error) {
-	err = memos.EachMemo(ctx, Kind, func(m sluice.Memo) error {
-		switch held, err := l.load(now, m); {
-		case err != nil:
-			bad++
-		case held:
-			loaded++
-		}
-		return nil
-	})
+// Load reads what Save wrote and says how much of it still holds. What can't be read
+// is left out; the error counts it.
+func (l *List) Load(ctx context.Context, now time.Time, memos sluice.Memos) (int, error) {
+	n, err := journal.Load(ctx, memos, Kind, func(m sluice.Memo) (bool, error) { return l.load(now, m) })
 	if err != nil {
-		return loaded, bad, fmt.Errorf("greylist: %w", err)
+		return n, fmt.Errorf("greylist: %w", err)
 	}
-	return loaded, bad, nil
+	return n, nil
 }
 
 func (l *List) load(now time.Time, m sluice.Memo) (bool, error) {
@@ -76,7 +69,7 @@ func (l *List) load(now time.Time, m sluice.Memo) (bool, error) {
 	}
 	age := now.Sub(p.Last)
 	if m.Key == "" || len(m.Key) > 253 || age < -time.Hour {
-		return false, fmt.Errorf("greylist: pass of %q, last used %v", m.Key, p.Last)
+		return false, fmt.Errorf("pass of %q, last used %v", m.Key, p.Last)
 	}
 	if age >= l.config.Pass || p.Returns == 0 {
 		return false, nil

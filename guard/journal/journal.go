@@ -1,5 +1,5 @@
 // Package journal remembers which entries of a memory changed since they were
-// last written down.
+// last written down, and reads them back.
 package journal
 
 import (
@@ -88,4 +88,28 @@ func (j *Journal[K]) again(keys map[K]struct{}) {
 	for k := range keys {
 		j.Note(k)
 	}
+}
+
+// Load calls each for every memo of a kind and says how many it took. Memos for which
+// it fails are left out, and the error counts them.
+func Load(ctx context.Context, memos sluice.Memos, kind string, each func(sluice.Memo) (bool, error)) (int, error) {
+	taken, bad, first := 0, 0, error(nil)
+	err := memos.EachMemo(ctx, kind, func(m sluice.Memo) error {
+		switch ok, e := each(m); {
+		case e != nil && bad == 0:
+			bad, first = 1, fmt.Errorf("%q: %w", m.Key, e)
+		case e != nil:
+			bad++
+		case ok:
+			taken++
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return taken, fmt.Errorf("load %s: %w", kind, err)
+	}
+	if bad > 0 {
+		return taken, fmt.Errorf("load %s: %d memos can't be read, such as %w", kind, bad, first)
+	}
+	return taken, nil
 }
