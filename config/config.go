@@ -177,7 +177,7 @@ type Policy struct {
 type Limits struct {
 	MessageSize   Size     `toml:"message_size"`
 	Recipients    int      `toml:"recipients"`
-	Connections   int      `toml:"connections"`
+	Connections   int      `toml:"connections"` // 0: what the limit of open files allows
 	PerClient     int      `toml:"connections_per_client"`
 	InFlight      Size     `toml:"bytes_in_flight"`
 	Session       Duration `toml:"session"`
@@ -185,6 +185,13 @@ type Limits struct {
 	MessageArrive Duration `toml:"message"`
 	Judge         Duration `toml:"judge"`
 	RelayConns    int      `toml:"relay_connections"`
+	// TextLine and CommandLine are the longest lines taken; Errors the refused
+	// commands after which a session ends; MinRate the octets a second that a
+	// message must arrive with.
+	TextLine    Size `toml:"text_line"`
+	CommandLine Size `toml:"command_line"`
+	Errors      int  `toml:"errors"`
+	MinRate     int  `toml:"min_rate"`
 }
 
 // Keep says how long and how much is kept.
@@ -242,11 +249,12 @@ func Default() *Config {
 		Listen:   []Listener{{Address: "127.0.0.1:2525"}},
 		Console:  Console{Address: "127.0.0.1:8025"},
 		Policy:   Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999},
-		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, Connections: 2000, PerClient: 50,
+		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, PerClient: 50,
 			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),
 			MessageArrive: dur(10 * time.Minute), Judge: dur(30 * time.Second), RelayConns: 50},
-		Keep:     Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
-		Connect:  Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8},
+		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+		Connect: Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8,
+			Spare: []Prefix{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}},
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}

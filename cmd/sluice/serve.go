@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,6 +83,8 @@ type daemon struct {
 	console  *console.Console
 	sealer   *ref.Sealer
 	resolver *build.Resolver
+	port     *build.Port
+	memory   *build.Memory
 	reports  *reporting
 	smtp     []*smtpListener
 	web      []*webListener
@@ -119,7 +123,12 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	}
 	d.resolver = build.NewResolver(cfg)
 	d.resolver.Observe(d.registry)
-	set, err := build.Settings(cfg, log, d.resolver.Resolver)
+	d.port = build.NewPort(log, d.resolver.Resolver)
+	if err := d.port.Apply(cfg); err != nil {
+		return nil, err
+	}
+	d.memory = build.NewMemory(a.ctx, cfg, r.store, d.port.Spared, log)
+	set, err := build.Settings(cfg, log, d.resolver.Resolver, d.port, d.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +137,7 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	}
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Reputation: d.memory.Reputation, Spared: d.port.Spared},
 		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
@@ -189,7 +199,7 @@ func (d *daemon) listen(cfg *config.Config) error {
 			return err
 		}
 		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, tlsConf),
-			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool})
+			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool, Door: l.Kind})
 		d.smtp = append(d.smtp, &smtpListener{l, ln, s})
 		d.observe(s, l.Address)
 	}
@@ -263,7 +273,7 @@ func loadTLS(t config.TLS) (*tls.Config, error) {
 const typing = 30 * time.Second
 
 func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Config) smtpd.Settings {
-	return smtpd.Settings{Hostname: cfg.Hostname, TLS: t, AlreadyAccepted: l.AlreadyAccepted, Trusted: cfg.IsTrusted,
+	set := smtpd.Settings{Hostname: cfg.Hostname, TLS: t, ImplicitTLS: l.TLS == "implicit", AlreadyAccepted: l.AlreadyAccepted, Trusted: cfg.IsTrusted,
 		Extensions: func(ctx context.Context) sluice.Extensions {
 			e := g.Extensions(ctx)
 			if max := int64(cfg.Limits.MessageSize); e.Size == 0 || e.Size > max {
@@ -272,9 +282,31 @@ func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Co
 			return e
 		},
 		Limits: smtpd.Limits{Conns: cfg.Limits.Connections, ConnsPerClient: cfg.Limits.PerClient,
-			Message: int64(cfg.Limits.MessageSize), Recipients: cfg.Limits.Recipients},
+			Message: int64(cfg.Limits.MessageSize), Recipients: cfg.Limits.Recipients, Errors: cfg.Limits.Errors,
+			TextLine: int(cfg.Limits.TextLine), CommandLine: int(cfg.Limits.CommandLine)},
 		Timeouts: smtpd.Timeouts{Idle: cfg.Limits.Command.Duration, Command: min(cfg.Limits.Command.Duration, typing),
-			Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration},
+			Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration, MinRate: cfg.Limits.MinRate},
+	}
+	if l.TLS == "none" {
+		set.TLS = nil
+	}
+	if l.Kind == sluice.DoorSubmission {
+		set.Mechanisms, set.ClearTextAuth = []string{"PLAIN", "LOGIN", "OAUTHBEARER"}, l.AuthWithoutTLS
+	}
+	if l.Proxy {
+		set.Proxies, set.ProxyRequired = in(cfg.Connect.Proxies), true
+	}
+	if hops := in(cfg.Connect.XClient); len(cfg.Connect.XClient) > 0 {
+		set.Peers = func(a netip.Addr) smtpd.Peer { return smtpd.Peer{XClient: hops(a), XForward: hops(a)} }
+	}
+	return set
+}
+
+// in says whether an address is in one of the networks.
+func in(list []config.Prefix) func(netip.Addr) bool {
+	return func(a netip.Addr) bool {
+		a = a.Unmap()
+		return slices.ContainsFunc(list, func(p config.Prefix) bool { return p.Contains(a) })
 	}
 }
 
@@ -335,6 +367,7 @@ func (d *daemon) run(ctx context.Context, load func() (*config.Config, error)) e
 	defer cancel()
 	wg.Go(func() { d.rooms.work(work) })
 	wg.Go(func() { d.reports.Run(work) })
+	wg.Go(func() { d.memory.Run(work, d.gate.Tidy) })
 	failed := make(chan error, len(d.smtp)+len(d.web))
 	for _, s := range d.smtp {
 		go func() { failed <- s.server.Serve(s.ln) }()
@@ -373,7 +406,10 @@ func (d *daemon) reload(load func() (*config.Config, error)) {
 }
 
 func (d *daemon) apply(cfg *config.Config) error {
-	set, err := build.Settings(cfg, d.log, d.resolver.Resolver)
+	if err := d.port.Apply(cfg); err != nil {
+		return err
+	}
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory)
 	if err != nil {
 		return err
 	}
@@ -415,6 +451,9 @@ func (d *daemon) close() {
 	}
 	for _, w := range d.web {
 		_ = w.ln.Close()
+	}
+	if d.port != nil {
+		d.port.Close()
 	}
 	d.resolver.Close()
 	d.reports.close()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/check"
 	"sluice/check/recipient"
 	checktext "sluice/check/text"
 	"sluice/config"
@@ -34,9 +35,14 @@ var Version = "devel"
 
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settings, error) {
-	set, err := Judge(cfg, log, true)
+func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory) (gate.Settings, error) {
+	set, err := Judge(cfg, log, true, portChecks(cfg, port, mem)...)
 	if err != nil {
+		return set, err
+	}
+	set.GreetPause = cfg.Connect.GreetPause.Duration
+	set.Traps = gate.NewTraps(cfg.Traps.Addresses, cfg.Traps.Domains)
+	if set.Login, err = login(cfg); err != nil {
 		return set, err
 	}
 	set.Verifier = Verifier(cfg, r)
@@ -46,13 +52,26 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver) (gate.Settin
 	if set.Seal, err = Sealer(cfg); err != nil {
 		return set, err
 	}
-	set.Routes, err = Routes(cfg)
+	if set.Routes, err = Routes(cfg); err != nil {
+		return set, err
+	}
+	if dir := port.Directory(); dir != nil {
+		for _, d := range cfg.Domains {
+			if len(d.Recipients) > 0 {
+				for _, n := range d.Names {
+					set.Routes.ByDomain[n].Directory = dir
+				}
+			}
+		}
+	}
+	set.Routes.Outbound, err = outbound(cfg)
 	return set, err
 }
 
 // Judge is Settings without next hops, for scanning stored mail. A
-// frugal judge skips checks that can't change the action any more.
-func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
+// frugal judge skips checks that can't change the action any more. More are checks that
+// need what only a daemon has.
+func Judge(cfg *config.Config, log *slog.Logger, frugal bool, more ...check.Checker) (gate.Settings, error) {
 	model, err := Model(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
@@ -63,7 +82,8 @@ func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, er
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
 		Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
-	pol, weights := buildPolicy(cfg.Policy), verdict.DefaultWeights()
+	list = append(list, more...)
+	pol, weights := buildPolicy(cfg), verdict.DefaultWeights()
 	pipe := pipeline.Config{Clock: time.Now, Weights: weights, Panicked: panicked(log)}
 	if frugal {
 		pipe.Bands = []float64{pol.TagAt, pol.QuarantineAt, pol.RejectAt}
@@ -101,9 +121,11 @@ func listenAddrs(cfg *config.Config) (out []netip.Addr) {
 	return out
 }
 
-func buildPolicy(p config.Policy) policy.Policy {
+func buildPolicy(cfg *config.Config) policy.Policy {
+	p := cfg.Policy
 	out := policy.Default()
 	out.TagAt, out.QuarantineAt, out.RejectAt = p.TagAt, p.QuarantineAt, p.RejectAt
+	out.GreyAt = cfg.Greylist.GreyAt
 	return out
 }
 
@@ -143,7 +165,7 @@ func Routes(cfg *config.Config) (gate.Routes, error) {
 			}
 			byKey[key] = del
 		}
-		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del, Sign: d.Sign}
+		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del, Sign: d.Sign, RequireTLS: d.RequireTLS, DirectoryDown: d.DeferUnlisted}
 		if d.Sign { // a message of both kinds is two
 			rt.Key += " sign"
 		}

@@ -17,6 +17,8 @@ import (
 	"github.com/gaissmai/bart"
 
 	"sluice"
+	"sluice/check"
+	checkdnsbl "sluice/check/dnsbl"
 	"sluice/config"
 	"sluice/deliver/relay"
 	"sluice/directory"
@@ -136,9 +138,7 @@ func (p *Port) applyLists(cfg *config.Config) error {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if err := set.Run(ctx); err != nil && ctx.Err() == nil {
-				p.log.Error("dnsbl: the tests of the lists stopped", "error", err)
-			}
+			set.Run(ctx)
 		}()
 		p.stopLists = func() {
 			cancel()
@@ -147,6 +147,15 @@ func (p *Port) applyLists(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// portChecks are the checks that ask what a daemon remembers.
+func portChecks(cfg *config.Config, p *Port, m *Memory) []check.Checker {
+	var out []check.Checker
+	if lists := p.Lists(); lists != nil {
+		out = append(out, checkdnsbl.Checks(checkdnsbl.Config{Lists: lists, Threshold: cfg.Connect.BlockAt})...)
+	}
+	return out
 }
 
 func dnsList(l config.DNSList) (dnsbl.List, error) {

@@ -1,0 +1,103 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"sluice"
+	"sluice/config"
+	"sluice/guard"
+	"sluice/guard/greylist"
+	"sluice/learn/reputation"
+)
+
+// Memory is what is remembered of those outside. It lives as long as the process,
+// and what matters of it longer.
+type Memory struct {
+	Guard      *guard.Guard
+	Greylist   *greylist.List // nil: nobody is asked to come again
+	Reputation *reputation.Table
+
+	memos sluice.Memos
+	log   *slog.Logger
+}
+
+// NewMemory makes what the settings ask for and loads what was saved. Spared clients
+// are never limited. What can't be read is forgotten: a port without a memory is
+// better than none.
+func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, spared func(netip.Addr) bool, log *slog.Logger) *Memory {
+	rep := reputation.New(reputation.Config{})
+	r := cfg.Rates
+	m := &Memory{memos: memos, log: log, Reputation: rep, Guard: guard.New(guard.Config{
+		Immune: spared,
+		Known: func(p netip.Prefix) bool {
+			s := rep.Score(time.Now(), networkKey(p))
+			return s.Good >= 3 && s.Bad <= s.Good/10
+		},
+		Rates: guard.Rates{Connections: r.Connections, PrefixConnections: r.PrefixConnections, Messages: r.Messages,
+			DomainMessages: r.DomainMessages, UserMessages: r.UserMessages, UserRecipients: r.UserRecipients},
+	})}
+	if !cfg.Greylist.Off {
+		m.Greylist = greylist.New(greylist.Config{Delay: cfg.Greylist.Wait.Duration})
+	}
+	now := time.Now()
+	_, err := rep.Load(ctx, now, memos)
+	_, gerr := m.Guard.Load(ctx, now, memos)
+	err = errors.Join(err, gerr)
+	if m.Greylist != nil {
+		_, lerr := m.Greylist.Load(ctx, now, memos)
+		err = errors.Join(err, lerr)
+	}
+	if err != nil {
+		log.Error("some of what was remembered of other hosts can't be read and is forgotten", "error", err)
+	}
+	return m
+}
+
+// networkKey is a client's or a network's key.
+func networkKey(p netip.Prefix) reputation.Key {
+	if p.Bits() == 32 || p.Bits() == 64 {
+		return reputation.AddressKey(p.Addr())
+	}
+	return reputation.PrefixKey(p.Addr())
+}
+
+// saveEvery is how often what changed is written down: what was learned in the last
+// seconds before a crash is learned again.
+const saveEvery = 30 * time.Second
+
+// Run saves from time to time, and at the end.
+func (m *Memory) Run(ctx context.Context, tidy func()) {
+	t := time.NewTicker(saveEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			tidy()
+			m.save(ctx, m.Reputation.Save)
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			m.save(ctx, m.Reputation.Flush)
+			return
+		}
+	}
+}
+
+func (m *Memory) save(ctx context.Context, reputation func(context.Context, time.Time, sluice.Memos) (int, error)) {
+	now := time.Now()
+	_, err := reputation(ctx, now, m.memos)
+	_, gerr := m.Guard.Save(ctx, now, m.memos)
+	err = errors.Join(err, gerr)
+	if m.Greylist != nil {
+		_, lerr := m.Greylist.Save(ctx, now, m.memos)
+		err = errors.Join(err, lerr)
+	}
+	if err != nil && ctx.Err() == nil {
+		m.log.Error("what was learned of other hosts can't be saved; it is tried again", "error", fmt.Sprint(err))
+	}
+}
