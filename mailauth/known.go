@@ -12,6 +12,7 @@ import (
 // nobody asked for.
 type Known struct {
 	Reverse *iprev.Result
+	HELO    *spf.Result // of the session's present greeting
 	SPF     *spf.Result
 	DKIM    []dkim.Result
 	ARC     *arc.Result
@@ -24,9 +25,16 @@ func (a *Auth) Known() Known {
 	if a == nil {
 		return k
 	}
-	if r, ok := a.root().reverse.peek(); ok {
+	s := a.root()
+	if r, ok := s.reverse.peek(); ok {
 		k.Reverse = &r
 	}
+	s.helo.mu.Lock()
+	if s.helo.done && s.heloFor == s.conn.Hello.Name {
+		r := s.helo.v
+		k.HELO = &r
+	}
+	s.helo.mu.Unlock()
 	if !a.InTransaction() {
 		return k
 	}

@@ -188,7 +188,7 @@ type Facts struct {
 // nil for clients that have no reputation: those inside, those who logged in, and
 // messages read from disk.
 func Keys(c *sluice.Conn, f Facts) []Key {
-	if c.Trusted || c.Stored || c.Auth != "" || !Public(c.Client.Addr()) {
+	if !Judged(c) {
 		return nil
 	}
 	all := [...]Key{AddressKey(c.Client.Addr()), PrefixKey(c.Client.Addr()), ASNKey(f.ASN),
@@ -203,6 +203,12 @@ func Keys(c *sluice.Conn, f Facts) []Key {
 		}
 	}
 	return out
+}
+
+// Judged says whether a client can have a reputation: not those inside, those who
+// logged in, and not messages read from disk.
+func Judged(c *sluice.Conn) bool {
+	return c != nil && !c.Trusted && !c.Stored && c.Auth == "" && Public(c.Client.Addr())
 }
 
 // Public says whether an address can have a reputation: not those of loopback,

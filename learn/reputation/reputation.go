@@ -47,6 +47,7 @@
 package reputation
 
 import (
+	"fmt"
 	"hash/maphash"
 	"math"
 	"net/netip"
@@ -188,7 +189,8 @@ func (t *Table) update(k Key, now time.Time, f func(*counts)) {
 	}
 }
 
-// Observe counts an outcome for keys, which [Keys] made of one connection. The
+// Observe counts an outcome for keys, which [Keys] made of one connection. A kind's
+// base rate counts it once, however many keys of the kind there are. The
 // address among them is the source whose say in shared keys is limited; without one,
 // all such outcomes are one source's.
 func (t *Table) Observe(now time.Time, o Outcome, keys ...Key) {
@@ -197,12 +199,16 @@ func (t *Table) Observe(now time.Time, o Outcome, keys ...Key) {
 		return
 	}
 	at, src := seconds(now), sources(keys)
+	var counted [TLSHello + 1]bool
 	for _, k := range keys {
 		if !k.Valid() {
 			continue
 		}
-		if in := t.allow(now, src.of(Address), Key{Kind: k.Kind}, o); in != (Outcome{}) {
-			t.bases[k.Kind].add(in, at, t.cfg.HalfLife)
+		if !counted[k.Kind] { // a client may have several dialects
+			counted[k.Kind] = true
+			if in := t.allow(now, src.of(Address), Key{Kind: k.Kind}, o); in != (Outcome{}) {
+				t.bases[k.Kind].add(in, at, t.cfg.HalfLife)
+			}
 		}
 		in := o
 		if k.Kind.shared() {
@@ -253,6 +259,16 @@ type Score struct {
 	First, Last time.Time // when outcomes were seen; zero where never
 	Probability float64   // of unwanted, given the key, with the prior
 	Decibel     float64   // of odds over the site's; positive speaks against the key
+}
+
+// Words says the counts as people read them: "3 wanted, 41 unwanted since 12 Nov".
+// They are the faded ones, which the decibels come from.
+func (s Score) Words(now time.Time) string {
+	since := "in the last weeks"
+	if age := now.Sub(s.First); age < 60*24*time.Hour {
+		since = "since " + s.First.UTC().Format("2 Jan")
+	}
+	return fmt.Sprintf("%.0f wanted, %.0f unwanted %s", s.Good, s.Bad, since)
 }
 
 // Outcomes is the sum of both counts.

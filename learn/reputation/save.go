@@ -24,10 +24,10 @@ const (
 
 // keeper is the state behind Save.
 type keeper struct {
-	mu     sync.Mutex // one save at a time
-	last   time.Time
-	swept  time.Time
-	fresh  [TLSHello + 1]int // rows made since the last sweep
+	mu    sync.Mutex // one save at a time
+	last  time.Time
+	swept time.Time
+	fresh [TLSHello + 1]int // rows made since the last sweep
 }
 
 // Load takes in what was saved. Call it before the first Observe. Values that can't
