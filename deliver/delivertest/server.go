@@ -62,6 +62,10 @@ type Script struct {
 	Users      map[string]string
 	Mechanisms string // default: "PLAIN LOGIN"
 
+	// Answer gives the reply to RCPT by its argument, "" for the usual one; nil: the
+	// usual one for all. A fault comes first.
+	Answer func(arg string) string
+
 	Faults map[Step]Fault
 }
 
@@ -499,9 +503,12 @@ func (p *peer) rcpt(arg string) error {
 	if !p.inTx {
 		p.s.note(&p.s.abuse, "RCPT out of place")
 	}
-	const reply = "250 2.1.5 Ok\r\n"
+	reply := "250 2.1.5 Ok\r\n"
+	if p.s.script.Answer != nil {
+		reply = cmp.Or(p.s.script.Answer(arg), reply)
+	}
 	f, ok := p.s.fault(Rcpt, arg)
-	if !ok || f.Slow && f.Raw == "" || strings.HasPrefix(f.Raw, "25") {
+	if !ok && strings.HasPrefix(reply, "25") || ok && f.Slow && f.Raw == "" || strings.HasPrefix(f.Raw, "25") {
 		p.rcpts = append(p.rcpts, arg)
 	}
 	if ok {
