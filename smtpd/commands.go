@@ -30,6 +30,9 @@ func (m *Machine) nextCommand(in []byte) (int, Event) {
 	m.trace.Command(line, m.cfg.Hostname, n < len(in))
 	ev := m.command(line)
 	m.off -= int64(n)
+	if m.cfg.Door == sluice.DoorSubmission {
+		clear(line) // it may have been a secret
+	}
 	return n, ev
 }
 
@@ -104,10 +107,11 @@ func (m *Machine) command(line []byte) Event {
 		m.violate(TooManyCommands, m.off, nil)
 		return Event{}
 	}
-	if arg, ok := cutAuth(line); ok && !m.refused && m.cfg.Door == sluice.DoorSubmission {
-		ev := m.authenticate(arg)
-		clear(line)
-		return ev
+	if arg, ok := cutAuth(line); ok {
+		m.hush = true
+		if !m.refused && m.cfg.Door == sluice.DoorSubmission {
+			return m.authenticate(arg)
+		}
 	}
 	cmd, err := smtp.ParseCommand(line)
 	if err != nil && first && len(line) > 0 {

@@ -141,6 +141,7 @@ type Machine struct {
 
 	peer   Peer      // what the client may do as a host of ours
 	authed bool      // AUTH succeeded
+	hush   bool      // AUTH was tried: what looks like a command may be a secret
 	auth   *exchange // from AUTH to its end
 	hop    *hop      // not nil once the peer has spoken for another client
 }
@@ -510,7 +511,9 @@ func (m *Machine) failBy(kind sluice.Reason) {
 func (m *Machine) violate(kind sluice.Reason, off int64, octets []byte) {
 	v := sluice.Violation{Kind: kind, Phase: m.phase(), Offset: off}
 	if !m.Receiving() {
-		octets = withoutSecrets(octets)
+		if octets = withoutSecrets(octets); m.hush {
+			octets = nil
+		}
 	}
 	if kind == AuthNeedsTLS {
 		v.Phase = sluice.PhaseAuth

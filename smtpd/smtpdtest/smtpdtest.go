@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -86,8 +87,9 @@ func (g *Gate) Open(_ context.Context, c *sluice.Conn) (sluice.Session, sluice.R
 }
 
 type session struct {
-	gate *Gate
-	conn *sluice.Conn
+	gate  *Gate
+	conn  *sluice.Conn
+	rcpts int // accepted in this transaction
 }
 
 var ok = sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "OK"}
@@ -116,13 +118,14 @@ func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice
 	if s.gate.OnMessageEach != nil {
 		return s.gate.OnMessageEach(body.Bytes())
 	}
-	return []sluice.Reply{s.Message(ctx, body)}
+	return slices.Repeat([]sluice.Reply{s.Message(ctx, body)}, s.rcpts)
 }
 
 func (s *session) TLS(context.Context) { s.gate.call("tls %s", s.conn.TLS.Version) }
 
 func (s *session) Mail(_ context.Context, from string, params []sluice.Param) sluice.Reply {
 	s.gate.call("mail %q%s", from, FormatParams(params))
+	s.rcpts = 0
 	if s.gate.OnMail != nil {
 		return s.gate.OnMail(from)
 	}
@@ -131,10 +134,14 @@ func (s *session) Mail(_ context.Context, from string, params []sluice.Param) sl
 
 func (s *session) Rcpt(_ context.Context, to string, params []sluice.Param) sluice.Reply {
 	s.gate.call("rcpt %q%s", to, FormatParams(params))
+	r := sluice.Reply{Code: 250, Enhanced: "2.1.5", Text: "Recipient OK"}
 	if s.gate.OnRcpt != nil {
-		return s.gate.OnRcpt(to)
+		r = s.gate.OnRcpt(to)
 	}
-	return sluice.Reply{Code: 250, Enhanced: "2.1.5", Text: "Recipient OK"}
+	if r.Positive() {
+		s.rcpts++
+	}
+	return r
 }
 
 func (s *session) Data(context.Context) sluice.Reply {
