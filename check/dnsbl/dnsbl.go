@@ -29,6 +29,9 @@ type Config struct {
 const (
 	defaultThreshold = 8
 	defaultWait      = 2 * time.Second
+	// most is what all listings of one kind are worth as evidence: they are judged and
+	// soft. The threshold counts the lists' full weights.
+	most = 6.0
 )
 
 // Checks returns the checks of this folder.
@@ -110,17 +113,18 @@ func (s *shared) state(r dnsbl.Result, phase sluice.Phase) []sluice.Evidence {
 	}
 	var found []sluice.Evidence
 	var unknown, blocking []string
+	block, allow := most/max(r.Block, most), most/max(r.Allow, most)
 	for _, a := range r.Answers {
 		switch {
 		case !a.Listed:
 			unknown = append(unknown, a.List+": "+a.Why)
 		case a.Kind == dnsbl.Allow:
 			ev := check.Found(reason.DnswlListed, words(a))
-			ev.Raw = -a.Weight
+			ev.Raw = -a.Weight * allow
 			found = append(found, ev)
 		default:
 			ev := check.Found(reason.DNSBLListed, words(a))
-			ev.Raw = a.Weight
+			ev.Raw = a.Weight * block
 			found = append(found, ev)
 			blocking = append(blocking, words(a))
 		}
