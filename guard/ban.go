@@ -158,14 +158,18 @@ func (g *Guard) ban(now time.Time, k network.Key, why sluice.Reason) {
 		if t-v.until >= int64(memory) {
 			v.times = 0
 		}
-		length := g.config.Bans.First
-		for i := 0; i < v.times && length < g.config.Bans.Longest; i++ {
-			length *= 2
-		}
-		length = min(length, g.config.Bans.Longest)
+		length := doubled(g.config.Bans.First, v.times, g.config.Bans.Longest)
 		*v = ban{since: t, until: t + int64(length), times: v.times + 1, why: why}
 	})
 	g.bansChanged.Note(k)
+}
+
+// doubled is first, doubled so many times, and longest at most.
+func doubled(first time.Duration, times int, longest time.Duration) time.Duration {
+	for i := 0; i < times && first < longest; i++ {
+		first *= 2
+	}
+	return min(first, longest)
 }
 
 // banned says whether a client may not come in.

@@ -199,8 +199,9 @@ func (g *Guard) newTests(n int) {
 }
 
 // Recipient counts a recipient that a client named, and says how to answer. A client
-// that is found by itself is an offender. One that isn't suffers for its network or
-// system only while it has named more unknown recipients than known ones itself.
+// that is found by itself is an offender. For what its network or its autonomous
+// system does it is at most a suspect, and not at all where it has shown that it is
+// honest, or came back later.
 func (g *Guard) Recipient(now time.Time, p Probe) Harvest {
 	host, net := network.Host(p.Client), network.Prefix(p.Client)
 	if host == (network.Key{}) || g.config.Immune(p.Client) {
@@ -209,45 +210,35 @@ func (g *Guard) Recipient(now time.Time, p Probe) Harvest {
 	recipient := uint32(g.account(p.Recipient)) | 1 // 0 is an empty place
 	own, before := g.observe(client, now, g.hash(host), recipient, p.Known)
 	state, until := g.sprt[client].state(&own, now, g.config.Harvest.Suspect)
-	if state == Harvester {
-		if !before {
-			g.Offend(now, p.Client, reason.Harvest, Weight(reason.Harvest))
-		}
-		return g.harvest(state, until, host.String(), own)
+	if state == Harvester && !before {
+		g.Offend(now, p.Client, reason.Harvest, Weight(reason.Harvest))
 	}
 	// What a client does that is found counts no more for its neighbours' tests, and
 	// what a good one does never: they show themselves what they are.
-	if g.isGood(now, host) || g.hasLoggedIn(now, host) {
-		return g.harvest(state, until, host.String(), own)
-	}
-	around := g.around(now, p, net, recipient)
-	if around.State == Harvester && own.ratio <= 0 && (own.known > 0 || own.passed > 0) {
-		around = Harvest{} // honest itself
-	}
-	if around.State > state {
-		return around
+	if state == Open && !g.isGood(now, host) && !g.hasLoggedIn(now, host) {
+		return g.around(now, p, net, recipient, own)
 	}
 	return g.harvest(state, until, host.String(), own)
 }
 
-// around asks the tests of the client's network and system. A system is large: what
-// it did makes nobody more than a suspect, and only who names an unknown recipient.
-func (g *Guard) around(now time.Time, p Probe, net network.Key, recipient uint32) Harvest {
+// around asks the tests of the client's network and system. What they found makes a
+// suspect of each client that is new, known recipient or not: otherwise the first
+// guess of each would be answered.
+func (g *Guard) around(now time.Time, p Probe, net network.Key, recipient uint32, own test) Harvest {
+	until := own.at + int64(g.config.Harvest.Suspect)
+	honest := own.passed > 0 || own.ratio <= 2.5*g.sprt[client].known // as after three known ones and no other
 	v, _ := g.observe(prefix, now, g.hash(net), recipient, p.Known)
-	if state, until := g.sprt[prefix].state(&v, now, 0); state == Harvester {
-		if p.Known {
-			state = Suspect
+	who, found := net.String(), v.found
+	if p.System != "" {
+		w, _ := g.observe(system, now, maphash.String(g.seed, p.System), recipient, p.Known)
+		if found <= now.UnixNano() && w.found > now.UnixNano() {
+			who, found, v = p.System, w.found, w
 		}
-		return g.harvest(state, until, net.String(), v)
 	}
-	if p.System == "" {
+	if honest || found <= now.UnixNano() || until <= now.UnixNano() {
 		return Harvest{}
 	}
-	v, _ = g.observe(system, now, maphash.String(g.seed, p.System), recipient, p.Known)
-	if state, until := g.sprt[system].state(&v, now, 0); state == Harvester && !p.Known {
-		return g.harvest(Suspect, until, p.System, v)
-	}
-	return Harvest{}
+	return g.harvest(Suspect, until, who, v)
 }
 
 // observe counts a recipient at one level, and says whether it was found before.

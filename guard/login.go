@@ -24,7 +24,8 @@ type Logins struct {
 	// Siege is how many failures of strange networks close an account to them, at
 	// most three of each counted; default 30.
 	Siege int
-	// HalfLife is the time in which half of the failures are forgotten; default 1h.
+	// HalfLife is the time in which half of the failures are forgotten; default 1h,
+	// and twelve times that for an account's failures from everywhere.
 	HalfLife time.Duration
 	// First is how long a refusal lasts (default 15m). It doubles for each further
 	// one within a day, up to Longest (default 24h).
@@ -58,24 +59,32 @@ type lock struct {
 	pendingAt int64
 }
 
-// failed adds to the sum and says whether the lock closed with it.
-func (v *lock) failed(now time.Time, weight float64, limit int, l Logins) bool {
+// rule is when a lock closes.
+type rule struct {
+	limit          int
+	halfLife       time.Duration
+	first, longest time.Duration
+	keep           float64 // the share of the limit that stays when it closes
+}
+
+func (l Logins) pairRule() rule  { return rule{l.Tries, l.HalfLife, l.First, l.Longest, 0.5} }
+func (l Logins) sprayRule() rule { return rule{l.Accounts, l.HalfLife, l.First, l.Longest, 0.5} }
+func (l Logins) siegeRule() rule { return rule{l.Siege, 12 * l.HalfLife, l.First, l.Longest, 0.8} }
+
+// failed adds a failure and says whether the lock closed with it.
+func (v *lock) failed(now time.Time, r rule) bool {
 	t := now.UnixNano()
-	v.sum = decay(v.sum, v.at, now, l.HalfLife) + weight
+	v.sum = decay(v.sum, v.at, now, r.halfLife) + 1
 	v.at = t
-	if v.sum < float64(limit) || v.until > t {
+	if v.sum < float64(r.limit) || v.until > t {
 		return false
 	}
 	if t-v.until >= int64(memory) {
 		v.times = 0
 	}
-	length := l.First
-	for i := uint8(0); i < v.times && length < l.Longest; i++ {
-		length *= 2
-	}
-	v.until = t + int64(min(length, l.Longest))
+	v.until = t + int64(doubled(r.first, int(v.times), r.longest))
 	v.times = min(v.times+1, 100)
-	v.sum = float64(limit) / 2 // the time that it is closed pays for the rest
+	v.sum = float64(r.limit) * r.keep // the time that it is closed pays for the rest
 	return true
 }
 
@@ -97,12 +106,12 @@ func (v *lock) forget(now time.Time) {
 	}
 }
 
-// open says whether one more try is let in. so many undecided ones are tolerated
+// open says whether one more try is let in. So many undecided ones are tolerated
 // beside the failures.
-func (v *lock) open(now time.Time, limit, undecided int, l Logins) bool {
+func (v *lock) open(now time.Time, tolerated int, r rule) bool {
 	v.forget(now)
-	sum := decay(v.sum, v.at, now, l.HalfLife)
-	return v.until <= now.UnixNano() && sum+float64(max(int(v.pending)-undecided, 0)) < float64(limit)
+	sum := decay(v.sum, v.at, now, r.halfLife) + float64(max(int(v.pending)-tolerated, 0))
+	return v.until <= now.UnixNano() && sum < float64(r.limit)
 }
 
 // worth is nothing for a single failure.
@@ -267,13 +276,13 @@ func (g *Guard) strangerAllowed(now time.Time, a attempt, account string) Decisi
 		}
 		return Decision{Reason: reason.AuthGuessing, Until: until, Detail: detail + ", until " + until.Format(time.RFC3339)}
 	}
-	if v, _ := g.sieges.Get(a.account); !v.open(now, l.Siege, l.Siege, l) {
+	if v, _ := g.sieges.Get(a.account); !v.open(now, l.Siege, l.siegeRule()) {
 		return refuse(v.lock, fmt.Sprintf("many networks guess the password of account %q: only those are let in that it used before", account))
 	}
 	if a.immune {
 		return allowed
 	}
-	if v, _ := g.sprays.Get(a.prefix); !v.open(now, l.Accounts, l.Accounts, l) {
+	if v, _ := g.sprays.Get(a.prefix); !v.open(now, l.Accounts, l.sprayRule()) {
 		return refuse(v.lock, fmt.Sprintf("%v failed to log in to many accounts", a.prefix))
 	}
 	return allowed
@@ -293,7 +302,7 @@ func (v *pair) allow(now time.Time, a attempt, l Logins) Decision {
 		}
 		return allowed
 	}
-	if !v.open(now, l.Tries, 0, l) {
+	if !v.open(now, 0, l.pairRule()) {
 		until := now.Add(undecided)
 		if v.until > t {
 			until = time.Unix(0, v.until).UTC()
@@ -325,7 +334,7 @@ func (g *Guard) LoginFailed(now time.Time, addr netip.Addr, account string, pass
 			v.paced.take(now.UnixNano(), int64(pace))
 			return
 		}
-		closed = v.failed(now, 1, l.Tries, l)
+		closed = v.failed(now, l.pairRule())
 		first = v.sum <= 3
 	})
 	if a.near != strange {
@@ -363,7 +372,7 @@ func (g *Guard) sprayed(now time.Time, a attempt, repeated bool) (closed bool) {
 			return
 		}
 		v.accounts[v.next], v.next = account, (v.next+1)%uint8(len(v.accounts))
-		closed = v.failed(now, 1, g.config.Logins.Accounts, g.config.Logins)
+		closed = v.failed(now, g.config.Logins.sprayRule())
 	})
 	return closed
 }
@@ -378,7 +387,7 @@ func (g *Guard) besieged(now time.Time, a attempt, password uint64, old bool) (c
 			return
 		}
 		v.seen[v.next], v.next = password, (v.next+1)%uint8(len(v.seen))
-		closed = v.failed(now, 1, g.config.Logins.Siege, g.config.Logins)
+		closed = v.failed(now, g.config.Logins.siegeRule())
 	})
 	return closed
 }
