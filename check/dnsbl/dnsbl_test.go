@@ -202,6 +202,13 @@ func TestNothingIsStatedTwice(t *testing.T) {
 		w.other.Put("192.0.2.8", "127.0.0.2")
 		want(t, run(t, w.connect, second), "")
 		want(t, run(t, w.mail, second), "DNSBL_LISTED")
+		// And once more, an hour later.
+		second.Now = second.Now.Add(time.Hour)
+		want(t, run(t, w.connect, second), "DNSBL_LISTED")
+		second.Conn.Client, second.Now = netip.MustParseAddrPort("192.0.2.10:4711"), second.Now.Add(time.Hour)
+		w.other.Put("192.0.2.10", "127.0.0.2")
+		want(t, run(t, w.connect, second), "")
+		want(t, run(t, w.mail, second), "DNSBL_LISTED")
 		// A connection without a name can't be told from another.
 		nameless := conn("", "192.0.2.7")
 		want(t, run(t, w.connect, nameless), "")
@@ -223,6 +230,9 @@ func TestStatedIsBounded(t *testing.T) {
 		want(t, run(t, w.connect, full), "")
 		want(t, run(t, w.mail, full), "DNSBL_LISTED")
 		want(t, run(t, w.mail, conn("7", "192.0.2.7")), "")
+		w.zen.Put("192.0.2.9", "127.0.0.2") // refused at connect all the same
+		run(t, w.mail, conn("a", "192.0.2.9"))
+		want(t, run(t, w.connect, conn("blocked", "192.0.2.9")), "DNSBL_BLOCKED DNSBL_LISTED")
 		for range 2 {
 			full.Now = full.Now.Add(time.Hour)
 			want(t, run(t, w.connect, full), "DNSBL_LISTED")

@@ -195,6 +195,41 @@ func TestAnswersGrowOld(t *testing.T) {
 	})
 }
 
+func TestTimesToLiveAreBounded(t *testing.T) {
+	for _, tc := range []struct{ ttl, listed, clean time.Duration }{
+		{0, time.Minute, time.Minute}, {time.Second, time.Minute, time.Minute}, {10 * time.Minute, 10 * time.Minute, 10 * time.Minute},
+		{30 * time.Minute, 30 * time.Minute, 15 * time.Minute}, {1000 * time.Hour, time.Hour, 15 * time.Minute},
+	} {
+		play(t, zone("bl.example.org"), func(l *dnsbltest.Lists) {
+			bl := l.Add("bl.example.org")
+			bl.Put("192.0.2.7", "127.0.0.2")
+			bl.Lasts(tc.ttl)
+		}, func(t *testing.T, w *world) {
+			for a, want := range map[string]time.Duration{"192.0.2.7": tc.listed, "192.0.2.8": tc.clean} {
+				w.look(a)
+				begin := time.Now()
+				for complete := true; complete; _, complete = w.Cached(netip.MustParseAddr(a)) {
+					time.Sleep(30 * time.Second)
+				}
+				if got := time.Since(begin); got != want {
+					t.Errorf("TTL %v: %s is remembered for %v, want %v", tc.ttl, a, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A test cut short by our own end is no silence of the list.
+func TestStoppingIsNoSilence(t *testing.T) {
+	play(t, zone("bl.example.org"), func(l *dnsbltest.Lists) { l.Add("bl.example.org") }, func(t *testing.T, w *world) {
+		w.lists.Add("bl.example.org").Delay(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w.Test(ctx, "bl.example.org")
+		w.health(t, 0, dnsbl.Healthy, "")
+	})
+}
+
 // A list falls ill, is switched off with all that it said, is tried again less and
 // less often, and is used again when it is well.
 func TestSickListIsSwitchedOffAndComesBack(t *testing.T) {
@@ -408,6 +443,54 @@ func TestFloodKeepsRegularClients(t *testing.T) {
 			t.Errorf("%d of %d regular clients forgotten; %+v", missing, regulars, st)
 		}
 	})
+}
+
+// All at once, with a list that changes its mind, a small table and an early end.
+func TestConcurrentUse(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	lists := dnsbltest.New()
+	bl := lists.Add("bl.example.org")
+	lists.Add("zen.spamhaus.org")
+	set, err := dnsbl.New(dnsbl.Config{Lists: zone("bl.example.org", "zen.spamhaus.org"), Resolver: lists, Entries: 64, Queue: 32, Parallel: 4, Rate: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { set.Run(ctx) })
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 2000 {
+				a := netip.AddrFrom4([4]byte{198, 51, 100, byte(i * (g + 1))})
+				switch i % 4 {
+				case 0:
+					set.Start(a)
+				case 1:
+					set.Cached(a)
+				case 2:
+					within, stop := context.WithTimeout(ctx, 10*time.Millisecond)
+					if r := set.Lookup(within, a); r.Block < 0 || r.Asked != 2 {
+						t.Errorf("%+v", r)
+					}
+					stop()
+				case 3:
+					set.Health()
+					set.Stats()
+					if i%100 == 3 {
+						bl.Behave([]func(netip.Addr) ([]string, error){nil, dnsbltest.Always("127.0.0.2"), dnsbltest.Never(dns.ErrServFail)}[g%3])
+						set.Test(ctx, "bl.example.org")
+					}
+				}
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	set.Start(client)
+	if err := set.Close(); err != nil { // while it is used
+		t.Error(err)
+	}
+	cancel()
+	all.Wait()
 }
 
 // The same over a socket and the resolver that is used in earnest.

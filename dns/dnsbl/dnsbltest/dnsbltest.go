@@ -32,6 +32,7 @@ type List struct {
 	entries map[netip.Addr][]string
 	behave  func(netip.Addr) ([]string, error)
 	delay   time.Duration
+	ttl     time.Duration
 }
 
 // The test points. That of IPv6 is told from that of IPv4 by being mapped.
@@ -42,7 +43,7 @@ var (
 
 // Add adds a list at a zone, with the key in front of it where it has one.
 func (l *Lists) Add(zone string) *List {
-	z := &List{of: l, entries: map[netip.Addr][]string{point4: {"127.0.0.2"}, point6: {"127.0.0.2"}}}
+	z := &List{of: l, ttl: TTL, entries: map[netip.Addr][]string{point4: {"127.0.0.2"}, point6: {"127.0.0.2"}}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.zones[zone] = z
@@ -84,6 +85,13 @@ func (z *List) Delay(d time.Duration) {
 	z.delay = d
 }
 
+// Lasts says how long every answer is good.
+func (z *List) Lasts(ttl time.Duration) {
+	z.of.mu.Lock()
+	defer z.of.mu.Unlock()
+	z.ttl = ttl
+}
+
 // Asked says how often a name was asked for.
 func (l *Lists) Asked(name string) int {
 	l.mu.Lock()
@@ -101,11 +109,12 @@ func (l *Lists) Questions() (n int) {
 	return n
 }
 
-// TTL is how long every answer is good.
+// TTL is how long the answers of a new list are good.
 const TTL = 5 * time.Minute
 
 // Lookup implements [dns.Resolver]. Its errors quote the name, as a resolver's do.
 func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer, error) {
+	ttl := TTL
 	fail := func(kind error) (dns.Answer, error) {
 		rcode := wire.RcodeServerFailure
 		switch kind {
@@ -114,7 +123,7 @@ func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer
 		case dns.ErrNoData, dns.ErrTimeout:
 			rcode = wire.RcodeSuccess
 		}
-		return dns.Answer{Canonical: name, RCode: rcode, TTL: TTL}, &dns.Error{Name: name, Type: t, Kind: kind}
+		return dns.Answer{Canonical: name, RCode: rcode, TTL: ttl}, &dns.Error{Name: name, Type: t, Kind: kind}
 	}
 	l.mu.Lock()
 	l.asked[name]++
@@ -124,6 +133,7 @@ func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer
 		return fail(dns.ErrNXDomain)
 	}
 	delay, behave, answers := z.delay, z.behave, z.entries[addr]
+	ttl = z.ttl
 	l.mu.Unlock()
 	if delay > 0 {
 		select {
@@ -144,9 +154,9 @@ func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer
 	if t != dns.A {
 		return fail(dns.ErrNoData)
 	}
-	a := dns.Answer{Canonical: name, TTL: TTL}
+	a := dns.Answer{Canonical: name, TTL: ttl}
 	for _, s := range answers {
-		a.Records = append(a.Records, dns.Record{Name: name, Type: dns.A, TTL: TTL, Addr: netip.MustParseAddr(s)})
+		a.Records = append(a.Records, dns.Record{Name: name, Type: dns.A, TTL: ttl, Addr: netip.MustParseAddr(s)})
 	}
 	return a, nil
 }
