@@ -42,12 +42,11 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 	env.Rcpts = []sluice.Recipient{{Address: addr, Params: params}}
 	before := len(tx.ledger)
 	s.run(ctx, sluice.PhaseRcpt, &env)
-	if why := s.early(addr); why != "" {
+	if trap {
+		s.trap(addr) // from whomever
+	} else if why := s.early(addr); why != "" {
 		tx.ledger = tx.ledger[:before] // it spoke of this recipient, which isn't in the transaction
 		return s.refuseRcpt(to, why)
-	}
-	if trap {
-		s.trap(addr)
 	} else if r, refused := s.absent(ctx, route, to, addr); refused {
 		return r
 	}
@@ -94,7 +93,7 @@ func (s *session) trap(addr string) {
 
 // absent asks the directory and refuses a mailbox that doesn't exist.
 func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sluice.Reply, bool) {
-	if route.Directory == nil || s.conn.Trusted {
+	if route.Directory == nil || s.conn.Trusted || sluice.IsPostmaster(addr) {
 		return sluice.Reply{}, false
 	}
 	local, domain := sluice.LocalOf(addr), aLabels(sluice.DomainOf(addr))
