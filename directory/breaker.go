@@ -190,6 +190,10 @@ func (g *guard) set(s State, now time.Time) {
 	}
 }
 
+// neverKnown is after how many a no without a yes a source is doubted: an empty
+// table and a filter with a slip look like that.
+const neverKnown = 20
+
 func (g *guard) health() Health {
 	words := g.source.Trouble() // takes locks of its own
 	g.mu.Lock()
@@ -201,6 +205,9 @@ func (g *guard) health() Health {
 		h.Trouble = clean(g.err.Error())
 	case words != "" && g.state <= Working:
 		h.State = Doubtful
+	case g.state == Working && h.Present == 0 && h.Absent >= neverKnown:
+		h.State = Doubtful
+		h.Trouble = "it has never known an address; see whether its query or list fits"
 	}
 	if g.state == Down {
 		h.Retry = g.retry

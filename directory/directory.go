@@ -210,13 +210,14 @@ func (d *Directory) Lookup(ctx context.Context, address string) (sluice.Listing,
 		}
 		return sluice.Listing{}, nil
 	}
+	normal := dom.normal(local)
 	for _, a := range d.cfg.Always {
-		if smtp.EqualFold(local, a) {
+		if smtp.EqualFold(normal, a) {
 			return sluice.Listing{Presence: sluice.Present, Source: alwaysSource}, nil
 		}
 	}
 	key := address
-	if normal := dom.normal(local); normal != local {
+	if normal != local {
 		local, key = normal, normal+"@"+name
 	}
 	var asked *answer

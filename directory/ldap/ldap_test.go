@@ -27,13 +27,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // slapd is a server of our own on loopback.
 type slapd struct {
-	dir         string
-	attr        *syscall.SysProcAttr
-	plain, tls  string // addresses
-	roots       *x509.CertPool
-	password    string // a file
-	cmd         *exec.Cmd
-	description string
+	dir        string
+	attr       *syscall.SysProcAttr
+	plain, tls string // addresses
+	roots      *x509.CertPool
+	password   string // a file
+	cmd        *exec.Cmd
 }
 
 const (
