@@ -27,7 +27,9 @@ type reference struct {
 	codes  []int
 	over   bool
 
+	peer                                       Peer
 	greeted, esmtp, trans, utf8, tls, chunking bool
+	authed, inAuth, ending, next, forwarded    bool
 	rcpts, errors, commands                    int
 	text                                       string // of the chunks so far
 	origin                                     []int  // and where each of its octets stood
@@ -67,6 +69,8 @@ func (r *reference) failData(code int) {
 func (r *reference) violation(kind sluice.Reason, at int) {
 	phase := sluice.PhaseHello
 	switch {
+	case r.inAuth || kind == AuthNeedsTLS:
+		phase = sluice.PhaseAuth
 	case r.chunking:
 		phase = sluice.PhaseData
 	case r.trans:
@@ -114,7 +118,11 @@ func (r *reference) run() {
 		}
 		rest := r.in[r.pos:]
 		lf := strings.IndexByte(rest, '\n')
-		if limit := r.cfg.Limits.CommandLine; lf >= limit || lf < 0 && len(rest) > limit {
+		limit := r.cfg.Limits.CommandLine
+		if r.submission() && (rest == "AUTH" || strings.HasPrefix(rest, "AUTH ")) {
+			limit = maxAuthLine
+		}
+		if lf >= limit || lf < 0 && len(rest) > limit {
 			r.violation(CommandTooLong, r.pos+limit)
 			if lf < 0 {
 				return // its reply waits for the end of the line
@@ -139,25 +147,15 @@ func (r *reference) command(line string) {
 		r.end("refused")
 		return
 	}
-	for i := range len(line) {
-		kind := sluice.Reason("")
-		switch {
-		case line[i] == 0:
-			kind = NUL
-		case line[i] == '\r' && line[i+1] != '\n':
-			kind = BareCR
-		case line[i] == '\n' && (i == 0 || line[i-1] != '\r'):
-			kind = BareLF
-		}
-		if kind != "" {
-			r.violation(kind, start+i)
-			r.code(554)
-			r.end("refused")
-			return
-		}
+	if r.lineFault(line, start) {
+		return
 	}
 	line = strings.TrimSuffix(line, "\r\n")
 	r.commands++
+	if arg, ok := strings.CutPrefix(line, "AUTH"); ok && r.submission() && (arg == "" || arg[0] == ' ') {
+		r.auth(strings.Fields(arg))
+		return
+	}
 	cmd, err := smtp.ParseCommand([]byte(line))
 	switch {
 	case err != nil && r.commands == 1 && line != "":
@@ -166,7 +164,15 @@ func (r *reference) command(line string) {
 		r.end("refused")
 	case err != nil:
 		r.fail(500)
-	case cmd.Verb == "EHLO" || cmd.Verb == "HELO":
+	case cmd.Verb == "AUTH":
+		r.fail(502)
+	case cmd.Verb == "XCLIENT" && r.peer.XClient:
+		r.xclient(cmd.Arg)
+	case cmd.Verb == "XFORWARD" && r.peer.XForward:
+		r.xforward(cmd.Arg)
+	case (cmd.Verb == "EHLO" || cmd.Verb == "HELO") && r.lmtp(), cmd.Verb == "LHLO" && !r.lmtp():
+		r.fail(500)
+	case cmd.Verb == "EHLO" || cmd.Verb == "HELO" || cmd.Verb == "LHLO":
 		if cmd.Arg == "" {
 			r.fail(501)
 			return
@@ -174,10 +180,11 @@ func (r *reference) command(line string) {
 		if r.trans {
 			r.event("reset")
 		}
-		r.trans, r.rcpts, r.chunking, r.greeted = false, 0, false, false
+		r.endTransaction()
+		r.greeted = false
 		r.event("hello %s %q", cmd.Verb, cmd.Arg)
 		if r.last(EarlyPipelining, 250) {
-			r.greeted, r.esmtp = true, cmd.Verb == "EHLO"
+			r.greeted, r.esmtp = true, cmd.Verb != "HELO"
 		}
 	case cmd.Verb == "MAIL":
 		r.mail(cmd.Arg)
@@ -193,7 +200,7 @@ func (r *reference) command(line string) {
 			return
 		}
 		was := r.trans
-		r.trans, r.rcpts, r.chunking = false, 0, false
+		r.endTransaction()
 		// The event comes first where the reply must wait.
 		if was {
 			r.event("reset")
@@ -216,7 +223,8 @@ func (r *reference) command(line string) {
 				r.event("reset")
 			}
 			r.event("tls")
-			r.tls, r.greeted, r.esmtp, r.trans, r.rcpts = true, false, false, false, 0
+			r.tls, r.greeted, r.esmtp, r.authed = true, false, false, false
+			r.endTransaction()
 		}
 	case cmd.Verb == "QUIT":
 		if cmd.Arg != "" {
@@ -230,9 +238,34 @@ func (r *reference) command(line string) {
 	}
 }
 
+func (r *reference) lineFault(line string, start int) bool {
+	for i := range len(line) {
+		kind := sluice.Reason("")
+		switch {
+		case line[i] == 0:
+			kind = NUL
+		case line[i] == '\r' && line[i+1] != '\n':
+			kind = BareCR
+		case line[i] == '\n' && (i == 0 || line[i-1] != '\r'):
+			kind = BareLF
+		}
+		if kind != "" {
+			r.violation(kind, start+i)
+			r.code(554)
+			r.end("refused")
+			return true
+		}
+	}
+	return false
+}
+
 func (r *reference) mail(arg string) {
 	if !r.greeted || r.trans {
 		r.fail(503)
+		return
+	}
+	if r.submission() && !r.authed {
+		r.failBy(AuthRequired, 530)
 		return
 	}
 	cmd, err := smtp.ParseMail(arg)
@@ -243,6 +276,9 @@ func (r *reference) mail(arg string) {
 	r.utf8 = false
 	params := ""
 	for _, p := range cmd.Params {
+		if p.Is("AUTH") && r.offersAuth() {
+			continue
+		}
 		r.utf8 = r.utf8 || p.Is("SMTPUTF8") && r.esmtp
 		params += smtpdtest.FormatParams([]sluice.Param{sluice.Param(p)})
 		if p.Is("SMTPUTF8") && p.Value == "" && r.esmtp {
@@ -254,6 +290,13 @@ func (r *reference) mail(arg string) {
 	if cmd.Address.UTF8 && !r.utf8 {
 		r.fail(553)
 		return
+	}
+	if r.next != r.forwarded {
+		if r.forwarded = r.next; r.next {
+			r.event("forwarded client=192.0.2.8:0")
+		} else {
+			r.event("forwarded")
+		}
 	}
 	r.event("mail %q%s", cmd.Address.Raw, params)
 	r.trans = true
@@ -362,20 +405,190 @@ func (r *reference) data(arg string) {
 	if !complete {
 		return
 	}
-	r.finish(refused, closes, body)
+	r.finish(refused, closes, body, true)
 }
 
-func (r *reference) finish(refused int, closes bool, body string) {
-	r.trans, r.rcpts, r.chunking = false, 0, false
+func (r *reference) finish(refused int, closes bool, body string, last bool) {
+	n := 1
+	if r.lmtp() && last {
+		n = r.rcpts
+	}
+	r.endTransaction()
+	code := 250
+	if refused != 0 {
+		code = refused
+	}
+	for range n {
+		r.code(code)
+	}
 	switch {
 	case closes:
-		r.code(refused)
 		r.end("refused")
 	case refused != 0:
-		r.code(refused)
 		r.event("reset")
 	default:
 		r.event("message %d %+q", len(body), shortened(body))
+	}
+}
+
+func (r *reference) endTransaction() {
+	r.trans, r.rcpts, r.chunking, r.next = false, 0, false, false
+}
+
+func (r *reference) lmtp() bool       { return r.cfg.Door == sluice.DoorLMTP }
+func (r *reference) submission() bool { return r.cfg.Door == sluice.DoorSubmission }
+func (r *reference) offersAuth() bool {
+	return r.submission() && (r.tls || r.cfg.ClearTextAuth)
+}
+
+// failBy refuses with the words of a reason.
+func (r *reference) failBy(kind sluice.Reason, code int) {
+	if r.errors+1 < r.cfg.Limits.Errors {
+		r.errors++
+		r.violation(kind, r.pos)
+		r.code(code)
+		return
+	}
+	r.fail(code)
+}
+
+// auth obeys AUTH with all that belongs to it.
+func (r *reference) auth(words []string) {
+	switch {
+	case len(words) == 0:
+		r.fail(501)
+		return
+	case !r.greeted || !r.esmtp, r.authed, r.trans:
+		r.fail(503)
+		return
+	case !r.offersAuth():
+		r.failBy(AuthNeedsTLS, 538)
+		return
+	case words[0] != "PLAIN" && words[0] != "LOGIN" && words[0] != "OAUTHBEARER":
+		r.fail(504)
+		return
+	}
+	mechanism, said := words[0], ""
+	if len(words) > 1 {
+		said = strings.Join(words[1:], " ")
+		if said == "=" {
+			said = ""
+		}
+	} else if line, ok := r.ask(); ok {
+		said = line
+	} else {
+		return
+	}
+	user, ok := "", true
+	if mechanism == "LOGIN" {
+		if user, ok = decoded(said); !ok || user == "" || strings.ContainsAny(user, "\x00\x01") {
+			r.fail(501)
+			return
+		}
+		if said, ok = r.ask(); !ok {
+			return
+		}
+	}
+	pass, ok := decoded(said)
+	var authorize string
+	switch mechanism {
+	case "PLAIN":
+		parts := strings.Split(pass, "\x00")
+		if ok = ok && len(parts) == 3; ok {
+			authorize, user, pass = parts[0], parts[1], parts[2]
+			ok = user != ""
+		}
+	case "OAUTHBEARER":
+		pass, ok = strings.CutPrefix(pass, "n,,\x01auth=Bearer ")
+		pass = strings.TrimSuffix(pass, "\x01\x01")
+	}
+	if !ok || pass == "" || strings.Contains(pass, "\x00") {
+		r.fail(501)
+		return
+	}
+	r.event("auth %s %q %q %q", mechanism, authorize, user, pass)
+	if pass != "wrong" {
+		r.authed = true
+		r.code(235)
+		return
+	}
+	if mechanism == "OAUTHBEARER" {
+		r.ending = true
+		_, ok = r.ask()
+		if r.ending = false; !ok {
+			return
+		}
+	}
+	r.fail(535)
+}
+
+// ask sends a challenge and reads the response; ok is false where the exchange or
+// the input ends there.
+func (r *reference) ask() (line string, ok bool) {
+	r.inAuth = true
+	defer func() { r.inAuth = false }()
+	if !r.last(EarlyPipelining, 334) {
+		return "", false
+	}
+	lf := strings.IndexByte(r.in[r.pos:], '\n')
+	if lf < 0 {
+		r.pos = len(r.in)
+		return "", false
+	}
+	start := r.pos
+	line = r.in[start : start+lf+1]
+	r.pos += lf + 1
+	if r.lineFault(line, start) {
+		return "", false
+	}
+	line = strings.TrimSuffix(line, "\r\n")
+	if line == "*" && !r.ending {
+		r.inAuth = false
+		r.fail(501)
+		return "", false
+	}
+	return line, true
+}
+
+// decoded reads the few words in BASE64 that the test sends.
+func decoded(s string) (string, bool) {
+	for _, word := range saslWords {
+		if coded(word) == s {
+			return word, true
+		}
+	}
+	return "", s == ""
+}
+
+var saslWords = []string{"ann", "right", "wrong", "\x00ann\x00right", "bob\x00ann\x00wrong", "n,,\x01auth=Bearer right\x01\x01", "n,,\x01auth=Bearer wrong\x01\x01"}
+
+func (r *reference) xclient(arg string) {
+	switch {
+	case !r.greeted || !r.esmtp || r.trans:
+		r.fail(503)
+		return
+	case arg != "ADDR=192.0.2.7":
+		r.fail(501)
+		return
+	}
+	r.greeted, r.esmtp, r.authed, r.next, r.forwarded = false, false, false, false, false
+	if r.early() {
+		r.last(EarlyPipelining, 0)
+		return
+	}
+	r.event("xclient client=192.0.2.7:0")
+	r.event("connect")
+	r.code(220)
+}
+
+func (r *reference) xforward(arg string) {
+	switch {
+	case !r.greeted || !r.esmtp || r.trans:
+		r.fail(503)
+	case arg != "ADDR=192.0.2.8":
+		r.fail(501)
+	default:
+		r.next = true
 		r.code(250)
 	}
 }
@@ -495,13 +708,17 @@ func (r *reference) bdat(arg string) {
 		if !complete {
 			return
 		}
-		if !r.trans {
+		was := r.trans
+		if r.endTransaction(); !was {
 			r.errors++
 			r.code(503)
 			return
 		}
-		r.trans = false
-		r.code(554)
+		if r.lmtp() {
+			r.code(503)
+		} else {
+			r.code(554)
+		}
 		r.event("reset")
 		return
 	}
@@ -514,7 +731,7 @@ func (r *reference) bdat(arg string) {
 	if int64(len(r.text))+chunk.Size > r.cfg.Limits.Message {
 		r.event("violation %s at %d in data", MessageTooBig, start)
 		if complete {
-			r.finish(552, false, "")
+			r.finish(552, false, "", chunk.Last)
 		}
 		return
 	}
@@ -539,7 +756,7 @@ func (r *reference) bdat(arg string) {
 	switch {
 	case !complete:
 	case refused != 0:
-		r.finish(refused, closes, "")
+		r.finish(refused, closes, "", chunk.Last)
 	case !chunk.Last:
 		r.code(250)
 	default:
@@ -547,7 +764,7 @@ func (r *reference) bdat(arg string) {
 		if body != "" && !strings.HasSuffix(body, "\r\n") {
 			body += "\r\n"
 		}
-		r.finish(0, false, body)
+		r.finish(0, false, body, true)
 	}
 }
 
@@ -561,16 +778,29 @@ func (r *reference) lastCR(faults []textFault) []textFault {
 	return []textFault{{BareCR, len(r.text) - 1, len(r.text)}}
 }
 
+// doorTokens are what clients of a door send beside what all do.
+var doorTokens = map[string][]string{
+	sluice.DoorLMTP: {"LHLO c.example\r\n", "LHLO c.example\r\n"},
+	sluice.DoorSubmission: {
+		"AUTH PLAIN\r\n", "AUTH LOGIN\r\n", "AUTH OAUTHBEARER\r\n", "AUTH PLAIN =\r\n", "AUTH\r\n", "AUTH X\r\n", "*\r\n", "AQ==\r\n",
+		"AUTH PLAIN " + coded("\x00ann\x00right") + "\r\n", "AUTH PLAIN " + coded("bob\x00ann\x00wrong") + "\r\n",
+		"AUTH OAUTHBEARER " + coded("n,,\x01auth=Bearer right\x01\x01") + "\r\n", "AUTH OAUTHBEARER " + coded("n,,\x01auth=Bearer wrong\x01\x01") + "\r\n",
+		"AUTH LOGIN " + coded("ann") + "\r\n", coded("ann") + "\r\n", coded("right") + "\r\n", coded("wrong") + "\r\n", coded("\x00ann\x00right") + "\r\n",
+		"MAIL FROM:<a@c.example> AUTH=<>\r\n",
+	},
+}
+
 // group draws what a client sends at once.
-func drawGroup(t *rapid.T) string {
-	token := rapid.SampledFrom([]string{
+func drawGroup(t *rapid.T, door string) string {
+	token := rapid.SampledFrom(append(doorTokens[door],
 		"EHLO c.example\r\n", "HELO c.example\r\n", "MAIL FROM:<a@c.example>\r\n", "MAIL FROM:<>\r\n",
 		"RCPT TO:<b@d.example>\r\n", "RCPT TO:<postmaster>\r\n", "DATA\r\n", "RSET\r\n", "NOOP\r\n",
 		"STARTTLS\r\n", "QUIT\r\n", "MAIL FROM:<d\xc3\xa9@c.example> SMTPUTF8\r\n", "MAIL FROM:<d\xc3\xa9@c.example>\r\n",
 		"text\r\n", ".\r\n", "..\r\n", ".x\r\n", "\r\n", "\n", "\r", "\x00", ".", "x", "\n.\n", "\r\n.\r\n", "\r\n.\n", "\r.\r", "\n.\r\n", "\r\n.\r\r\n",
 		"BDAT 0\r\n", "BDAT 0 LAST\r\n", "BDAT 5\r\n", "BDAT 7 LAST\r\n", "BDAT 3 last\r\n", "BDAT 999\r\n", "BDAT x\r\n",
 		"FOO\r\n", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\n", "\x16\x03", "0123456789012345678901234567890123456789",
-	})
+		"AUTH LOGIN\r\n", "XCLIENT ADDR=192.0.2.7\r\n", "XFORWARD ADDR=192.0.2.8\r\n", "XFORWARD\r\n", "XCLIENT x\r\n", "LHLO d.example\r\n",
+	))
 	return strings.Join(rapid.SliceOfN(token, 1, 6).Draw(t, "group"), "")
 }
 
@@ -586,24 +816,40 @@ func TestAgainstReference(t *testing.T) {
 		cfg.Limits.Recipients = 2
 		cfg.Limits.Errors = 4
 		offer := sluice.Extensions{SMTPUTF8: true}
+		cfg.Door = rapid.SampledFrom([]string{sluice.DoorSMTP, sluice.DoorSubmission, sluice.DoorLMTP}).Draw(t, "door")
+		cfg.Mechanisms = []string{"PLAIN", "LOGIN", "OAUTHBEARER"}
+		cfg.ClearTextAuth = rapid.Bool().Draw(t, "clear text")
+		peer := Peer{XClient: rapid.Bool().Draw(t, "xclient"), XForward: rapid.Bool().Draw(t, "xforward")}
+		ehlo := "EHLO c.example\r\n"
+		if cfg.Door == sluice.DoorLMTP {
+			ehlo = "LHLO c.example\r\n"
+		}
 		var groups []string
 		switch rapid.IntRange(0, 5).Draw(t, "opening") {
 		case 0:
 		case 1:
-			groups = append(groups, "EHLO c.example\r\n")
+			groups = append(groups, ehlo)
 		case 2:
 			groups = append(groups, "HELO c.example\r\n")
 		default:
-			groups = append(groups, "EHLO c.example\r\n", "MAIL FROM:<a@c.example>\r\nRCPT TO:<b@d.example>\r\n")
+			if groups = append(groups, ehlo); cfg.Door == sluice.DoorSubmission {
+				if !cfg.ClearTextAuth {
+					groups = append(groups, "STARTTLS\r\n", ehlo)
+				}
+				if rapid.Bool().Draw(t, "login") {
+					groups = append(groups, "AUTH PLAIN "+coded("\x00ann\x00right")+"\r\n")
+				}
+			}
+			groups = append(groups, "MAIL FROM:<a@c.example>\r\nRCPT TO:<b@d.example>\r\n")
 			if rapid.Bool().Draw(t, "data") {
 				groups = append(groups, "DATA\r\n")
 			}
 		}
 		for range rapid.IntRange(1, 5).Draw(t, "groups") {
-			groups = append(groups, drawGroup(t))
+			groups = append(groups, drawGroup(t, cfg.Door))
 		}
 
-		ref := &reference{cfg: cfg, offer: offer, in: strings.Join(groups, "")}
+		ref := &reference{cfg: cfg, offer: offer, peer: peer, in: strings.Join(groups, "")}
 		at := 0
 		for _, g := range groups {
 			at += len(g)
@@ -629,6 +875,7 @@ func TestAgainstReference(t *testing.T) {
 					codes = append(codes, code)
 				}
 			})
+			r.peer = peer
 			r.feed(nil, piece)
 			for _, g := range groups {
 				r.feed([]byte(g), piece)

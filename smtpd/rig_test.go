@@ -100,6 +100,10 @@ func (r *rig) event(ev Event, early func() []byte) {
 		r.note("connect")
 	case Auth:
 		r.note("auth %s %q %q %q", ev.Credentials.Mechanism, ev.Credentials.Authorize, ev.Credentials.User, ev.Credentials.Secret)
+		if ev.Credentials.Secret == "wrong" {
+			r.m.Answer(sluice.Reply{Code: 535, Enhanced: "5.7.8", Text: "Login refused"})
+			return
+		}
 	case Hello:
 		r.note("hello %s %q", ev.Hello.Verb, ev.Hello.Name)
 		r.m.Offer(r.offer)
