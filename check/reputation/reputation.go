@@ -112,7 +112,7 @@ func newHello(c Config) check.Checker {
 			in.Auth.HELO(ctx, in.Now)
 		}
 		name := in.Conn.Hello.Name
-		k := reputation.HeloKey(name, confirmed(name, in.Auth.Known()))
+		k := reputation.HeloKey(name, Confirmed(name, in.Auth.Known()))
 		s := c.Table.Score(in.Now, k)
 		if k.Unproven() {
 			return found(in, s, strconv.Quote(strings.ToValidUTF8(name, "�"))+", which the DNS doesn't confirm")
@@ -121,10 +121,10 @@ func newHello(c Config) check.Checker {
 	})
 }
 
-// confirmed says whether the DNS leads from the greeting to the client, or from the
+// Confirmed says whether the DNS leads from the greeting to the client, or from the
 // client to a host of the same owner that leads back. The name that a provider
 // gives to every line of a pool confirms nothing but the line.
-func confirmed(hello string, k mailauth.Known) bool {
+func Confirmed(hello string, k mailauth.Known) bool {
 	if k.HELO != nil && k.HELO.Result == spf.Pass {
 		return true
 	}
@@ -185,20 +185,19 @@ func Authenticated(r dmarc.Result) (domain string, aligned bool) {
 	return sent, false
 }
 
-// Keys lists what an outcome of the connection or message is remembered under, by
-// what has been found out so far: it asks nobody. dialect is the name of the
-// client's way to speak, "" for none.
-func Keys(in *check.Input, networks *network.DB, dialect string) []reputation.Key {
-	if !reputation.Judged(in.Conn) {
+// Keys lists what an outcome of a connection or message is remembered under: the
+// same that the checks ask for, by what has been found out so far. It asks nobody.
+// dialects name the client's way to speak at each stage that it reached.
+func Keys(c *sluice.Conn, known mailauth.Known, networks *network.DB, dialects ...string) []reputation.Key {
+	if !reputation.Judged(c) {
 		return nil
 	}
-	info, _ := networks.Lookup(in.Conn.Client.Addr())
-	known := in.Auth.Known()
-	f := reputation.Facts{ASN: info.ASN, HeloConfirmed: confirmed(in.Conn.Hello.Name, known), Dialect: dialect}
+	info, _ := networks.Lookup(c.Client.Addr())
+	f := reputation.Facts{ASN: info.ASN, HeloConfirmed: Confirmed(c.Hello.Name, known), Dialects: dialects}
 	if known.DMARC != nil {
 		f.Domain, _ = Authenticated(*known.DMARC)
 	}
-	return reputation.Keys(in.Conn, f)
+	return reputation.Keys(c, f)
 }
 
 // newReverseName compares the owner of the client's name in the reverse DNS with

@@ -70,8 +70,22 @@ func (c *counts) add(o Outcome, at uint32, halfLife time.Duration, window float6
 	c.at, c.dirty = max(c.at, at), true
 }
 
-// merge adds the counts of another node: both faded to the later of their times.
-// It gives the same whatever the order of nodes.
+// Merge sums stored values of one key from several nodes, by the rule that the
+// package comment gives: a value of each node, its newest. The result is a stored
+// value; the order of nodes doesn't matter.
+func Merge(halfLife time.Duration, values ...[]byte) ([]byte, error) {
+	var sum counts
+	for _, v := range values {
+		c, err := parseCounts(v, mostBase)
+		if err != nil {
+			return nil, err
+		}
+		sum.merge(c, halfLife)
+	}
+	return sum.text(), nil
+}
+
+// merge adds the counts of another node, both faded to the later of their times.
 func (c *counts) merge(o counts, halfLife time.Duration) {
 	if o.at == 0 {
 		return

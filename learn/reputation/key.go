@@ -179,9 +179,9 @@ func named(kind Kind, name string) Key {
 // Facts is what is known of a client beside its connection; each may be missing.
 type Facts struct {
 	ASN           uint32
-	HeloConfirmed bool   // the DNS leads from the greeting's name to the client, or back
-	Domain        string // of the sender, authenticated
-	Dialect       string // its name
+	HeloConfirmed bool     // the DNS leads from the greeting's name to the client, or back
+	Domain        string   // of the sender, authenticated
+	Dialects      []string // names of its way to speak, one for each stage of a session
 }
 
 // Keys lists what an outcome of a connection or message is remembered under. It is
@@ -191,16 +191,22 @@ func Keys(c *sluice.Conn, f Facts) []Key {
 	if !Judged(c) {
 		return nil
 	}
-	all := [...]Key{AddressKey(c.Client.Addr()), PrefixKey(c.Client.Addr()), ASNKey(f.ASN),
-		HeloKey(c.Hello.Name, f.HeloConfirmed), DomainKey(f.Domain), DialectKey(f.Dialect), {}}
-	if c.TLS != nil {
-		all[6] = TLSKey(c.TLS.Fingerprint)
-	}
-	out := make([]Key, 0, len(all))
-	for _, k := range all {
+	out := make([]Key, 0, 6+len(f.Dialects))
+	add := func(k Key) {
 		if k.Valid() {
 			out = append(out, k)
 		}
+	}
+	add(AddressKey(c.Client.Addr()))
+	add(PrefixKey(c.Client.Addr()))
+	add(ASNKey(f.ASN))
+	add(HeloKey(c.Hello.Name, f.HeloConfirmed))
+	add(DomainKey(f.Domain))
+	for _, d := range f.Dialects {
+		add(DialectKey(d))
+	}
+	if c.TLS != nil {
+		add(TLSKey(c.TLS.Fingerprint))
 	}
 	return out
 }

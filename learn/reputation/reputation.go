@@ -12,12 +12,14 @@
 //	10·log10( (bad + α)/(good + β) ÷ α/β )   decibel, clipped to ±6
 //
 // that is, posterior odds over the odds of the site: 0 for a key without outcomes,
-// 0.4 after one, at most 1.8 after five, 6 after thirty of one sort. A key that is
-// as bad as everybody is no evidence, however much it sent. Counts are kept in a
-// window that is just large enough to reach the clip, so a host that is cleaned
-// is even after one and a half months of silence at the latest, and after some
-// thirty wanted messages at once; one that is taken over loses its good name as
-// fast.
+// at most 0.4 after one and 1.8 after five, at most 6 after thirty of one sort. A
+// key that is as bad as everybody is no evidence, however much it sent.
+//
+// Counts of an address are kept in a window that is just large enough to reach the
+// clip. So a host that is cleaned is below one decibel after eight weeks of silence,
+// and even after some thirty wanted messages; one that is taken over loses its good
+// name as fast. What many clients share has a window ten times that (domains four
+// times), since forty outcomes of a mixed crowd are too few to tell its rate.
 //
 // # What it must be fed with
 //
@@ -43,7 +45,7 @@
 // merge: of two values of one node the one with the later time holds; of several
 // nodes, each is faded to the latest of their times, then good and bad are summed;
 // first seen is the earliest, last seen the latest. So values are never added twice,
-// and order doesn't matter.
+// and order doesn't matter. [Merge] does it.
 package reputation
 
 import (
@@ -104,13 +106,16 @@ func (c *Config) defaults() {
 
 // The evidence.
 const (
-	strength   = 10.0                  // outcomes in the smaller parameter of the prior
-	clip       = 6.0                   // decibel of one key
-	lowest     = 0.1                   // base rates beyond these count as these: they
-	highest    = 0.9                   // would ask for more outcomes than anybody has
-	baseStart  = 20.0                  // outcomes of each sort that a base rate begins with
-	mostWindow = 3 * strength / lowest // outcomes kept of any key: there it reaches the clip
-	mostBase   = 1e6                   // outcomes kept of a base rate; float32 counts one by one up to 16 million
+	strength   = 10.0 // outcomes in the smaller parameter of the prior
+	clip       = 6.0  // decibel of one key
+	lowest     = 0.1  // base rates beyond these count as these: they
+	highest    = 0.9  // would ask for more outcomes than anybody has
+	baseStart  = 20.0 // outcomes of each sort that a base rate begins with
+	weak       = 2.0  // outcomes that the prior of Score.Probability is worth
+	reach      = 3.0  // times the prior's larger parameter, counts reach the clip
+	crowd      = 10.0 // times that are kept of what a crowd shares
+	mostWindow = crowd * reach * strength / lowest
+	mostBase   = 1e6 // outcomes kept of a base rate; float32 counts one by one up to 16 million
 )
 
 // base is the rate of unwanted outcomes of a kind, all keys together.
@@ -216,7 +221,7 @@ func (t *Table) Observe(now time.Time, o Outcome, keys ...Key) {
 				continue
 			}
 		}
-		window := t.prior(now, k.Kind).window()
+		window := t.prior(now, k.Kind).window(k.Kind)
 		t.update(k, now, func(c *counts) { c.add(in, at, t.cfg.HalfLife, window) })
 	}
 }
@@ -249,16 +254,25 @@ func (t *Table) prior(now time.Time, k Kind) prior {
 	return prior{alpha: n * b, beta: n * (1 - b)}
 }
 
-// window is how many outcomes of a key are kept: enough to reach the clip.
-func (p prior) window() float64 { return 3 * max(p.alpha, p.beta) }
+// window is how many outcomes of a key are kept.
+func (p prior) window(k Kind) float64 {
+	w := reach * max(p.alpha, p.beta)
+	switch k {
+	case ASN, Dialect, TLSHello:
+		return crowd * w
+	case Domain:
+		return 4 * w
+	}
+	return w
+}
 
 // Score is what is known of a key at a time.
 type Score struct {
 	Key         Key
 	Good, Bad   float64   // faded counts
 	First, Last time.Time // when outcomes were seen; zero where never
-	Probability float64   // of unwanted, given the key, with the prior
-	Decibel     float64   // of odds over the site's; positive speaks against the key
+	Probability float64   // of unwanted, given the key: the best guess, from a prior worth two outcomes
+	Decibel     float64   // of odds over the site's, carefully; positive speaks against the key
 }
 
 // Words says the counts as people read them: "3 wanted, 41 unwanted since 12 Nov".
@@ -289,9 +303,9 @@ func (t *Table) score(now time.Time, k Key, c *counts, p prior) Score {
 		s.Good, s.Bad = c.faded(seconds(now), t.cfg.HalfLife)
 		s.First, s.Last = moment(c.first), moment(c.at)
 	}
-	odds := (s.Bad + p.alpha) / (s.Good + p.beta)
-	s.Probability = odds / (1 + odds)
-	s.Decibel = min(max(10*math.Log10(odds/(p.alpha/p.beta)), -clip), clip)
+	rate := p.alpha / (p.alpha + p.beta)
+	s.Probability = (s.Bad + weak*rate) / (s.Outcomes() + weak)
+	s.Decibel = min(max(10*math.Log10((s.Bad+p.alpha)/(s.Good+p.beta)*p.beta/p.alpha), -clip), clip)
 	if k.Unproven() {
 		s.Decibel = max(s.Decibel, 0)
 	}
