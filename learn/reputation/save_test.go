@@ -50,7 +50,7 @@ func scores(tab *Table, now time.Time) map[Key]Score {
 }
 
 func observe(tab *Table, now time.Time) {
-	for i := range 400 {
+	for i := range 900 {
 		o := Outcome{Good: 1}
 		if i%100%3 == 0 {
 			o = Outcome{Bad: 1.5}
@@ -71,7 +71,7 @@ func TestRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := New(Config{})
 			observe(before, noon)
-			now := noon.Add(17 * day)
+			now := noon.Add(38 * day)
 			if _, err := before.Flush(t.Context(), now, m); err != nil {
 				t.Fatal(err)
 			}
