@@ -137,7 +137,7 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	}
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
-		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Reputation: d.memory.Reputation, Spared: d.port.Spared},
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Reputation: d.memory.Reputation, Spared: d.port.Spared, ASN: d.port.ASN},
 		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
@@ -367,7 +367,7 @@ func (d *daemon) run(ctx context.Context, load func() (*config.Config, error)) e
 	defer cancel()
 	wg.Go(func() { d.rooms.work(work) })
 	wg.Go(func() { d.reports.Run(work) })
-	wg.Go(func() { d.memory.Run(work, d.gate.Tidy) })
+	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	failed := make(chan error, len(d.smtp)+len(d.web))
 	for _, s := range d.smtp {
 		go func() { failed <- s.server.Serve(s.ln) }()

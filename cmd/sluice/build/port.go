@@ -19,6 +19,7 @@ import (
 	"sluice"
 	"sluice/check"
 	checkdnsbl "sluice/check/dnsbl"
+	checkreputation "sluice/check/reputation"
 	"sluice/config"
 	"sluice/deliver/relay"
 	"sluice/directory"
@@ -29,6 +30,7 @@ import (
 	"sluice/dns"
 	"sluice/dns/dnsbl"
 	"sluice/gate"
+	"sluice/learn/network"
 )
 
 // Port is what watches the port for the life of a daemon: what it has learned of
@@ -45,6 +47,8 @@ type Port struct {
 	directory *directory.Directory
 	closers   []func()
 	people    people
+	networks  *network.DB
+	filesOf   [2]string
 }
 
 // people is what the directories are made of: they keep their connections and
@@ -80,6 +84,9 @@ func (p *Port) Apply(cfg *config.Config) error {
 		return err
 	}
 	if err := p.applyDirectory(cfg); err != nil {
+		return err
+	}
+	if err := p.applyNetworks(cfg); err != nil {
 		return err
 	}
 	p.spared = spared
@@ -151,7 +158,7 @@ func (p *Port) applyLists(cfg *config.Config) error {
 
 // portChecks are the checks that ask what a daemon remembers.
 func portChecks(cfg *config.Config, p *Port, m *Memory) []check.Checker {
-	var out []check.Checker
+	out := checkreputation.Checks(checkreputation.Config{Table: m.Reputation, Networks: p.Networks()})
 	if lists := p.Lists(); lists != nil {
 		out = append(out, checkdnsbl.Checks(checkdnsbl.Config{Lists: lists, Threshold: cfg.Connect.BlockAt})...)
 	}
@@ -239,6 +246,47 @@ func directoryNamed(cfg *config.Config, name string) config.Directory {
 		}
 	}
 	return config.Directory{} // the configuration was checked
+}
+
+func (p *Port) applyNetworks(cfg *config.Config) error {
+	files := [2]string{cfg.Connect.ASN, cfg.Connect.Country}
+	if files == p.filesOf {
+		return nil
+	}
+	var paths []string
+	for _, f := range files {
+		if f != "" {
+			paths = append(paths, f)
+		}
+	}
+	db, err := network.Open(paths...)
+	if err != nil {
+		return err
+	}
+	p.networks, p.filesOf = db, files
+	return nil
+}
+
+// Networks know who operates an address; nil where no file is configured.
+func (p *Port) Networks() *network.DB {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.networks
+}
+
+// ASN is the number of an address's operator, or 0.
+func (p *Port) ASN(a netip.Addr) uint32 {
+	info, _ := p.Networks().Lookup(a)
+	return info.ASN
+}
+
+// Tidy reads files again that changed on disk.
+func (p *Port) Tidy() {
+	if changed, err := p.Networks().Refresh(); err != nil {
+		p.log.Error("networks: the old file stays in use", "error", err)
+	} else if changed {
+		p.log.Info("networks: a file changed and was read again")
+	}
 }
 
 // source makes one source of mailboxes.
