@@ -79,15 +79,15 @@ type ban struct {
 	why          sluice.Reason
 }
 
-// memory is how long after a ban the next one is a further one.
-const memory = 24 * time.Hour
+// recent is how long after a ban the next one is a further one.
+const recent = 24 * time.Hour
 
 func (v *ban) worth(now time.Time) float64 {
 	over := now.UnixNano() - v.until
 	if over < 0 {
 		return 1 + time.Duration(-over).Hours() + float64(v.times)
 	}
-	return fresh(v.until, now, memory)
+	return fresh(v.until, now, recent)
 }
 
 // Offend counts an offence of a client. The decision is CLIENT_BANNED where a ban
@@ -155,7 +155,7 @@ func (g *Guard) ban(now time.Time, k network.Key, why sluice.Reason) {
 		if v.until > t {
 			return
 		}
-		if t-v.until >= int64(memory) {
+		if t-v.until >= int64(recent) {
 			v.times = 0
 		}
 		length := doubled(g.config.Bans.First, v.times, g.config.Bans.Longest)

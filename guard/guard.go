@@ -54,8 +54,9 @@ type Config struct {
 	Harvest Harvesting
 	Logins  Logins
 
-	// Clients is how many clients every memory holds at most; default 100,000. All
-	// memories together take about 700 bytes for each.
+	// Clients is how many clients the larger memories hold at most; default 100,000.
+	// All memories together take at most 700 octets for each, and 1 kB for each
+	// account that logged in.
 	Clients int
 }
 

@@ -79,7 +79,7 @@ func (v *lock) failed(now time.Time, r rule) bool {
 	if v.sum < float64(r.limit) || v.until > t {
 		return false
 	}
-	if t-v.until >= int64(memory) {
+	if t-v.until >= int64(recent) {
 		v.times = 0
 	}
 	v.until = t + int64(doubled(r.first, int(v.times), r.longest))
@@ -120,7 +120,7 @@ func (v *lock) worth(now time.Time) float64 {
 	if v.until > t {
 		return 100 + float64(v.times)
 	}
-	return max(decay(v.sum, v.at, now, time.Hour)-1, 0) + max(fresh(v.until, now, memory), 0)*float64(v.times)
+	return max(decay(v.sum, v.at, now, time.Hour)-1, 0) + max(fresh(v.until, now, recent), 0)*float64(v.times)
 }
 
 // pairKey is a network, or a client of one that the account is at home in, and an

@@ -64,7 +64,7 @@ func (g *Guard) Save(ctx context.Context, now time.Time, memos sluice.Memos) (in
 		return bans + homes, nil
 	}
 	// A ban and its memory last two days at most, unless the longest is set longer.
-	if _, err := memos.DropMemos(ctx, KindBan, now.Add(-g.config.Bans.Longest-memory)); err != nil {
+	if _, err := memos.DropMemos(ctx, KindBan, now.Add(-g.config.Bans.Longest-recent)); err != nil {
 		return bans + homes, fmt.Errorf("guard: bans: %w", err)
 	}
 	if _, err := memos.DropMemos(ctx, KindLogin, now.Add(-loginFor-time.Hour)); err != nil {
@@ -111,7 +111,7 @@ func (g *Guard) loadBan(now time.Time, m sluice.Memo) (bool, error) {
 	if b.Times < 0 || b.Until.Sub(b.Since) > g.config.Bans.Longest || b.Since.After(now.Add(time.Hour)) {
 		return false, fmt.Errorf("ban of %v from %v until %v", k, b.Since, b.Until)
 	}
-	if now.Sub(b.Until) >= memory {
+	if now.Sub(b.Until) >= recent {
 		return false, nil
 	}
 	g.bans.Update(k, now, func(v *ban) {
@@ -128,7 +128,7 @@ func (g *Guard) loadHome(now time.Time, m sluice.Memo) (bool, error) {
 		return false, err
 	}
 	if len(m.Key) == 0 || len(m.Key) > longestAccount || len(list) > places {
-		return false, fmt.Errorf("%d places of account %q", len(list), m.Key)
+		return false, fmt.Errorf("%d places of an account", len(list))
 	}
 	var kept []place
 	for _, p := range list {

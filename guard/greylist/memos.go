@@ -69,7 +69,7 @@ func (l *List) load(now time.Time, m sluice.Memo) (bool, error) {
 	}
 	age := now.Sub(p.Last)
 	if m.Key == "" || len(m.Key) > 253 || age < -time.Hour {
-		return false, fmt.Errorf("pass of %q, last used %v", m.Key, p.Last)
+		return false, fmt.Errorf("a pass last used %v", p.Last)
 	}
 	if age >= l.config.Pass || p.Returns == 0 {
 		return false, nil

@@ -97,7 +97,7 @@ func Load(ctx context.Context, memos sluice.Memos, kind string, each func(sluice
 	err := memos.EachMemo(ctx, kind, func(m sluice.Memo) error {
 		switch ok, e := each(m); {
 		case e != nil && bad == 0:
-			bad, first = 1, fmt.Errorf("%q: %w", m.Key, e)
+			bad, first = 1, fmt.Errorf("%.80q: %w", m.Key, e)
 		case e != nil:
 			bad++
 		case ok:
