@@ -94,9 +94,8 @@ func (m *Machine) authenticate(arg []byte) Event {
 	case !m.greeted || !m.esmtp:
 		m.failGreet()
 	case m.authed:
-		m.fail(503, "5.5.1", "Logged in already") // RFC 4954 4
-	case m.trans:
-		m.fail(503, "5.5.1", "Finish the transaction first") // RFC 4954 4
+		// RFC 4954 4. So it is in a transaction: none begins without a login.
+		m.fail(503, "5.5.1", "Logged in already")
 	case !m.offersAuth():
 		m.failBy(AuthNeedsTLS)
 	default:
@@ -243,10 +242,9 @@ func (m *Machine) refuseAuth(r sluice.Reply) {
 
 // plain reads [authzid] NUL authcid NUL passwd (RFC 4616 2).
 func plain(b []byte) (authorize, user, secret []byte, ok bool) {
-	authorize, b, ok1 := bytes.Cut(b, []byte{0})
-	user, secret, ok2 := bytes.Cut(b, []byte{0})
-	ok = ok1 && ok2 && (len(authorize) == 0 || validName(authorize)) && validName(user) && validSecret(secret)
-	return authorize, user, secret, ok
+	authorize, b, _ = bytes.Cut(b, []byte{0})
+	user, secret, _ = bytes.Cut(b, []byte{0})
+	return authorize, user, secret, (len(authorize) == 0 || validName(authorize)) && validName(user) && validSecret(secret)
 }
 
 func validName(b []byte) bool {

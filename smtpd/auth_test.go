@@ -140,6 +140,32 @@ func playSecret(t *testing.T, cfg *MachineConfig, groups []string, size int) {
 	}
 }
 
+// A line that grows leaves nothing of itself behind.
+func TestGrowingLineIsOverwritten(t *testing.T) {
+	m := NewMachine(testConfig())
+	var before [][]byte
+	for range 200 {
+		m.keep([]byte(secret))
+		before = append(before, m.line[:len(m.line):len(m.line)])
+	}
+	moved := 0
+	for _, b := range before {
+		if &b[0] != &m.line[0] {
+			moved++
+			if !bytes.Equal(b, make([]byte, len(b))) {
+				t.Fatalf("left behind: %q", b)
+			}
+		}
+	}
+	if moved == 0 || string(m.line) != strings.Repeat(secret, 200) {
+		t.Errorf("%d copies, line %q", moved, m.line)
+	}
+	last := m.line
+	if m.dropLine(); m.line != nil || !bytes.Equal(last, make([]byte, len(last))) {
+		t.Errorf("dropped, but %q", last)
+	}
+}
+
 func TestWithoutSecrets(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                              "",

@@ -49,15 +49,16 @@ func (m *Machine) answerMessage(r sluice.Reply, each []sluice.Reply) {
 	}
 }
 
-// replies says how many replies the end of the message or chunk has.
+// replies says how many replies the end of the message or chunk has; without
+// recipients it is one all the same.
 func (m *Machine) replies(x *transfer) int {
 	if m.lmtp() && (!x.chunked || x.last) { // RFC 2033 4.2, 4.3
-		return max(1, m.rcpts)
+		return m.rcpts
 	}
 	return 1
 }
 
-// replyEach writes the same reply n times.
+// replyEach writes the same reply n times, but once at least.
 func (m *Machine) replyEach(n int, r sluice.Reply) {
 	closes := r.Close
 	r.Close = false

@@ -373,8 +373,6 @@ func (m *Machine) Synced(early []byte) {
 			}
 		case syncTLS:
 			kind = StartTLSInjection // RFC 3207 4.2
-		case syncAuth:
-			early = nil // it is a secret
 		}
 		m.violate(kind, m.off, early)
 		m.endExchange()
