@@ -5,8 +5,9 @@ import "strings"
 // Known returns what is known of a zone: its kind, a weight, its answers and what
 // they mean. It says false for a zone that nobody has written down here.
 func Known(zone string) (List, bool) {
-	l, _ := lookUp(strings.ToLower(strings.TrimSuffix(zone, ".")))
-	return l, l.Zone != ""
+	bare, _ := part(lower(strings.TrimSuffix(zone, ".")))
+	l, ok := known[bare]
+	return l, ok
 }
 
 // Ended says why there is no list at a zone any more, "" for any other zone. Those
@@ -16,23 +17,16 @@ func Ended(zone string) string {
 	return l.ended
 }
 
-// lookUp finds a zone in the table, and the key in front of it where the operator
-// gives keys.
-func lookUp(zone string) (l List, key string) {
-	if l, ok := known[zone]; ok {
-		return l, ""
-	}
+// part takes the key off a zone of an operator who gives keys. The operator may have
+// lists that aren't in the table: their keys are as private.
+func part(zone string) (bare, key string) {
 	for _, parent := range keyed {
 		front, ok := strings.CutSuffix(zone, "."+parent)
-		if !ok {
-			continue
-		}
-		key, list, ok := strings.Cut(front, ".")
-		if l, in := known[list+"."+parent]; ok && in {
-			return l, key
+		if i := strings.LastIndexByte(front, '.'); ok && i > 0 {
+			return zone[i+1:], zone[:i]
 		}
 	}
-	return List{}, ""
+	return zone, ""
 }
 
 // keyed are the domains of operators whose zones begin with the customer's key.

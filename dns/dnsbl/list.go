@@ -98,9 +98,7 @@ type List struct {
 	// Page is where a listed client finds out why, with {addr} for its address.
 	Page string
 
-	// suffix is what stands behind the address in a question, key and all.
-	suffix string
-	ended  string // why there is no such list any more
+	ended string // why there is no such list any more
 }
 
 // Answer is a set of answers that mean the same.
@@ -206,20 +204,15 @@ func (l List) Complete() (List, error) {
 	if err != nil || zone == "." {
 		return List{}, errors.New("dnsbl: the zone is no domain name") // not quoted: it may hold the key
 	}
-	l.Zone = zone
-	known, key := lookUp(zone)
-	if key != "" {
-		if l.Key != "" && !strings.EqualFold(string(l.Key), key) {
-			return List{}, fmt.Errorf("dnsbl: %s: two keys, in the zone and beside it", known.Zone)
-		}
-		l.Zone, l.Key = known.Zone, Key(key)
+	bare, key := part(zone)
+	if key != "" && l.Key != "" && lower(string(l.Key)) != key {
+		return List{}, fmt.Errorf("dnsbl: %s: two keys, in the zone and beside it", bare)
 	}
-	l.merge(known)
-	suffix := l.Zone
-	if l.Key != "" {
-		suffix = string(l.Key) + "." + l.Zone
+	if l.Zone = bare; key != "" {
+		l.Key = Key(key)
 	}
-	if l.suffix, err = dns.Normalize(suffix); err != nil || len(l.suffix) > 253-64 {
+	l.merge(known[bare])
+	if under, err := dns.Normalize(l.under()); err != nil || len(under) > 253-64 {
 		return List{}, fmt.Errorf("dnsbl: %s: key and zone don't make a domain name", l.Name)
 	}
 	return l, l.check()
@@ -313,7 +306,16 @@ func (v Values) overlaps(w Values) bool {
 }
 
 // question is the name under which an address is asked for (RFC 5782 2.1, 2.4).
-func (l *List) question(a netip.Addr) string { return dns.ReverseUnder(a, l.suffix) }
+func (l *List) question(a netip.Addr) string { return dns.ReverseUnder(a, l.under()) }
+
+// under is what stands behind the address in a question, key and all. It is made anew
+// each time: a field would be printed with the list.
+func (l *List) under() string {
+	if l.Key == "" {
+		return l.Zone
+	}
+	return lower(string(l.Key)) + "." + l.Zone
+}
 
 // page is where a listed client reads why.
 func (l *List) page(a netip.Addr) string { return strings.ReplaceAll(l.Page, "{addr}", a.String()) }

@@ -238,10 +238,11 @@ func TestKeyNeverShown(t *testing.T) {
 	const key = "Sk3yabcdefghijklmnopqrstuv"
 	secret := strings.ToLower(key)
 	lists := map[string][]dnsbl.List{
-		"beside the zone": {{Zone: "zen.dq.spamhaus.net", Key: key}},
-		"in the zone":     {{Zone: key + ".zen.dq.spamhaus.net"}},
-		"in both":         {{Zone: key + ".zen.dq.spamhaus.net", Key: key}},
-		"unknown zone":    {{Zone: "bl.example.org", Key: key, Name: "our list", Page: "https://example.org/{addr}"}},
+		"beside the zone":  {{Zone: "zen.dq.spamhaus.net", Key: key}},
+		"in the zone":      {{Zone: key + ".zen.dq.spamhaus.net"}},
+		"not in the table": {{Zone: key + ".authbl.dq.spamhaus.net"}},
+		"in both":          {{Zone: key + ".zen.dq.spamhaus.net", Key: key}},
+		"unknown zone":     {{Zone: "bl.example.org", Key: key, Name: "our list", Page: "https://example.org/{addr}"}},
 	}
 	behaviours := map[string]func(netip.Addr) ([]string, error){
 		"well":     nil,
@@ -260,7 +261,7 @@ func TestKeyNeverShown(t *testing.T) {
 			t.Run(lname+"/"+bname, func(t *testing.T) {
 				var shown strings.Builder
 				play(t, ls, func(l *dnsbltest.Lists) {
-					for _, z := range []string{"zen.dq.spamhaus.net", "bl.example.org"} {
+					for _, z := range []string{"zen.dq.spamhaus.net", "authbl.dq.spamhaus.net", "bl.example.org"} {
 						z := l.Add(secret + "." + z)
 						z.Put("192.0.2.7", "127.0.0.2")
 						z.Behave(behave)
@@ -309,7 +310,10 @@ func TestKeyNeverShown(t *testing.T) {
 		}
 		grep(t, fmt.Sprintf("%v %+v %#v", err, err, err), secret)
 	}
-	l := dnsbl.List{Zone: "zen.dq.spamhaus.net", Key: key}
+	l, err := dnsbl.List{Zone: key + ".zen.dq.spamhaus.net"}.Complete()
+	if err != nil || !strings.EqualFold(string(l.Key), key) {
+		t.Fatalf("%v: %v", l, err)
+	}
 	b, err := json.Marshal(l)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func (s *Set) Run(ctx context.Context) {
 		case <-s.wake:
 		}
 		for _, l := range s.lists {
-			if l.takeTest(s.cfg.Now()) {
+			if l.takeTest(s.cfg.Now(), s.cfg.Timeout) {
 				running.Go(func() {
 					s.Test(ctx, l.Name)
 					s.rouse()
@@ -57,14 +57,15 @@ func (s *Set) rouse() {
 	}
 }
 
-// takeTest says whether a test is due, and claims it until well after its time.
-func (l *source) takeTest(now time.Time) bool {
+// takeTest says whether a test is due, and claims it until well after the time that it
+// takes.
+func (l *source) takeTest(now time.Time, takes time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.health.due(now) {
 		return false
 	}
-	l.health.next = now.Add(time.Minute)
+	l.health.next = now.Add(takes + time.Minute)
 	return true
 }
 
@@ -195,7 +196,7 @@ func inLoopback(o *outcome) bool {
 func (l *List) question6(a netip.Addr) string {
 	b := a.As16()
 	b[0] |= 0x80 // any bit that keeps it from being a mapped address …
-	name := []byte(dns.ReverseUnder(netip.AddrFrom16(b), l.suffix))
+	name := []byte(dns.ReverseUnder(netip.AddrFrom16(b), l.under()))
 	name[62] = '0' // … and back: the last nibble is the first of the address
 	return string(name)
 }
