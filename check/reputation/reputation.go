@@ -7,6 +7,8 @@ package reputation
 import (
 	"context"
 	"math"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +18,7 @@ import (
 	"sluice/learn/network"
 	"sluice/learn/reputation"
 	"sluice/mailauth"
+	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
 	"sluice/mailauth/iprev"
 	"sluice/mailauth/spf"
@@ -151,7 +154,8 @@ func newDomain(c Config) check.Checker {
 		if !reputation.Judged(in.Conn) || !in.Auth.InTransaction() {
 			return nil
 		}
-		domain, aligned := Authenticated(in.Auth.DMARC(ctx, in.Message, in.Now))
+		in.Auth.DMARC(ctx, in.Message, in.Now) // and with it SPF and DKIM
+		domain, aligned := Authenticated(in.Auth.Known())
 		s := c.Table.Score(in.Now, reputation.DomainKey(domain))
 		if !aligned && s.Decibel < 0 {
 			return nil // its good name isn't that of the author whom people read
@@ -161,28 +165,45 @@ func newDomain(c Config) check.Checker {
 }
 
 // Authenticated names the domain that answers for a message: the author's, where SPF
-// or DKIM passed for it (aligned), else the first one that signed, else that of the
-// reverse-path where SPF passed; "" where none did.
-func Authenticated(r dmarc.Result) (domain string, aligned bool) {
-	if r.Value == dmarc.Pass && r.Domain != "" {
-		return r.Domain, true
+// or DKIM passed for it or its organization (aligned), else the first one that
+// signed, else that of the reverse-path where SPF passed; "" where none did. It needs
+// no DMARC record: most domains had a name before they had a policy.
+func Authenticated(k mailauth.Known) (domain string, aligned bool) {
+	if k.DMARC == nil {
+		return "", false // not asked: nothing was authenticated
 	}
-	var signed, sent string
-	for _, id := range r.Identifiers {
-		switch {
-		case id.Result != "pass" || id.Domain == "":
-		case id.Aligned:
-			return id.Domain, true
-		case id.Method == "dkim" && signed == "":
-			signed = id.Domain
-		case id.Method == "spf":
-			sent = id.Domain
+	if k.DMARC.Value == dmarc.Pass && k.DMARC.Domain != "" {
+		return k.DMARC.Domain, true
+	}
+	author := links.OrgDomain(k.DMARC.Domain)
+	for _, d := range passed(k) {
+		if author != "" && links.OrgDomain(d) == author {
+			return d, true
+		}
+		if domain == "" {
+			domain = d
 		}
 	}
-	if signed != "" {
-		return signed, false
+	return domain, false
+}
+
+// passed lists the domains that authenticated, signers first. An upstream's word
+// reaches us by the identifiers.
+func passed(k mailauth.Known) (out []string) {
+	for i := range k.DKIM {
+		if k.DKIM[i].Status == dkim.Pass {
+			out = append(out, k.DKIM[i].Domain)
+		}
 	}
-	return sent, false
+	if k.SPF != nil && k.SPF.Result == spf.Pass && k.SPF.Identity == spf.MailFrom {
+		out = append(out, k.SPF.Domain)
+	}
+	for _, id := range k.DMARC.Identifiers {
+		if id.Result == "pass" {
+			out = append(out, id.Domain)
+		}
+	}
+	return slices.DeleteFunc(out, func(d string) bool { return d == "" })
 }
 
 // Keys lists what an outcome of a connection or message is remembered under: the
@@ -194,9 +215,7 @@ func Keys(c *sluice.Conn, known mailauth.Known, networks *network.DB, dialects .
 	}
 	info, _ := networks.Lookup(c.Client.Addr())
 	f := reputation.Facts{ASN: info.ASN, HeloConfirmed: Confirmed(c.Hello.Name, known), Dialects: dialects}
-	if known.DMARC != nil {
-		f.Domain, _ = Authenticated(*known.DMARC)
-	}
+	f.Domain, _ = Authenticated(known)
 	return reputation.Keys(c, f)
 }
 
@@ -231,5 +250,8 @@ func newReverseName() check.Checker {
 // domain that exists.
 func public(name string) bool {
 	name = strings.TrimSuffix(name, ".")
+	if _, err := netip.ParseAddr(name); err == nil {
+		return false
+	}
 	return strings.Contains(name, ".") && !strings.HasPrefix(name, "[") && domains.KnownTLD(name) && links.OrgDomain(name) != ""
 }

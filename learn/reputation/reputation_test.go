@@ -259,9 +259,9 @@ func TestOneClientCantMoveASharedKey(t *testing.T) {
 	for _, o := range []Outcome{{Bad: 1}, {Good: 1}, {Good: 5, Bad: 5}} {
 		tab := New(Config{})
 		shared := []Key{ASNKey(64500), DialectKey("d1"), DomainKey("example.org"), TLSKey("t"), HeloKey("mail.example.org", true)}
-		for i := range 100_000 {
+		for i := range 50_000 {
 			a := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) // one neighbourhood
-			tab.Observe(noon.Add(time.Duration(i)*time.Millisecond*10), o, append(shared, AddressKey(a), PrefixKey(a))...)
+			tab.Observe(noon.Add(time.Duration(i)*time.Millisecond*20), o, append(shared, AddressKey(a), PrefixKey(a))...)
 		}
 		for _, k := range shared {
 			if s := tab.Score(noon.Add(time.Hour), k); s.Good > 10 || s.Bad > 10 || s.Outcomes() == 0 || math.Abs(s.Decibel) > 3.1 {
@@ -322,7 +322,7 @@ func TestQuotaSurvivesFlood(t *testing.T) {
 	}
 	spam()
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 200_000 {
+	for range 60_000 {
 		a := netip.AddrFrom4([4]byte{byte(30 + r.IntN(100)), byte(r.Uint32()), byte(r.Uint32()), 1})
 		tab.Observe(noon, Outcome{Bad: 1}, AddressKey(a), HeloKey(fmt.Sprintf("h%d.example.org", r.Uint32()), false))
 	}
