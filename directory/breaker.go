@@ -84,6 +84,7 @@ const (
 type guard struct {
 	source  Source
 	name    string
+	instant bool // it costs nothing to ask it again
 	domains []string
 	log     *slog.Logger
 
@@ -101,7 +102,8 @@ type guard struct {
 }
 
 func newGuard(s Source, log *slog.Logger) *guard {
-	return &guard{source: s, name: s.Name(), log: log}
+	_, instant := s.(Instant)
+	return &guard{source: s, name: s.Name(), instant: instant, log: log}
 }
 
 // ask asks the source, unless it is down.
@@ -110,7 +112,7 @@ func (u *use) ask(ctx context.Context, q *Query) (sluice.Listing, error) {
 	if err := g.enter(time.Now()); err != nil {
 		return sluice.Listing{}, err
 	}
-	if _, instant := g.source.(Instant); !instant {
+	if !g.instant {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, u.timeout)
 		defer cancel()
@@ -173,7 +175,7 @@ func (g *guard) leave(now time.Time, l sluice.Listing, err error) {
 	switch {
 	case g.state == Down && !trial:
 		return // it was asked before the others failed
-	case g.fails < failuresToDown:
+	case g.fails < failuresToDown, g.instant:
 		g.set(Failing, now)
 		return
 	case g.state != Down:

@@ -169,7 +169,7 @@ func New(cfg Config) (*Directory, error) {
 			}
 			g.domains = append(g.domains, name)
 			next := use{guard: g, partial: u.Partial, timeout: min(u.Timeout, 30*time.Second)}
-			if _, instant := u.Source.(Instant); instant && len(dom.rest) == 0 {
+			if g.instant && len(dom.rest) == 0 {
 				dom.instant = append(dom.instant, next)
 			} else {
 				dom.rest = append(dom.rest, next)
@@ -233,9 +233,6 @@ func (d *Directory) Lookup(ctx context.Context, address string) (sluice.Listing,
 	if asked != nil && listing.Presence == sluice.CantTell {
 		// What the first ones had to say is a part of why nobody knows.
 		err = errors.Join(asked.err(), err)
-		if listing.Reply.Code == 0 {
-			listing = asked.listing
-		}
 	}
 	return listing, err
 }

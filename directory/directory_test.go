@@ -130,6 +130,28 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// memory is a source that answers at once.
+type memory struct{ *directorytest.Source }
+
+func (memory) Instant() {}
+
+// A list in trouble leads on, is asked each time, and is a part of the reason.
+func TestInstantTrouble(t *testing.T) {
+	broken := memory{says("file", sluice.CantTell, errors.New("no such file"))}
+	away := says("away", sluice.CantTell, errAway)
+	d := open(t, directory.Config{}, directory.Use{Source: broken}, directory.Use{Source: away})
+	l, err := d.Lookup(t.Context(), "alice@"+domain)
+	if l.Presence != sluice.CantTell || err == nil || err.Error() != "directory: file: no such file\ndirectory: away: connection refused" {
+		t.Errorf("%s, %v", l.Presence, err)
+	}
+	for range 10 {
+		_, _ = d.Lookup(t.Context(), "alice@"+domain)
+	}
+	if h := d.Health(); h[0].State != directory.Failing || broken.Asked("") != 11 || away.Asked("") != 1 {
+		t.Errorf("%s; asked %d and %d times", h[0], broken.Asked(""), away.Asked(""))
+	}
+}
+
 func TestForms(t *testing.T) {
 	entries := []string{"alice@" + domain, "@all.example", "everywhere", "Owner-List@" + domain, "plus+kept@" + domain, `"john doe"@` + domain}
 	l := list(t, entries...)
@@ -410,6 +432,59 @@ func TestBreaker(t *testing.T) {
 		look()
 		show("it is back")
 		golden.Check(t, "testdata/health.txt", []byte(out.String()))
+	})
+}
+
+// Only one lookup finds out whether a source is back, and one that was asked
+// before it went down doesn't keep it down for longer.
+func TestTrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &directorytest.Source{Label: "s", Answer: func(_ context.Context, q *directory.Query) (sluice.Listing, error) {
+			if strings.HasPrefix(q.Address, "slow") {
+				time.Sleep(2 * time.Second)
+			}
+			return sluice.Listing{}, errAway
+		}}
+		d := open(t, directory.Config{}, directory.Use{Source: s})
+		defer d.Close()
+		var wg sync.WaitGroup
+		look := func(format string, n int) {
+			for i := range n {
+				wg.Go(func() { _, _ = d.Lookup(t.Context(), fmt.Sprintf(format+"@"+domain, i)) })
+			}
+			synctest.Wait()
+		}
+		look("slow%d", 5)
+		look("a%d", 3)
+		began := time.Now()
+		wg.Wait()
+		if h := d.Health()[0]; h.State != directory.Down || !h.Retry.Equal(began.Add(5*time.Second)) {
+			t.Errorf("%s; want a retry 5 s after it went down", h)
+		}
+		time.Sleep(4 * time.Second)
+		before := s.Asked("")
+		look("slow%d", 20)
+		wg.Wait()
+		if n := s.Asked("") - before; n != 1 {
+			t.Errorf("%d lookups found out", n)
+		}
+	})
+}
+
+// A yes that outlives its time carries what the back end says now.
+func TestStaleReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := sluice.Listing{Presence: sluice.Present, Source: "s"}
+		s := &directorytest.Source{Label: "s", Answer: func(context.Context, *directory.Query) (sluice.Listing, error) { return answer, nil }}
+		d := open(t, directory.Config{}, directory.Use{Source: s})
+		defer d.Close()
+		_, _ = d.Lookup(t.Context(), "alice@"+domain)
+		time.Sleep(2 * time.Hour)
+		answer = sluice.Listing{Source: "s", Reply: sluice.Reply{Code: 452, Enhanced: "4.2.2", Text: "full"}}
+		l, err := d.Lookup(t.Context(), "alice@"+domain)
+		if l.Presence != sluice.Present || l.Reply.Code != 452 || err != nil {
+			t.Errorf("%v, %v", l, err)
+		}
 	})
 }
 

@@ -317,7 +317,12 @@ func TestFirstProbe(t *testing.T) {
 // Each connection asks a few times only, is reset between, and the refusals that
 // servers count against a client end it.
 func TestConnections(t *testing.T) {
-	srv := delivertest.NewServer(t, delivertest.Script{Answer: honest})
+	srv := delivertest.NewServer(t, delivertest.Script{Answer: func(a string) string {
+		if strings.HasPrefix(a, "TO:<alice+") {
+			return ""
+		}
+		return honest(a)
+	}})
 	d := directorytest.Directory(t, open(t, Config{Hosts: []string{srv.Addr}, MaxConns: 1}))
 	for i := range 40 {
 		if l, err := d.Lookup(t.Context(), fmt.Sprintf("nobody%d@example.com", i)); l.Presence != sluice.Absent {
@@ -328,10 +333,98 @@ func TestConnections(t *testing.T) {
 	if most > 2 || all < 5 || all > 7 { // the last one may still say QUIT
 		t.Errorf("%d connections, %d at a time", all, most)
 	}
+	// Those that exist are asked for on one connection, up to a bound.
+	for i := range 250 {
+		a := "alice+" + fmt.Sprint(i) + "@example.com"
+		if l, err := d.Lookup(t.Context(), a); l.Presence != sluice.Present {
+			t.Fatalf("%s, %v", l.Presence, err)
+		}
+	}
+	if more, _ := srv.Connections(); more-all < 2 || more-all > 4 {
+		t.Errorf("%d connections for 250 that exist", more-all)
+	}
 	// All are dropped behind our back: nobody notices.
 	srv.DropAll()
 	if l, err := d.Lookup(t.Context(), "alice@example.com"); l.Presence != sluice.Present || err != nil {
 		t.Errorf("after a restart: %s, %v", l.Presence, err)
+	}
+}
+
+// Octets that nothing asked for are never taken for an answer.
+func TestNoise(t *testing.T) {
+	pair := httptest.NewTLSServer(nil)
+	defer pair.Close()
+	for name, c := range map[string]delivertest.Script{
+		"behind MAIL":     {Faults: map[delivertest.Step]delivertest.Fault{delivertest.Mail: {Raw: "250 ok\r\n550 5.1.1 no\r\n"}}},
+		"behind RCPT":     {Faults: map[delivertest.Step]delivertest.Fault{delivertest.Rcpt: {Raw: "250 ok\r\n250 yes\r\n"}}},
+		"behind STARTTLS": {TLS: pair.TLS, Faults: map[delivertest.Step]delivertest.Fault{delivertest.StartTLS: {Raw: "220 go\r\n250 injected\r\n", Times: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.Answer = honest
+			srv := delivertest.NewServer(t, c)
+			mode := TLSMay
+			if c.TLS != nil {
+				mode = TLSVerify
+			}
+			d := directorytest.Directory(t, open(t, Config{Hosts: []string{srv.Addr}, TLS: mode}))
+			l, err := d.Lookup(t.Context(), "nobody@example.com")
+			if l.Presence != sluice.CantTell || !errors.Is(err, errNoise) {
+				t.Errorf("%s, %v", l.Presence, err)
+			}
+		})
+	}
+}
+
+// A back end that says nothing costs the time of one command or of the lookup,
+// whichever is less; more lookups than the queue holds are told so at once.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := delivertest.NewPipeServer(t, delivertest.Script{Bare: true, Answer: honest, Faults: map[delivertest.Step]delivertest.Fault{delivertest.Mail: {Hang: true}}})
+		s := open(t, Config{Hosts: []string{"back.example:25"}, Dial: srv.Dial, Timeout: 3 * time.Second, MaxConns: 1, MaxQueue: 2})
+		q := &directory.Query{Address: "alice@example.com", Domain: "example.com"}
+		for _, limit := range []time.Duration{time.Second, 10 * time.Second} {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			began := time.Now()
+			l, err := s.Lookup(ctx, q)
+			if took := time.Since(began); l.Presence != sluice.CantTell || err == nil || took != min(limit, 3*time.Second) {
+				t.Errorf("%s, %v, after %v", l.Presence, err, took)
+			}
+			cancel()
+		}
+		var busy, slow atomic.Int32
+		s.domain("example.com").learn(time.Now(), time.Hour, sluice.Absent, sluice.Present, "")
+		for range 10 {
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := s.Lookup(ctx, q)
+				if errors.Is(err, directory.ErrBusy) && ctx.Err() == nil {
+					busy.Add(1)
+				} else if err != nil {
+					slow.Add(1)
+				}
+			}()
+		}
+		time.Sleep(2 * time.Second)
+		if busy.Load() != 7 || slow.Load() != 3 {
+			t.Errorf("%d busy, %d slow", busy.Load(), slow.Load())
+		}
+		_ = s.Close()
+		srv.Close()
+	})
+}
+
+// "Mailbox full" is an answer even of a back end that takes made-up addresses.
+func TestTakesAllButFull(t *testing.T) {
+	srv := delivertest.NewServer(t, delivertest.Script{Answer: func(a string) string {
+		if strings.Contains(a, "alice") {
+			return "552 5.2.2 Mailbox full\r\n"
+		}
+		return ""
+	}})
+	d := directorytest.Directory(t, open(t, Config{Hosts: []string{srv.Addr}}))
+	if l, err := d.Lookup(t.Context(), "alice@example.com"); l.Presence != sluice.Present || l.Reply.Code != 552 || err != nil {
+		t.Errorf("%v, %v", l, err)
 	}
 }
 
