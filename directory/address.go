@@ -60,7 +60,7 @@ func plain(local string) string {
 		}
 		inner = string(b)
 	}
-	if a, err := smtp.ParseAddress(inner + "@x"); err != nil || a.Quoted || a.Odd {
+	if a, err := smtp.ParseAddress(inner + "@x"); err != nil || a.Quoted {
 		return local
 	}
 	return inner

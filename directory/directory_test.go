@@ -112,6 +112,7 @@ func TestOrder(t *testing.T) {
 		"list":                   {sources: []directory.Source{here, no}, want: sluice.Listing{Presence: sluice.Present, Source: "list here"}},
 		"list says no":           {sources: []directory.Source{other, yes}, want: sluice.Listing{Presence: sluice.Absent, Source: "list here"}},
 		"partial list, then yes": {sources: []directory.Source{other, yes}, partial: 1, want: sluice.Listing{Presence: sluice.Present, Source: "yes"}},
+		"yes, then list":         {sources: []directory.Source{yes, other}, want: sluice.Listing{Presence: sluice.Present, Source: "yes"}},
 		"away, then list":        {sources: []directory.Source{away, here}, want: sluice.Listing{Presence: sluice.Present, Source: "list here"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -428,6 +428,25 @@ func TestTakesAllButFull(t *testing.T) {
 	}
 }
 
+// A kept connection that ends when it is used again costs no answer; a fresh one
+// that does is trouble.
+func TestEndsWhileUsed(t *testing.T) {
+	srv := delivertest.NewServer(t, delivertest.Script{Answer: honest})
+	d := directorytest.Directory(t, open(t, Config{Hosts: []string{srv.Addr}}))
+	look := func(i int, want sluice.Presence) {
+		t.Helper()
+		if l, err := d.Lookup(t.Context(), directorytest.Mailboxes[i]); l.Presence != want {
+			t.Errorf("%s, %v; want %s", l.Presence, err, want)
+		}
+	}
+	look(0, sluice.Present)
+	srv.SetFault(delivertest.Rset, delivertest.Fault{Close: true})
+	look(1, sluice.Present)
+	srv.SetFault(delivertest.Rcpt, delivertest.Fault{Close: true, Times: 1})
+	look(2, sluice.CantTell)
+	look(2, sluice.Present)
+}
+
 func TestFailover(t *testing.T) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

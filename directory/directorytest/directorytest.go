@@ -125,7 +125,7 @@ func forms(t *testing.T, f Fixture) {
 var Hostile = []string{
 	`*`, `a*`, `alice*`, `_lice`, `%`, `al%`, `alice%`, `%41lice`, `%s`, `$1`, `?`,
 	`"*)(uid=*"`, `"alice)(|(mail=*"`, `"*)(|(objectClass=*)"`, `"\\2a"`, `"alice\\00"`, `"alice\\2a"`,
-	`"' or '1'='1"`, `"x' or 1=1 --"`, `"alice';select 1;--"`, `"alice/*"`, `"alice\\'"`, `'`, `''`, `"\""`, `"alice\" --"`,
+	`"' or '1'='1"`, `"x' or 1=1 --"`, `"alice';select 1;--"`, `"alice/*"`, `"alice\\'"`, `'`, `''`, `"\""`, `"\"alice\""`, `"alice\" --"`,
 	`"alice> SIZE=1"`, `"<alice"`, `"alice@example.com"`, `"@"`, `""`, `" "`, `"alice "`, `" alice"`, `#alice`, `-alice`, `alice#`, `|alice`, `/etc/passwd`,
 	`..`, `.alice`, `alice.`, `{alice}`, "`alice`",
 }

@@ -48,6 +48,7 @@ func TestParse(t *testing.T) {
 		"postfix map":    {text: "alice@example.com\tOK\nbob@example.com alice@example.com,\n\tcarol@example.com\n", want: []string{"alice@example.com", "bob@example.com"}},
 		"aliases":        {text: "postmaster: root\nroot:\talice@example.com\n", want: []string{"postmaster", "root"}},
 		"quoted":         {text: "\"john doe\"@example.com x\n\"plain\"@example.com\n", want: []string{`"john doe"@example.com`, "plain@example.com"}},
+		"quoted local":   {text: "\"a@b\"\n", want: []string{`"a@b"`}},
 		"u-label":        {text: "alice@bücher.example\n", want: []string{"alice@xn--bcher-kva.example"}},
 		"mark at start":  {text: "\xef\xbb\xbfalice@example.com\n", want: []string{"alice@example.com"}},
 		"empty":          {text: "", bad: "no entry in it"},
