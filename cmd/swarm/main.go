@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -307,7 +308,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintf(stderr, "swarm: %v\n", err)
-	if _, ok := err.(missed); ok {
+	if errors.As(err, new(missed)) {
 		return 1
 	}
 	return 2

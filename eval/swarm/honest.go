@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"sluice/eval/swarm/talk"
 )
 
 // program is software that honest people send mail with.
@@ -16,7 +18,7 @@ type program struct {
 	mails       int    // messages in one connection, at most
 	rcpts       int    // recipients of one message, at most
 	retry       []time.Duration
-	dialect     Dialect
+	dialect     talk.Dialect
 	letter      string        // template, "" for any
 	held        bool          // plays in the test split only
 	pool        bool          // retries come from another address of the domain's
@@ -30,8 +32,8 @@ type program struct {
 }
 
 // with is the plain dialect with changes.
-func with(change func(*Dialect)) Dialect {
-	d := clean()
+func with(change func(*talk.Dialect)) talk.Dialect {
+	d := talk.Plain()
 	change(&d)
 	return d
 }
@@ -48,12 +50,12 @@ func minutes(m ...float64) []time.Duration {
 // postfix speaks as Postfix's smtp(8) does: everything up to DATA in one write
 // where PIPELINING is offered, SIZE and BODY, ORCPT where DSN is, QUIT behind the
 // final dot.
-func postfix(d *Dialect) {
-	d.Params, d.RcptParams, d.Pipeline, d.TLS, d.Quit = "SIZE BODY", "ORCPT", "offered", true, "dot"
+func postfix(d *talk.Dialect) {
+	d.Params, d.RcptParams, d.Pipeline, d.TLS, d.Quit, d.Nobody = "SIZE BODY", "ORCPT", "offered", true, "dot", "reset+quit"
 }
 
 // exim uses BDAT since 4.88 and pipelines.
-func exim(d *Dialect) {
+func exim(d *talk.Dialect) {
 	d.Params, d.Pipeline, d.Chunking, d.TLS = "SIZE BODY", "offered", true, true
 }
 
@@ -64,83 +66,83 @@ var programs = []program{
 	{name: "postfix", about: "Postfix 3 on a company's server", weight: 16, hosts: 8, helo: "mail%d.%s", mails: 2, rcpts: 3,
 		retry: minutes(5, 10, 20, 40, 66), received: "Postfix", dialect: with(postfix)},
 	{name: "postfix-reuse", about: "Postfix relay with its connection cache: many messages in one connection", weight: 4, hosts: 2, helo: "out%d.%s", mails: 20, rcpts: 2,
-		retry: minutes(5, 10, 20, 40, 66), received: "Postfix", dialect: with(func(d *Dialect) { postfix(d); d.Quit, d.Reset = "wait", "" })},
+		retry: minutes(5, 10, 20, 40, 66), received: "Postfix", dialect: with(func(d *talk.Dialect) { postfix(d); d.Quit, d.Reset = "wait", "" })},
 	{name: "mailman", about: "a mailing list behind Postfix, 5 % of its readers gone", weight: 6, hosts: 2, helo: "lists%d.%s", mails: 2, rcpts: 20, list: true,
 		retry: minutes(5, 10, 20, 40, 66), received: "Postfix", letter: "newsletter", dialect: with(postfix)},
 	{name: "exim", about: "Exim 4.9x on a hosting server", weight: 10, hosts: 5, helo: "server%d.%s", mails: 2, rcpts: 3,
 		retry: minutes(15, 15, 15, 15, 60), received: "Exim 4.96", dialect: with(exim)},
 	{name: "sendmail", about: "Sendmail 8.17", weight: 4, hosts: 2, helo: "gate%d.%s", mails: 2, rcpts: 3,
-		retry: minutes(10, 10, 10, 30), received: "8.17.1/8.17.1", dialect: with(func(d *Dialect) {
+		retry: minutes(10, 10, 10, 30), received: "8.17.1/8.17.1", dialect: with(func(d *talk.Dialect) {
 			d.Mail, d.Rcpt, d.Params, d.TLS = "MAIL From:<%s>", "RCPT To:<%s>", "SIZE BODY", true
 		})},
 	{name: "exchange", about: "Exchange Server on a company's own machine", weight: 6, hosts: 3, helo: "ex%d.%s", mails: 2, rcpts: 4,
-		retry: minutes(1, 1, 5, 10), received: "Microsoft SMTP Server", dialect: with(func(d *Dialect) {
+		retry: minutes(1, 1, 5, 10), received: "Microsoft SMTP Server", dialect: with(func(d *talk.Dialect) {
 			d.Params, d.Pipeline, d.Chunking, d.TLS = "SIZE", "offered", true, true
 		})},
 	{name: "provider-g", about: "a large provider like Gmail: a pool of addresses, another one for every retry", weight: 12, hosts: 7, helo: "mail-lf1-f%d.%s", mails: 1, rcpts: 1, pool: true,
-		retry: minutes(6, 9, 15, 30), received: "SMTP", letter: "family", dialect: with(func(d *Dialect) {
+		retry: minutes(6, 9, 15, 30), received: "SMTP", letter: "family", dialect: with(func(d *talk.Dialect) {
 			d.Params, d.Pipeline, d.Chunking, d.TLS = "BODY SIZE", "offered", true, true
 		})},
 	{name: "provider-o", about: "a large provider like Outlook.com", weight: 8, hosts: 6, helo: "eur05-am6-%d.outbound.%s", mails: 1, rcpts: 2, pool: true,
-		retry: minutes(1, 2, 4, 10), received: "Microsoft SMTP Server", dialect: with(func(d *Dialect) {
+		retry: minutes(1, 2, 4, 10), received: "Microsoft SMTP Server", dialect: with(func(d *talk.Dialect) {
 			d.Greet, d.Params, d.Pipeline, d.Chunking, d.TLS = "EHLO", "SIZE", "offered", true, true
 		})},
 	{name: "bulk", about: "a newsletter service that behaves: many conversations from few addresses", weight: 5, hosts: 3, helo: "a%d.mta.%s", mails: 10, rcpts: 1, list: true,
-		retry: minutes(5, 10, 30, 60), letter: "newsletter", dialect: with(func(d *Dialect) {
+		retry: minutes(5, 10, 30, 60), letter: "newsletter", dialect: with(func(d *talk.Dialect) {
 			d.Greet, d.Pipeline, d.Params, d.TLS = "EHLO", "offered", "BODY SIZE RET", true
 		})},
 	{name: "opensmtpd", about: "OpenSMTPD on a private server", weight: 2, hosts: 2, helo: "home%d.%s", mails: 1, rcpts: 2,
-		retry: minutes(0.25, 1, 4, 16), received: "OpenSMTPD", dialect: with(func(d *Dialect) { d.TLS, d.RcptParams = true, "NOTIFY" })},
+		retry: minutes(0.25, 1, 4, 16), received: "OpenSMTPD", dialect: with(func(d *talk.Dialect) { d.TLS, d.RcptParams = true, "NOTIFY" })},
 	{name: "qmail", about: "netqmail: HELO only, one recipient", weight: 2, hosts: 2, helo: "q%d.%s", mails: 1, rcpts: 1, held: true,
-		retry: minutes(6.7, 20, 33, 47), received: "qmail", dialect: with(func(d *Dialect) { d.Greet, d.Dot = "HELO", "body" })},
+		retry: minutes(6.7, 20, 33, 47), received: "qmail", dialect: with(func(d *talk.Dialect) { d.Greet, d.Dot = "HELO", "body" })},
 	{name: "javamail", about: "a shop's Java program", weight: 3, hosts: 2, helo: "shop%d.%s", mails: 1, rcpts: 1,
-		retry: minutes(1, 5, 15), letter: "order", dialect: with(func(d *Dialect) { d.TLS, d.Dot = true, "alone" })},
+		retry: minutes(1, 5, 15), letter: "order", dialect: with(func(d *talk.Dialect) { d.TLS, d.Dot = true, "alone" })},
 	{name: "phpmailer", about: "a web site with PHPMailer", weight: 4, hosts: 3, helo: "www%d.%s", mails: 1, rcpts: 1,
-		retry: minutes(10), letter: "order", dialect: with(func(d *Dialect) { d.Dot, d.TLS = "alone", true })},
+		retry: minutes(10), letter: "order", dialect: with(func(d *talk.Dialect) { d.Dot, d.TLS = "alone", true })},
 	{name: "nodemailer", about: "a web site with Nodemailer", weight: 3, hosts: 2, helo: "app%d.%s", mails: 1, rcpts: 1, held: true,
-		retry: minutes(2, 5), letter: "order", dialect: with(func(d *Dialect) { d.TLS, d.Params = true, "BODY" })},
+		retry: minutes(2, 5), letter: "order", dialect: with(func(d *talk.Dialect) { d.TLS, d.Params = true, "BODY" })},
 	{name: "smtplib", about: "Python's smtplib in a nightly job: lower-case verbs", weight: 4, hosts: 3, helo: "node%d.%s", mails: 1, rcpts: 1,
-		retry: minutes(10), letter: "monitor", dialect: with(func(d *Dialect) {
-			d.Case, d.Mail, d.Rcpt, d.Params = "lower", "mail FROM:<%s>", "rcpt TO:<%s>", "SIZE"
+		retry: minutes(10), letter: "monitor", dialect: with(func(d *talk.Dialect) {
+			d.Case, d.Mail, d.Rcpt, d.Params, d.Nobody = "smtplib", "mail FROM:<%s>", "rcpt TO:<%s>", "SIZE", "reset"
 		})},
 	{name: "swaks", about: "an admin's swaks", weight: 2, hosts: 2, helo: "desk%d.%s", mails: 1, rcpts: 1,
-		retry: minutes(5), letter: "monitor", dialect: with(func(*Dialect) {})},
-	{name: "curl", about: "curl in a script", weight: 2, hosts: 2, helo: "job%d.%s", mails: 1, rcpts: 2,
-		retry: minutes(10), letter: "monitor", dialect: with(func(d *Dialect) { d.Params, d.Dot = "SIZE", "alone" })},
+		retry: minutes(5), letter: "monitor", dialect: with(func(*talk.Dialect) {})},
+	{name: "curl", about: "curl in a script", weight: 2, hosts: 2, helo: "job%d.%s", mails: 1, rcpts: 1,
+		retry: minutes(10), letter: "monitor", dialect: with(func(d *talk.Dialect) { d.Params, d.Dot = "SIZE", "alone" })},
 	{name: "slow-link", about: "Postfix behind a satellite: 300 ms before every command, the body in a trickle", weight: 3, hosts: 2, helo: "ship%d.%s", mails: 1, rcpts: 1,
-		retry: minutes(5, 10, 20), received: "Postfix", lag: 300 * time.Millisecond, rate: 256, dialect: with(func(d *Dialect) { postfix(d); d.TLS = false })},
-	{name: "msmtp-user", about: "own users with msmtp on the submission door, from home", weight: 4, hosts: 6, helo: "localhost", door: "submission", mails: 1, rcpts: 2, ptr: "dynamic",
-		retry: minutes(1, 5), letter: "project", dialect: with(func(d *Dialect) { d.Greet, d.Pipeline, d.TLS = "EHLO", "offered", true })},
+		retry: minutes(5, 10, 20), received: "Postfix", lag: 300 * time.Millisecond, rate: 256, dialect: with(func(d *talk.Dialect) { postfix(d); d.TLS = false })},
+	{name: "msmtp-user", about: "own users with msmtp on the submission door, from home", weight: 4, hosts: 6, helo: "localhost", door: "submission", mails: 1, rcpts: 1, ptr: "dynamic",
+		retry: minutes(1, 5), letter: "project", dialect: with(func(d *talk.Dialect) { d.Greet, d.Pipeline, d.TLS, d.Nobody = "EHLO", "rcpt", true, "drop" })},
 	{name: "phone-user", about: "own users' telephones on the TLS door", weight: 3, hosts: 6, helo: "[10.0.0.%d]", door: "smtps", mails: 1, rcpts: 2, ptr: "dynamic",
-		retry: minutes(1, 5), letter: "family", dialect: with(func(d *Dialect) { d.Greet, d.Params, d.TLS = "EHLO", "SIZE", true })},
+		retry: minutes(1, 5), letter: "family", dialect: with(func(d *talk.Dialect) { d.Greet, d.Params, d.TLS = "EHLO", "SIZE", true })},
 	{name: "forgotten", about: "a scanner with an old password, behind the same address as an own user", weight: 2, hosts: 1, helo: "scanner%d", door: "submission", mails: 1, rcpts: 1, stale: true,
-		shares: "msmtp-user", retry: minutes(1), dialect: with(func(d *Dialect) { d.Greet, d.TLS = "EHLO", true })},
+		shares: "msmtp-user", retry: minutes(1), dialect: with(func(d *talk.Dialect) { d.Greet, d.TLS = "EHLO", true })},
 }
 
 // letters writes the messages of one honest conversation.
-func (p *Population) letters(r *rand.Rand, f *Family, src *Source, now time.Time) ([]*mail, error) {
+func (p *Population) letters(r *rand.Rand, f *Family, src *Source, now time.Time) ([]*talk.Mail, error) {
 	pr := f.program
 	n := 1 + r.IntN(pr.mails)
 	if pr.mails > 5 {
 		n = pr.mails/2 + r.IntN(pr.mails/2+1)
 	}
-	var out []*mail
+	var out []*talk.Mail
 	for range n {
-		m := &mail{from: fmt.Sprintf("%s.%s@%s", one(r, firsts), one(r, lasts), src.Domain)}
+		m := &talk.Mail{From: fmt.Sprintf("%s.%s@%s", one(r, firsts), one(r, lasts), src.Domain)}
 		if src.secret.User != "" {
-			m.from = src.secret.User
+			m.From = src.secret.User
 		}
-		m.rcpts = p.addressees(r, pr)
+		m.Rcpts = p.addressees(r, pr)
 		host := src.Helo
 		if pr.door != "" {
 			host = src.Domain
 		}
 		if p.honest != nil {
-			b, err := p.honest.draw(r, m.from, m.rcpts[0].addr, host, now)
+			b, err := p.honest.draw(r, m.From, m.Rcpts[0].Addr, host, now)
 			if err != nil {
 				return nil, err
 			}
-			m.body = b
+			m.Body = b
 		} else {
 			t := one(r, letters)
 			for _, l := range letters {
@@ -148,9 +150,9 @@ func (p *Population) letters(r *rand.Rand, f *Family, src *Source, now time.Time
 					t = l
 				}
 			}
-			m.body = compose(r, t, m.from, m.rcpts[0].addr, host, now, pr.received)
+			m.Body = compose(r, t, m.From, m.Rcpts[0].Addr, host, now, pr.received)
 		}
-		m.eightBit = !ascii(m.body)
+		m.EightBit = !ascii(m.Body) || r.IntN(2) == 0 // a queue keeps what the submitter declared
 		out = append(out, m)
 	}
 	return out, nil
@@ -158,16 +160,16 @@ func (p *Population) letters(r *rand.Rand, f *Family, src *Source, now time.Time
 
 // addressees are a message's recipients: some of a list's readers are gone, and
 // people mistype addresses (3 %).
-func (p *Population) addressees(r *rand.Rand, pr *program) []recipient {
+func (p *Population) addressees(r *rand.Rand, pr *program) []talk.Recipient {
 	n, dead := 1+r.IntN(pr.rcpts), 3
 	if pr.list {
 		n, dead = (pr.rcpts+1)/2+r.IntN(pr.rcpts/2+1), 5
 	}
-	var out []recipient
+	var out []talk.Recipient
 	for _, i := range r.Perm(len(p.cfg.Mailbox))[:min(n, len(p.cfg.Mailbox))] {
-		rc := recipient{addr: p.cfg.Mailbox[i] + "@" + p.cfg.Domain}
+		rc := talk.Recipient{Addr: p.cfg.Mailbox[i] + "@" + p.cfg.Domain}
 		if r.IntN(100) < dead {
-			rc = recipient{addr: mistype(r, p.cfg.Mailbox[i]) + "@" + p.cfg.Domain, dead: true}
+			rc = talk.Recipient{Addr: mistype(r, p.cfg.Mailbox[i]) + "@" + p.cfg.Domain, Dead: true}
 		}
 		out = append(out, rc)
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"sluice/eval/swarm/talk"
 )
 
 // kind is a sort of hostile client; its families differ in dialect, timing,
@@ -17,7 +19,7 @@ type kind struct {
 	naming      []string // styles of HELO name, one a family; nil for styles
 	forms       []string // ways of doing it, halved between the splits
 	listed      int      // of 100 addresses: in public block lists
-	shape       func(*rand.Rand, *Dialect)
+	shape       func(*rand.Rand, *talk.Dialect)
 	like        string // speaks like this honest program, without a fault
 	sender      string // "", "own" (a domain of its own with SPF), "null"
 	to          string // "", "traps", "guesses" (most don't exist)
@@ -25,15 +27,7 @@ type kind struct {
 	holds       bool   // it keeps connections
 	burst       bool   // it comes in bursts
 	retries     []time.Duration
-	act         func(*client, *bot) error
-}
-
-// bot is one hostile conversation.
-type bot struct {
-	p     *Population
-	f     *Family
-	src   *Source
-	mails []*mail
+	act         talk.Act
 }
 
 var (
@@ -43,49 +37,39 @@ var (
 	styles = []string{"ptr", "bare-word", "windows", "random-fqdn", "random-long", "numbered", "literal", "underscore", "user", "recipient-domain", "provider", "upper", "sender-domain", "short-host", "lan"}
 	// lies are greetings that can't be true.
 	lies = []string{"ours", "our-address", "our-literal", "localhost", "localhost.localdomain", "bare-address", "foreign-literal", "bare-word", "our-domain", "random", "empty-label", "garbage"}
-
-	junk = []string{"http-get", "http-post", "http-connect", "tls-hello", "ssh", "random-bytes", "nul-bytes", "long-line", "sip", "redis", "rdp", "socks5"}
-
-	smuggles = []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n", "\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\r\n.\r\r\n"}
-
-	chunks = []string{"unasked", "overflow", "negative", "huge", "mixed", "long-s", "empty-storm", "short", "no-number", "after-data"}
-
-	injections = []string{"RSET", "NOOP", "EHLO", "MAIL", "bare-lf", "QUIT"}
-
-	drips = []string{"octet", "endless-line", "noop", "empty-lines", "header", "ehlo-storm"}
 )
 
 // kinds is the table of hostile families. The weights are a judgement of what a
 // mail port sees (most of it never reaches RCPT), not a measurement.
 var kinds = []kind{
-	{name: "early-talker", about: "talks before the greeting", weight: 120, spread: "few", ptr: access, listed: 70, act: spam,
-		shape: func(_ *rand.Rand, d *Dialect) { d.Wait = "none" }},
-	{name: "early-line", about: "talks after the first line of a greeting of several", weight: 30, spread: "few", ptr: access, listed: 60, act: spam,
-		shape: func(_ *rand.Rand, d *Dialect) { d.Wait = "line" }},
-	{name: "dialect", about: "sends spam in a dialect no server has", weight: 200, spread: "few", ptr: access, listed: 60, act: spam},
-	{name: "fire-forget", about: "sends once, reads little, never retries, never says QUIT", weight: 120, spread: "many", ptr: access, listed: 70, act: spam,
-		shape: func(_ *rand.Rand, d *Dialect) { d.Refused, d.Quit = "ignore", "none" }},
-	{name: "retry-spam", about: "retries after 4xx, as Kelihos did", weight: 60, spread: "few", ptr: access, listed: 60, act: spam, retries: minutes(5.5, 10, 10, 10)},
-	{name: "helo-liar", about: "greets with our name, our address, localhost, a bare word", weight: 60, spread: "few", ptr: access, naming: lies, listed: 50, act: spam},
-	{name: "pipeliner", about: "pipelines without being offered it", weight: 40, spread: "few", ptr: access, listed: 50, act: spam,
-		shape: func(r *rand.Rand, d *Dialect) { d.Pipeline = one(r, []string{"always", "blast"}) }},
-	{name: "spamtrap", about: "writes to addresses nobody ever had", weight: 30, spread: "few", ptr: access, listed: 60, to: "traps", act: spam},
-	{name: "harvest-fast", about: "tries a dictionary of recipients in one connection", weight: 60, spread: "one", ptr: hosting, listed: 40, act: harvest(60)},
-	{name: "harvest-slow", about: "tries one or two recipients from each of many addresses", weight: 40, spread: "many", ptr: hosting, listed: 30, act: harvest(2)},
-	{name: "auth-guess", about: "guesses passwords of one account", weight: 50, spread: "one", ptr: hosting, listed: 40, attacker: true, holds: true, act: guess(25, false)},
-	{name: "auth-spray", about: "tries one password on many accounts from many addresses", weight: 20, spread: "many", ptr: hosting, listed: 30, attacker: true, act: guess(3, true)},
-	{name: "auth-stuffing", about: "tries leaked pairs of names and passwords", weight: 30, spread: "few", ptr: hosting, listed: 40, attacker: true, holds: true, act: guess(15, true)},
-	{name: "idle", about: "connects and says nothing", weight: 30, spread: "one", ptr: access, listed: 30, attacker: true, holds: true, burst: true, act: idle},
-	{name: "connect-flood", about: "opens connections in bursts and holds them", weight: 50, spread: "one", ptr: access, listed: 40, attacker: true, holds: true, burst: true, act: idle},
-	{name: "junk", about: "speaks another protocol", weight: 60, spread: "few", ptr: hosting, listed: 30, forms: junk, attacker: true, holds: true, act: talkJunk},
-	{name: "slow-reader", about: "asks and never reads the answers", weight: 10, spread: "one", ptr: access, listed: 30, attacker: true, holds: true, act: unread},
-	{name: "slow-writer", about: "drips octets, lines or commands", weight: 20, spread: "one", ptr: access, listed: 30, forms: drips, attacker: true, holds: true, act: drip},
-	{name: "snowshoe", about: "many neighbours, few messages each, real software, own domains with SPF", weight: 20, spread: "block", ptr: []string{"proven"}, naming: []string{"own"}, listed: 30, like: "bulk", sender: "own", act: spam},
-	{name: "hacked", about: "a real Postfix on a hacked host of good standing", weight: 5, spread: "one", ptr: []string{"proven"}, naming: []string{"own"}, like: "postfix", sender: "own", retries: minutes(5, 10, 20), act: spam},
-	{name: "bounce-flood", about: "backscatter: real servers return bounces for forged senders", weight: 5, spread: "many", ptr: []string{"proven"}, naming: []string{"own"}, like: "postfix", sender: "null", to: "guesses", act: spam},
-	{name: "smuggler", about: "hides a second message behind a false end of data", weight: 5, spread: "few", ptr: hosting, naming: []string{"own"}, forms: smuggles, like: "swaks", sender: "own", act: smuggle},
-	{name: "bdat-abuse", about: "BDAT without recipients, with impossible sizes, cut short", weight: 10, spread: "few", ptr: hosting, forms: chunks, act: abuseBDAT},
-	{name: "tls-inject", about: "commands behind STARTTLS in clear", weight: 10, spread: "few", ptr: hosting, forms: injections, act: inject},
+	{name: "early-talker", about: "talks before the greeting", weight: 120, spread: "few", ptr: access, listed: 70, act: talk.Spam,
+		shape: func(_ *rand.Rand, d *talk.Dialect) { d.Wait = "none" }},
+	{name: "early-line", about: "talks after the first line of a greeting of several", weight: 30, spread: "few", ptr: access, listed: 60, act: talk.Spam,
+		shape: func(_ *rand.Rand, d *talk.Dialect) { d.Wait = "line" }},
+	{name: "dialect", about: "sends spam in a dialect no server has", weight: 200, spread: "few", ptr: access, listed: 60, act: talk.Spam},
+	{name: "fire-forget", about: "sends once, reads little, never retries, never says QUIT", weight: 120, spread: "many", ptr: access, listed: 70, act: talk.Spam,
+		shape: func(_ *rand.Rand, d *talk.Dialect) { d.Refused, d.Quit = "ignore", "none" }},
+	{name: "retry-spam", about: "retries after 4xx, as Kelihos did", weight: 60, spread: "few", ptr: access, listed: 60, act: talk.Spam, retries: minutes(5.5, 10, 10, 10)},
+	{name: "helo-liar", about: "greets with our name, our address, localhost, a bare word", weight: 60, spread: "few", ptr: access, naming: lies, listed: 50, act: talk.Spam},
+	{name: "pipeliner", about: "pipelines without being offered it", weight: 40, spread: "few", ptr: access, listed: 50, act: talk.Spam,
+		shape: func(r *rand.Rand, d *talk.Dialect) { d.Pipeline = one(r, []string{"always", "blast"}) }},
+	{name: "spamtrap", about: "writes to addresses nobody ever had", weight: 30, spread: "few", ptr: access, listed: 60, to: "traps", act: talk.Spam},
+	{name: "harvest-fast", about: "tries a dictionary of recipients in one connection", weight: 60, spread: "one", ptr: hosting, listed: 40, act: talk.Harvest(60)},
+	{name: "harvest-slow", about: "tries one or two recipients from each of many addresses", weight: 40, spread: "many", ptr: hosting, listed: 30, act: talk.Harvest(2)},
+	{name: "auth-guess", about: "guesses passwords of one account", weight: 50, spread: "one", ptr: hosting, listed: 40, attacker: true, holds: true, act: talk.Guess(25, false)},
+	{name: "auth-spray", about: "tries one password on many accounts from many addresses", weight: 20, spread: "many", ptr: hosting, listed: 30, attacker: true, act: talk.Guess(3, true)},
+	{name: "auth-stuffing", about: "tries leaked pairs of names and passwords", weight: 30, spread: "few", ptr: hosting, listed: 40, attacker: true, holds: true, act: talk.Guess(15, true)},
+	{name: "idle", about: "connects and says nothing", weight: 30, spread: "one", ptr: access, listed: 30, attacker: true, holds: true, burst: true, act: talk.Idle},
+	{name: "connect-flood", about: "opens connections in bursts and holds them", weight: 50, spread: "one", ptr: access, listed: 40, attacker: true, holds: true, burst: true, act: talk.Idle},
+	{name: "junk", about: "speaks another protocol", weight: 60, spread: "few", ptr: hosting, listed: 30, forms: talk.JunkForms, attacker: true, holds: true, act: talk.Junk},
+	{name: "slow-reader", about: "asks and never reads the answers", weight: 10, spread: "one", ptr: access, listed: 30, attacker: true, holds: true, act: talk.Unread},
+	{name: "slow-writer", about: "drips octets, lines or commands", weight: 20, spread: "one", ptr: access, listed: 30, forms: talk.DripForms, attacker: true, holds: true, act: talk.Drip},
+	{name: "snowshoe", about: "many neighbours, few messages each, real software, own domains with SPF", weight: 20, spread: "block", ptr: []string{"proven"}, naming: []string{"own"}, listed: 30, like: "bulk", sender: "own", act: talk.Spam},
+	{name: "hacked", about: "a real Postfix on a hacked host of good standing", weight: 5, spread: "one", ptr: []string{"proven"}, naming: []string{"own"}, like: "postfix", sender: "own", retries: minutes(5, 10, 20), act: talk.Spam},
+	{name: "bounce-flood", about: "backscatter: real servers return bounces for forged senders", weight: 5, spread: "many", ptr: []string{"proven"}, naming: []string{"own"}, like: "postfix", sender: "null", to: "guesses", act: talk.Spam},
+	{name: "smuggler", about: "hides a second message behind a false end of data", weight: 5, spread: "few", ptr: hosting, naming: []string{"own"}, forms: talk.Smuggles, like: "swaks", sender: "own", act: talk.Smuggle},
+	{name: "bdat-abuse", about: "BDAT without recipients, with impossible sizes, cut short", weight: 10, spread: "few", ptr: hosting, forms: talk.ChunkForms, act: talk.AbuseBDAT},
+	{name: "tls-inject", about: "commands behind STARTTLS in clear", weight: 10, spread: "few", ptr: hosting, forms: talk.InjectForms, act: talk.Inject},
 }
 
 // family makes the kind's v-th family of a split.
@@ -122,31 +106,31 @@ func (k *kind) family(c *Config, v int) *Family {
 }
 
 // pitch writes the messages of one hostile conversation.
-func (p *Population) pitch(r *rand.Rand, f *Family, src *Source, now time.Time) ([]*mail, error) {
-	m := &mail{from: p.forged(r, f, src)}
+func (p *Population) pitch(r *rand.Rand, f *Family, src *Source, now time.Time) ([]*talk.Mail, error) {
+	m := &talk.Mail{From: p.forged(r, f, src)}
 	n := 1 + r.IntN(4)
 	for range n {
-		m.rcpts = append(m.rcpts, recipient{addr: p.target(r, f.kind.to) + "@" + p.cfg.Domain})
+		m.Rcpts = append(m.Rcpts, talk.Recipient{Addr: p.target(r, f.kind.to) + "@" + p.cfg.Domain})
 	}
-	from := m.from
+	from := m.From
 	if from == "" {
 		from = "MAILER-DAEMON@" + src.Helo
 	}
 	if p.hostile != nil {
-		b, err := p.hostile.draw(r, from, m.rcpts[0].addr, src.Helo, now)
+		b, err := p.hostile.draw(r, from, m.Rcpts[0].Addr, src.Helo, now)
 		if err != nil {
 			return nil, err
 		}
-		m.body = b
+		m.Body = b
 	} else {
 		for _, t := range pitches {
 			if t.name == f.Pitch {
-				m.body = compose(r, t, from, m.rcpts[0].addr, "mail.swarm", now, "")
+				m.Body = compose(r, t, from, m.Rcpts[0].Addr, "mail.swarm", now, "")
 			}
 		}
 	}
-	m.eightBit = !ascii(m.body)
-	return []*mail{m}, nil
+	m.EightBit = !ascii(m.Body)
+	return []*talk.Mail{m}, nil
 }
 
 // forged is the envelope sender of a hostile message.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"sluice/eval/swarm/talk"
 )
 
 // Slow is the delay from which an honest message counts as delayed.
@@ -60,6 +62,7 @@ type Report struct {
 	BotEarly int            `json:"bot_early"` // of them refused before DATA
 	Honest   HonestReport   `json:"honest"`
 	Families []FamilyReport `json:"families"`
+	Faults   []string       `json:"faults,omitempty"` // of the swarm itself
 }
 
 // Early is the share of hostile sessions that were refused before DATA.
@@ -67,7 +70,7 @@ func (r *Report) Early() float64 { return float64(r.BotEarly) / float64(max(r.Bo
 
 // Report sums up a run of this population.
 func (p *Population) Report(res *Result) *Report {
-	rep := &Report{Seed: p.cfg.Seed, Split: p.cfg.Split, Factor: p.cfg.Factor, Took: res.Took, Late: res.Late}
+	rep := &Report{Seed: p.cfg.Seed, Split: p.cfg.Split, Factor: p.cfg.Factor, Took: res.Took, Late: res.Late, Faults: res.Faults}
 	by := map[string]*FamilyReport{}
 	for _, f := range p.families {
 		by[f.ID] = &FamilyReport{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Breaches: map[string]int{}, Refusals: map[string]int{}, Problems: map[string]int{}}
@@ -77,10 +80,10 @@ func (p *Population) Report(res *Result) *Report {
 		f := by[s.Family]
 		f.add(s)
 		if !s.Honest {
-			if s.Outcome != Absent {
+			if s.Outcome != talk.Absent {
 				rep.Bots++
 			}
-			if s.Outcome == RefusedEarly {
+			if s.Outcome == talk.RefusedEarly {
 				rep.BotEarly++
 			}
 			continue
@@ -108,23 +111,23 @@ func (p *Population) Report(res *Result) *Report {
 	return rep
 }
 
-func (f *FamilyReport) add(s *Session) {
+func (f *FamilyReport) add(s *talk.Session) {
 	f.Sessions++
 	f.Octets += s.Sent
 	f.Seconds += s.Seconds
 	f.Accepted += s.Accepted
 	switch s.Outcome {
-	case Delivered:
+	case talk.Delivered:
 		f.Delivered++
-	case RefusedEarly:
+	case talk.RefusedEarly:
 		f.RefusedEarly++
-	case RefusedDot:
+	case talk.RefusedDot:
 		f.RefusedDot++
-	case Rebuffed:
+	case talk.Rebuffed:
 		f.Rebuffed++
-	case Survived:
+	case talk.Survived:
 		f.Survived++
-	case Absent:
+	case talk.Absent:
 		f.Absent++
 	default:
 		f.Left++
@@ -197,6 +200,9 @@ func (r *Report) Miss(b Bars) []string {
 	if r.Honest.Delayed > b.Delayed {
 		out = append(out, fmt.Sprintf("%d honest messages were delayed over %v or never accepted, more than %d", r.Honest.Delayed, Slow, b.Delayed))
 	}
+	if len(r.Faults) > 0 {
+		out = append(out, "the swarm could not begin some conversations: "+r.Faults[0])
+	}
 	if r.Honest.Delivered == 0 && b.Early > 0 {
 		out = append(out, "no honest message was delivered: the run shows nothing")
 	}
@@ -221,6 +227,9 @@ func (r *Report) Table() string {
 		h.Messages, h.Delivered, h.Refused, h.Pending, h.Undeliverable, h.Delayed, Slow, h.MaxDelay.Round(time.Second))
 	us := time.Microsecond
 	fmt.Fprintf(&b, "honest: greeting p50 %v, p99 %v; reply p99 %v; final dot p99 %v\n", h.GreetingP50.Round(us), h.GreetingP99.Round(us), h.ReplyP99.Round(us), h.DotP99.Round(us))
+	for _, t := range r.Faults {
+		fmt.Fprintf(&b, "fault of the swarm: %s\n", t)
+	}
 	for _, t := range top(h.Trouble, 20) {
 		fmt.Fprintf(&b, "honest trouble: %s\n", t)
 	}

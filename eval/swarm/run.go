@@ -2,20 +2,23 @@ package swarm
 
 import (
 	"context"
-	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"sluice/eval/swarm/talk"
 )
 
 // Result is all that happened in a run.
 type Result struct {
-	Sessions []*Session    `json:"sessions"` // in the order in which they ended
-	Messages []Message     `json:"messages"` // of honest senders
-	Took     time.Duration `json:"took"`
+	Sessions []*talk.Session `json:"sessions"` // in the order in which they ended
+	Messages []Message       `json:"messages"` // of honest senders
+	Took     time.Duration   `json:"took"`
 	// Late is how far the runner fell behind its plan at worst: its lanes were
 	// full. Figures of a run that was late are figures of the runner.
-	Late time.Duration `json:"late"`
+	Late   time.Duration `json:"late"`
+	Faults []string      `json:"faults,omitempty"` // of the swarm itself: conversations that couldn't begin
 }
 
 // Labels is the truth about every session, by start.
@@ -47,6 +50,14 @@ type Message struct {
 	Delay  time.Duration `json:"delay"`           // simulated, from the first try to acceptance, or so far
 	Phase  string        `json:"phase,omitempty"` // of the last refusal
 	Code   int           `json:"code,omitempty"`
+}
+
+// Label is the truth about one session, for measuring what a server learned.
+type Label struct {
+	Family string     `json:"family"`
+	Honest bool       `json:"honest"`
+	Source netip.Addr `json:"source"`
+	Start  time.Time  `json:"start"`
 }
 
 // runner carries a population through a run.
@@ -131,42 +142,23 @@ func (r *runner) wait(d time.Duration) bool {
 }
 
 // session runs one connection from beginning to end and records it.
-func (r *runner) session(j job, src *Source, try int, talk func(*client) error) *Session {
+func (r *runner) session(j job, src *Source, try int, act func(*talk.Client) error) *talk.Session {
 	f := j.family
-	s := &Session{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Door: "smtp", Source: src.Addr, Helo: src.Helo, Try: try}
+	s := &talk.Session{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Door: "smtp", Source: src.Addr, Helo: src.Helo, Try: try}
 	switch {
 	case f.Honest && f.program.door != "":
 		s.Door = f.program.door
 	case f.kind != nil && f.kind.attacker && r.p.cfg.Submission != "" && j.seed%2 == 0 && f.Kind[:4] == "auth":
 		s.Door = "submission"
 	}
-	s.attacker = f.kind != nil && f.kind.attacker
-	c, err := dial(r.ctx, &r.p.cfg, s, r.p.cfg.door(s.Door), src.Addr, r.p.cfg.Patience)
-	if err == nil {
-		stop := context.AfterFunc(r.ctx, func() { _ = c.conn.SetDeadline(time.Now()) })
-		c.d, c.rng = f.Dialect, seeded(j.seed, "talk")
-		if f.Honest {
-			c.secret = src.secret
-			c.d.TLS = c.d.TLS && r.p.cfg.TLS || s.Door != "smtp"
-			c.d.Gap, c.d.Segment = f.program.lag, f.program.rate
-		}
-		if s.Door == "smtps" {
-			err = c.startTLS()
-		}
-		if err == nil {
-			err = talk(c)
-		}
-		if errors.Is(err, errOver) && s.attacker {
-			c.ended()
-		}
-		stop()
-		c.close()
+	s.Attacker = f.kind != nil && f.kind.attacker
+	c := talk.Config{Addr: r.p.cfg.door(s.Door), Server: r.p.cfg.Name, Source: src.Addr, Implicit: s.Door == "smtps", Dialect: f.Dialect,
+		Rand: seeded(j.seed, "talk"), Account: src.secret, Patience: r.p.cfg.Patience}
+	if f.Honest {
+		c.Dialect.TLS = c.Dialect.TLS && r.p.cfg.TLS || s.Door != "smtp"
+		c.Dialect.Gap, c.Dialect.Segment = f.program.lag, f.program.rate
 	}
-	s.Seconds = time.Since(s.Start).Seconds()
-	if err != nil && !errors.Is(err, errCut) && !errors.Is(err, errRefused) && (f.Honest || !errors.Is(err, errOver)) {
-		s.Problem = err.Error()
-	}
-	s.judge()
+	talk.Run(r.ctx, c, s, act)
 	r.mu.Lock()
 	r.res.Sessions = append(r.res.Sessions, s)
 	r.mu.Unlock()
@@ -179,14 +171,25 @@ func (r *runner) bot(j job) {
 	rng := seeded(j.seed, "mail")
 	mails, err := r.p.pitch(rng, f, src, time.Now())
 	if err != nil {
+		r.fault(err)
 		return
 	}
+	cfg := &r.p.cfg
+	target := &talk.Target{Name: cfg.Name, Domain: cfg.Domain, Mailbox: cfg.Mailbox, Guess: guessed, Form: f.Form, Mails: mails}
 	for try := 1; ; try++ {
-		s := r.session(j, src, try, func(c *client) error { return f.kind.act(c, &bot{r.p, f, src, mails}) })
-		if try > len(f.kind.retries) || s.Accepted > 0 || len(mails[0].pending()) == 0 ||
+		s := r.session(j, src, try, func(c *talk.Client) error { return f.kind.act(c, target) })
+		if try > len(f.kind.retries) || s.Accepted > 0 || len(mails[0].Pending()) == 0 ||
 			!r.wait(r.compress(f.kind.retries[try-1])) {
 			return
 		}
+	}
+}
+
+func (r *runner) fault(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.res.Faults) < 20 {
+		r.res.Faults = append(r.res.Faults, err.Error())
 	}
 }
 
@@ -195,6 +198,9 @@ func (r *runner) compress(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / r.p.cfg.Factor)
 }
 
+// staleTries is how often a device with an old password tries the same message.
+const staleTries = 20
+
 // honest runs an honest conversation: what is deferred is tried again by the
 // program's schedule. It gives its slot back while it waits.
 func (r *runner) honest(j job, slots chan struct{}) {
@@ -202,14 +208,15 @@ func (r *runner) honest(j job, slots chan struct{}) {
 	pr, rng := f.program, seeded(j.seed, "mail")
 	mails, err := r.p.letters(rng, f, &f.Sources[j.source], time.Now())
 	if err != nil {
+		r.fault(err)
 		return
 	}
 	tries, spent := make([]int, len(mails)), time.Duration(0) // spent in waits, as simulated, and in sessions
 	delay := make([]time.Duration, len(mails))
 	for try := 1; ; try++ {
-		var due []*mail
+		var due []*talk.Mail
 		for i, m := range mails {
-			if len(m.pending()) > 0 {
+			if len(m.Pending()) > 0 {
 				due, tries[i] = append(due, m), try
 			}
 		}
@@ -217,15 +224,18 @@ func (r *runner) honest(j job, slots chan struct{}) {
 		if pr.pool {
 			src = (src + try - 1) % len(f.Sources)
 		}
-		s := r.session(j, &f.Sources[src], try, func(c *client) error { return c.converse(due) })
+		s := r.session(j, &f.Sources[src], try, func(c *talk.Client) error { return c.Converse(due) })
 		left := 0
 		for i, m := range mails {
+			if pr.stale && try < staleTries {
+				m.Decide(m.All(), 0, "") // nobody reads the device's errors
+			}
 			switch {
-			case len(m.pending()) > 0:
+			case len(m.Pending()) > 0:
 				left++
 				delay[i] = spent + time.Since(s.Start)
 			case delay[i] == 0 || tries[i] == try:
-				delay[i] = spent + max(0, m.accepted.Sub(s.Start))
+				delay[i] = spent + max(0, m.Accepted.Sub(s.Start))
 			}
 		}
 		spent += time.Since(s.Start)
@@ -247,19 +257,19 @@ func (r *runner) honest(j job, slots chan struct{}) {
 }
 
 // mail records an honest message's fate.
-func (r *runner) mail(f *Family, m *mail, tries int, delay time.Duration) {
+func (r *runner) mail(f *Family, m *talk.Mail, tries int, delay time.Duration) {
 	msg := Message{Family: f.ID, Fate: Arrived, Tries: tries, Delay: delay}
 	alive := 0
-	for _, rc := range m.rcpts {
-		if rc.dead {
+	for _, rc := range m.Rcpts {
+		if rc.Dead {
 			continue
 		}
 		alive++
 		switch {
-		case rc.code/100 == 5:
-			msg.Fate, msg.Code, msg.Phase = Refused, rc.code, m.phase
-		case rc.code/100 != 2 && msg.Fate != Refused:
-			msg.Fate, msg.Code, msg.Phase = Pending, rc.code, m.phase
+		case rc.Code/100 == 5:
+			msg.Fate, msg.Code, msg.Phase = Refused, rc.Code, m.Phase
+		case rc.Code/100 != 2 && msg.Fate != Refused:
+			msg.Fate, msg.Code, msg.Phase = Pending, rc.Code, m.Phase
 		}
 	}
 	if alive == 0 || f.program.stale {

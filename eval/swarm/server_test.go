@@ -39,11 +39,11 @@ type plain struct {
 
 	mu    sync.Mutex
 	seen  map[string]int // connections by source
-	talks []*talk
+	talks []*call
 }
 
-// talk is what the server saw of one connection.
-type talk struct {
+// call is what the server saw of one connection.
+type call struct {
 	source  string
 	lines   []string // commands as received, with line ends
 	faults  []string
@@ -93,13 +93,13 @@ func (p *plain) start(t *testing.T) string {
 func (p *plain) serve(c net.Conn) {
 	defer func() { c.Close() }()
 	host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
-	tk := &talk{source: host}
+	tk := &call{source: host}
 	p.mu.Lock()
 	p.seen[host]++
 	try := p.seen[host]
 	p.talks = append(p.talks, tk)
 	p.mu.Unlock()
-	s := &served{plain: p, talk: tk, c: c, try: try}
+	s := &served{plain: p, call: tk, c: c, try: try}
 	if p.implicit {
 		s.c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert()}})
 	}
@@ -108,7 +108,7 @@ func (p *plain) serve(c net.Conn) {
 
 type served struct {
 	*plain
-	*talk
+	*call
 	c    net.Conn
 	r    *bufio.Reader
 	try  int
@@ -210,7 +210,7 @@ func (s *served) command(l string) bool {
 		s.from, s.to = false, nil
 		out := "250-plain\r\n"
 		for _, o := range s.offers {
-			if o != "STARTTLS" || !s.talk.tls {
+			if o != "STARTTLS" || !s.call.tls {
 				out += "250-" + o + "\r\n"
 			}
 		}
@@ -255,7 +255,7 @@ func (s *served) command(l string) bool {
 
 func (s *served) starttls() bool {
 	s.say("220 go ahead")
-	s.talk.tls = true
+	s.call.tls = true
 	s.c = tls.Server(s.c, &tls.Config{Certificates: []tls.Certificate{cert()}})
 	s.r = bufio.NewReader(s.c) // what was pipelined in clear is dropped
 	return true

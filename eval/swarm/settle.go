@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+
+	"sluice/eval/swarm/talk"
 )
 
 // allocator hands out the addresses of a network in an order that a seed gives,
@@ -112,13 +114,14 @@ func (p *Population) settleHonest(f *Family, r *rand.Rand, net *allocator, domai
 		}
 		if f.program.door != "" {
 			user := fmt.Sprintf("%s.%s%d@%s", one(r, firsts), one(r, lasts), i, p.cfg.Domain)
-			s.Domain, s.secret = p.cfg.Domain, account{user, word(r, 12)}
+			s.Domain, s.secret = p.cfg.Domain, talk.Account{User: user, Secret: word(r, 12)}
 		}
 		f.Sources = append(f.Sources, s)
 	}
 	for _, o := range p.families {
 		if f.program.shares != "" && o.Kind == f.program.shares && len(o.Sources) > 0 {
 			f.Sources[0].Addr, f.Sources[0].PTR = o.Sources[0].Addr, o.Sources[0].PTR
+			f.Sources[0].secret.User = o.Sources[0].secret.User // who has a new password now
 		}
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice/eval/swarm/talk"
 )
 
 // Config says who plays, against what, for how long. New fills zero values with
@@ -129,15 +131,15 @@ func (c *Config) fill() error {
 
 // Family is one kind of client as one server would get to know it.
 type Family struct {
-	ID      string   `json:"id"`   // "postfix", "harvest-fast/test/2"
-	Kind    string   `json:"kind"` // "postfix", "harvest-fast"
-	About   string   `json:"about"`
-	Honest  bool     `json:"honest"`
-	Dialect Dialect  `json:"dialect"`
-	Form    string   `json:"form,omitempty"`    // which of a kind's ways this family has
-	Naming  string   `json:"naming,omitempty"`  // style of its HELO names
-	Pitch   string   `json:"pitch,omitempty"`   // template of its messages
-	Sources []Source `json:"sources,omitempty"` // where it connects from
+	ID      string       `json:"id"`   // "postfix", "harvest-fast/test/2"
+	Kind    string       `json:"kind"` // "postfix", "harvest-fast"
+	About   string       `json:"about"`
+	Honest  bool         `json:"honest"`
+	Dialect talk.Dialect `json:"dialect"`
+	Form    string       `json:"form,omitempty"`    // which of a kind's ways this family has
+	Naming  string       `json:"naming,omitempty"`  // style of its HELO names
+	Pitch   string       `json:"pitch,omitempty"`   // template of its messages
+	Sources []Source     `json:"sources,omitempty"` // where it connects from
 
 	sessions int
 	program  *program
@@ -152,7 +154,7 @@ type Source struct {
 	PTR    string     `json:"ptr,omitempty"`    // "" for none
 	Proven bool       `json:"proven,omitempty"` // the PTR's name leads back to Addr
 	Listed bool       `json:"listed,omitempty"` // public lists know it
-	secret account
+	secret talk.Account
 }
 
 // job is one conversation to begin: when, by whom, and the seed of its choices.
@@ -280,26 +282,29 @@ func (p *Population) people() error {
 	return p.settle()
 }
 
-// share divides n by weight; nobody who plays gets less than one while there is
-// enough.
+// share divides n by weight. Everybody who plays gets one while there is enough.
 func share(n int, weights []int) []int {
 	out, sum := make([]int, len(weights)), 0
-	for _, w := range weights {
-		sum += w
-	}
-	left := n
-	for i, w := range weights {
-		out[i] = min(left, max(1, n*w/sum))
-		left -= out[i]
-	}
 	order := make([]int, len(weights))
-	for i := range order {
+	for i, w := range weights {
+		sum += w
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return weights[b] - weights[a] })
-	for i := 0; left > 0 && len(order) > 0; i++ {
+	left := n
+	for _, i := range order {
+		if left > 0 {
+			out[i], left = 1, left-1
+		}
+	}
+	rest := left
+	for i, w := range weights {
+		more := rest * w / sum
+		out[i] += more
+		left -= more
+	}
+	for i := 0; left > 0 && len(order) > 0; i, left = i+1, left-1 {
 		out[order[i%len(order)]]++
-		left--
 	}
 	return out
 }

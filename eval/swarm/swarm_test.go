@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"sluice/dns"
+	"sluice/dns/dnstest"
+	"sluice/eval/swarm/talk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,7 +68,7 @@ func TestHonest(t *testing.T) {
 				t.Errorf("%d messages: %d delivered, %d undeliverable, %d delayed, at most %v", h.Messages, h.Delivered, h.Undeliverable, h.Delayed, h.MaxDelay)
 			}
 			for _, x := range res.Sessions {
-				if x.Problem != "" || x.Outcome != Delivered && x.Code != 550 {
+				if x.Problem != "" || x.Outcome != talk.Delivered && x.Code != 550 {
 					t.Errorf("%s: %s %s %d", x.Family, x.Outcome, x.Problem, x.Code)
 				}
 			}
@@ -158,11 +163,11 @@ func TestAccounts(t *testing.T) {
 			if s.Code != 535 || s.Accepted != 0 {
 				t.Errorf("forgotten: %s %d", s.Outcome, s.Code)
 			}
-		} else if s.Outcome != Delivered || !s.TLS {
+		} else if s.Outcome != talk.Delivered || !s.TLS {
 			t.Errorf("%s at %s: %s %d %s", s.Family, s.Door, s.Outcome, s.Code, s.Problem)
 		}
 	}
-	if h := rep.Honest; forgotten == 0 || h.Refused+h.Pending > 0 || h.Undeliverable == 0 {
+	if h := rep.Honest; forgotten < staleTries || h.Refused+h.Pending > 0 || h.Undeliverable == 0 {
 		t.Errorf("%d from the forgotten device, %+v", forgotten, h)
 	}
 }
@@ -176,7 +181,7 @@ func bots(t *testing.T, s *plain, kind string, n int, split Split) (*Population,
 // TestHostile shows that each kind does what its name says, as a plain server
 // sees it.
 func TestHostile(t *testing.T) {
-	some := func(s *plain, ok func(*talk) bool) int {
+	some := func(s *plain, ok func(*call) bool) int {
 		n := 0
 		for _, tk := range s.talks {
 			if ok(tk) {
@@ -185,35 +190,35 @@ func TestHostile(t *testing.T) {
 		}
 		return n
 	}
-	has := func(word string) func(*talk) bool {
-		return func(tk *talk) bool { return strings.Contains(strings.ToUpper(strings.Join(tk.lines, "")), word) }
+	has := func(word string) func(*call) bool {
+		return func(tk *call) bool { return strings.Contains(strings.ToUpper(strings.Join(tk.lines, "")), word) }
 	}
-	faulty := func(tk *talk) bool { return len(tk.faults) > 0 }
+	faulty := func(tk *call) bool { return len(tk.faults) > 0 }
 	for _, x := range []struct {
 		kind string
-		ok   func(*talk) bool
+		ok   func(*call) bool
 		all  bool
 	}{
-		{"early-talker", func(tk *talk) bool { return tk.early }, true},
-		{"early-line", func(tk *talk) bool { return tk.early }, true},
-		{"pipeliner", func(tk *talk) bool { return strings.Contains(strings.Join(tk.faults, ""), "pipelined") }, false},
-		{"fire-forget", func(tk *talk) bool { return !tk.quit }, true},
+		{"early-talker", func(tk *call) bool { return tk.early }, true},
+		{"early-line", func(tk *call) bool { return tk.early }, true},
+		{"pipeliner", func(tk *call) bool { return strings.Contains(strings.Join(tk.faults, ""), "pipelined") }, false},
+		{"fire-forget", func(tk *call) bool { return !tk.quit }, true},
 		{"dialect", faulty, false},
-		{"spamtrap", func(tk *talk) bool {
+		{"spamtrap", func(tk *call) bool {
 			return slices.ContainsFunc(Traps, func(w string) bool { return has(strings.ToUpper(w))(tk) })
 		}, false},
-		{"harvest-fast", func(tk *talk) bool { return strings.Count(strings.ToUpper(strings.Join(tk.lines, "")), "RCPT ") > 20 }, false},
-		{"harvest-slow", func(tk *talk) bool { return strings.Count(strings.ToUpper(strings.Join(tk.lines, "")), "RCPT ") <= 2 }, true},
+		{"harvest-fast", func(tk *call) bool { return strings.Count(strings.ToUpper(strings.Join(tk.lines, "")), "RCPT ") > 20 }, false},
+		{"harvest-slow", func(tk *call) bool { return strings.Count(strings.ToUpper(strings.Join(tk.lines, "")), "RCPT ") <= 2 }, true},
 		{"auth-guess", has("AUTH "), false},
-		{"idle", func(tk *talk) bool { return len(tk.lines) == 0 }, true},
-		{"slow-reader", func(tk *talk) bool { return len(tk.lines) > 10 }, true},
-		{"junk", func(tk *talk) bool { return tk.early || faulty(tk) }, true},
+		{"idle", func(tk *call) bool { return len(tk.lines) == 0 }, true},
+		{"slow-reader", func(tk *call) bool { return len(tk.lines) > 10 }, true},
+		{"junk", func(tk *call) bool { return tk.early || faulty(tk) }, true},
 		{"bdat-abuse", has("BDAT"), false},
 		{"tls-inject", has("STARTTLS"), false},
 		{"bounce-flood", has("MAIL FROM:<>"), true},
 		{"helo-liar", has("LO "), true},
-		{"snowshoe", func(tk *talk) bool { return !faulty(tk) && tk.quit }, true},
-		{"hacked", func(tk *talk) bool { return !faulty(tk) && tk.quit }, true},
+		{"snowshoe", func(tk *call) bool { return !faulty(tk) && tk.quit }, true},
+		{"hacked", func(tk *call) bool { return !faulty(tk) && tk.quit }, true},
 	} {
 		t.Run(x.kind, func(t *testing.T) {
 			t.Parallel()
@@ -244,7 +249,7 @@ func TestCut(t *testing.T) {
 			s := &plain{exists: known, cutAfter: 1, idle: 300 * time.Millisecond}
 			_, res, rep := bots(t, s, "", 150, split)
 			for _, x := range res.Sessions {
-				if x.Outcome != RefusedEarly {
+				if x.Outcome != talk.RefusedEarly {
 					t.Errorf("%s: %s, %s %d, reached %s, %s", x.Family, x.Outcome, x.Phase, x.Code, x.Reached, x.Problem)
 				}
 			}
@@ -276,7 +281,7 @@ func TestRetrySpam(t *testing.T) {
 	for kind, back := range map[string]bool{"retry-spam": true, "hacked": true, "fire-forget": false} {
 		s := &plain{offers: modern, first: 451, lenient: true}
 		_, res, _ := bots(t, s, kind, 9, Train)
-		came := slices.ContainsFunc(res.Sessions, func(x *Session) bool { return x.Try > 1 })
+		came := slices.ContainsFunc(res.Sessions, func(x *talk.Session) bool { return x.Try > 1 })
 		if came != back {
 			t.Errorf("%s came back: %t", kind, came)
 		}
@@ -287,7 +292,7 @@ func TestRetrySpam(t *testing.T) {
 // form, for many seeds, and that every pool has both halves.
 func TestSplit(t *testing.T) {
 	for pool, options := range map[string][]string{"pace": paceNames, "pitch": names(pitches), "naming": styles, "helo-liar": lies,
-		"junk": junk, "smuggler": smuggles, "bdat-abuse": chunks, "tls-inject": injections, "slow-writer": drips} {
+		"junk": talk.JunkForms, "smuggler": talk.Smuggles, "bdat-abuse": talk.ChunkForms, "tls-inject": talk.InjectForms, "slow-writer": talk.DripForms} {
 		a, b := halved(pool, options, Train), halved(pool, options, Test)
 		if len(a) == 0 || len(b) == 0 || len(a)+len(b) != len(options) {
 			t.Errorf("%s: train %q, test %q", pool, a, b)
@@ -304,7 +309,7 @@ func TestSplit(t *testing.T) {
 				if f.Honest || f.kind.like != "" {
 					continue
 				}
-				for _, w := range []string{"dialect " + f.Dialect.grammar(), "pitch " + f.Pitch, "pace " + f.Dialect.Gap.String(), "name " + f.Naming} {
+				for _, w := range []string{"dialect " + grammar(f.Dialect), "pitch " + f.Pitch, "pace " + f.Dialect.Gap.String(), "name " + f.Naming} {
 					seen[split][w] = true
 				}
 				if f.Form != "" {
@@ -347,7 +352,7 @@ func TestDeterministic(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, m := range mails {
-				fmt.Fprintf(&b, "%s %v\n%s\n", m.from, m.rcpts, m.body)
+				fmt.Fprintf(&b, "%s %v\n%s\n", m.From, m.Rcpts, m.Body)
 			}
 		}
 		return b.String()
@@ -358,5 +363,60 @@ func TestDeterministic(t *testing.T) {
 	}
 	if one == other {
 		t.Error("two seeds stand for the same population")
+	}
+}
+
+// TestZones shows that the DNS data suit the population: honest hosts have a name
+// that leads back to them and a policy that allows them.
+func TestZones(t *testing.T) {
+	p, err := New(Config{Bots: 400, Honest: 50, Submission: "127.0.0.1:1", SMTPS: "127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := dnstest.Parse("zones", strings.NewReader(p.Zones()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := dnstest.Parse("list", strings.NewReader(p.Blocklist("bl.swarm")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := func(z *dnstest.Zone, name string, typ dns.Type) string {
+		a, err := z.Lookup(context.Background(), name, typ)
+		if err != nil {
+			return ""
+		}
+		return fmt.Sprint(a.Records[0])
+	}
+	listed, used := 0, map[netip.Addr]bool{}
+	for _, f := range p.Families() {
+		for _, s := range f.Sources {
+			ptr := first(z, strings.TrimSuffix(reverse(s.Addr), "."), dns.PTR)
+			a := ""
+			if s.PTR != "" {
+				a = first(z, s.PTR, dns.A)
+			}
+			if (ptr != "") != (s.PTR != "") || s.Proven != strings.Contains(a, s.Addr.String()) {
+				t.Errorf("%s %s: PTR %q, A %q, source %+v", f.ID, s.Addr, ptr, a, s)
+			}
+			if spf := first(z, s.Domain, dns.TXT); f.Honest && f.program.door == "" && !strings.Contains(spf, "ip4:"+s.Addr.String()) {
+				t.Errorf("%s: SPF of %s is %q", s.Addr, s.Domain, spf)
+			}
+			if used[s.Addr] && f.Kind != "forgotten" {
+				t.Errorf("%s is used twice", s.Addr)
+			}
+			used[s.Addr] = true
+			b := s.Addr.As4()
+			on := first(list, fmt.Sprintf("%d.%d.%d.%d.bl.swarm", b[3], b[2], b[1], b[0]), dns.A) != ""
+			if on != s.Listed || on && f.Honest {
+				t.Errorf("%s %s: listed %t", f.ID, s.Addr, on)
+			}
+			if on {
+				listed++
+			}
+		}
+	}
+	if listed < 20 || first(list, "2.0.0.127.bl.swarm", dns.A) == "" || first(list, "1.0.0.127.bl.swarm", dns.A) != "" {
+		t.Errorf("%d listed; test points wrong", listed)
 	}
 }

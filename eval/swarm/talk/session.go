@@ -1,4 +1,4 @@
-package swarm
+package talk
 
 import (
 	"net/netip"
@@ -63,8 +63,9 @@ type Session struct {
 	Enhanced string  `json:"enhanced,omitempty"` // with Code
 	Problem  string  `json:"problem,omitempty"`  // what went wrong in a way no family means
 
-	attacker bool // its aim is not to have a message accepted
-	rcptOK   int
+	Attacker bool `json:"attacker,omitempty"` // its aim is not to have a message accepted
+
+	rcptOK int
 }
 
 // reach notes that the client has come to a phase.
@@ -112,9 +113,9 @@ func (s *Session) judge() {
 		s.Outcome = RefusedDot
 	case s.Cut:
 		s.Outcome = RefusedEarly
-	case s.attacker && s.allRefused():
+	case s.Attacker && s.allRefused():
 		s.Outcome = Rebuffed
-	case s.attacker:
+	case s.Attacker:
 		s.Outcome = Survived
 	case slices.ContainsFunc(s.Replies, refusal) && (s.rcptOK == 0 || s.Phase == "data"):
 		s.Outcome = RefusedEarly
@@ -142,12 +143,4 @@ func (s *Session) allRefused() bool {
 		}
 	}
 	return some
-}
-
-// Label is the truth about one session, for measuring what a server learned.
-type Label struct {
-	Family string     `json:"family"`
-	Honest bool       `json:"honest"`
-	Source netip.Addr `json:"source"`
-	Start  time.Time  `json:"start"`
 }

