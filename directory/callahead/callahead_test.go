@@ -124,22 +124,23 @@ func TestVerdict(t *testing.T) {
 		"554 5.1.1 no such user":                                  no,
 		"550 5.1.10 RESOLVER.ADR.RecipientNotFound":               no,
 		"550 5.4.1 Recipient address rejected: Access denied":     no,
-		"553 sorry, not in my list of allowed rcpthosts (#5.7.1)": told,
-		"550 5.7.1 Relaying denied":                               told,
-		"554 5.7.1 blocked":                                       told,
-		"550 5.1.8 sender's domain doesn't exist":                 told,
-		"550 5.1.4 ambiguous":                                     told,
+		"553 sorry, not in my list of allowed rcpthosts (#5.7.1)": dark,
+		"550 5.7.1 Relaying denied":                               dark,
+		"554 5.7.1 blocked":                                       dark,
+		"550 5.1.8 sender's domain doesn't exist":                 dark,
+		"550 5.1.4 ambiguous":                                     dark,
 		"550 5.2.1 mailbox disabled":                              shut,
 		"552 5.2.2 mailbox full":                                  shut,
-		"552 quota exceeded":                                      told,
-		"554 no":                                                  told,
-		"501 Syntax":                                              told,
-		"555 5.5.4 parameters":                                    told,
-		"550 5.4.4 no route":                                      told,
+		"552 quota exceeded":                                      dark,
+		"554 no":                                                  dark,
+		"501 Syntax":                                              dark,
+		"555 5.5.4 parameters":                                    dark,
+		"550 5.4.4 no route":                                      dark,
 		"550 4.1.1 mixed up":                                      no, // an enhanced code of another class is none
 		"452 4.2.2 mailbox full":                                  told,
 		"450 4.1.1 try again":                                     dark,
-		"450 4.2.0 greylisted":                                    told,
+		"450 4.2.0 greylisted":                                    dark,
+		"552 5.2.3 too long":                                      dark,
 		"451 trouble":                                             dark,
 	} {
 		p, keep := verdict(reply(t, text))
@@ -176,6 +177,12 @@ func TestDialogs(t *testing.T) {
 		{name: "full", answer: func(a string) string {
 			if strings.Contains(a, "alice") {
 				return "552 5.2.2 Mailbox full\r\n"
+			}
+			return honest(a)
+		}, ask: []string{"alice"}},
+		{name: "policy", answer: func(a string) string {
+			if strings.Contains(a, "alice") {
+				return "550 5.7.1 No bounces to her\r\n"
 			}
 			return honest(a)
 		}, ask: []string{"alice"}},

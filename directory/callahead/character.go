@@ -21,6 +21,7 @@ type character struct {
 	refuses bool      // it refused postmaster too, and has taken nobody yet
 	anybody bool      // it took an address once that wasn't made up, while it refused made-up ones
 	words   string    // with which it refused postmaster
+	other   string    // its last answer, where that was a refusal that isn't about the address
 }
 
 // maxDomains bounds the domains that are told apart. Only configured domains are
@@ -112,6 +113,10 @@ func (d *character) listing(source string, r smtp.Reply) sluice.Listing {
 	if keep {
 		l.Reply = said(r)
 	}
+	d.other = ""
+	if p == sluice.CantTell && r.Code >= 500 {
+		d.other = words(r)
+	}
 	if d.takes && p == sluice.Present && !keep || d.refuses && p == sluice.Absent {
 		l.Presence = sluice.CantTell
 	}
@@ -128,6 +133,8 @@ func (d *character) trouble() string {
 		return "the back end takes every address, even a made-up one, so asking it tells nothing; make it refuse unknown recipients at RCPT, or name another directory"
 	case d.refuses:
 		return fmt.Sprintf("the back end refuses every address, even postmaster (%s), so its no means nothing; let this host relay to it, and give it a postmaster (RFC 5321 4.5.1)", d.words)
+	case d.other != "":
+		return fmt.Sprintf("the back end refused for a reason that isn't the address (%s), which tells nothing; it is asked as the null sender, so see whether it takes bounces from this host", d.other)
 	}
 	return ""
 }

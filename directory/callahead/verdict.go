@@ -9,7 +9,9 @@ import (
 
 // verdict reads the answer to RCPT. A permanent refusal is a no only where it is
 // about the address: codes that systems use for other things (policy, relaying,
-// the sender) say nothing about whether the mailbox exists.
+// the sender) say nothing about whether the mailbox exists. They say nothing to
+// other senders either, since ours is the null one: only words about the
+// mailbox's state, which is the same for all, are kept to be passed on.
 func verdict(r smtp.Reply) (p sluice.Presence, keep bool) {
 	e := enhanced(r)
 	switch {
@@ -18,7 +20,7 @@ func verdict(r smtp.Reply) (p sluice.Presence, keep bool) {
 	case r.Code < 400:
 		return sluice.CantTell, false // 252 says so itself
 	case r.Code < 500:
-		return sluice.CantTell, e.Subject == 2 // 452 4.2.2: the mailbox is full
+		return sluice.CantTell, e == full
 	case e == (smtp.EnhancedCode{}):
 		// RFC 5321 4.2.3: 550 is also "no access" and "for policy reasons", but
 		// without an enhanced code most servers mean the mailbox.
@@ -29,11 +31,14 @@ func verdict(r smtp.Reply) (p sluice.Presence, keep bool) {
 		return sluice.Absent, false
 	case r.Code == 550 && e.Subject == 4 && e.Detail == 1:
 		return sluice.Absent, false // what Exchange Online says of an unknown recipient
-	case e.Subject == 2 && e.Detail <= 4:
-		return sluice.Present, true // disabled, full, message too long, a list's expansion (RFC 3463 3.3)
+	case e.Subject == 2 && (e.Detail == 1 || e.Detail == 2):
+		return sluice.Present, true // disabled, full (RFC 3463 3.3)
 	}
-	return sluice.CantTell, true
+	return sluice.CantTell, false
 }
+
+// full is "mailbox full", for now. Its neighbours are used for greylisting.
+var full = smtp.EnhancedCode{Class: 4, Subject: 2, Detail: 2}
 
 // aboutRecipient are details of x.1.x that say that an address leads nowhere
 // (RFC 3463 3.2, RFC 7505). 4 and 5 mean that it leads somewhere; 7, 8 and 9 are
