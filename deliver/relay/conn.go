@@ -8,10 +8,10 @@ import (
 	"io"
 	"net"
 	"strings"
-	"syscall"
 	"time"
 
 	"sluice"
+	"sluice/internal/peek"
 	"sluice/smtp"
 )
 
@@ -128,45 +128,7 @@ func (c *conn) command(line string) (smtp.Reply, error) {
 // quiet says whether a connection stands and has said nothing that no command
 // asked for. Such octets, taken for the answer to the next command, would make a
 // refusal an acceptance one step later.
-func (c *conn) quiet() bool { return c.from == c.to && peek(c.raw) == peekNothing }
-
-type peeked int
-
-const (
-	peekNothing peeked = iota
-	peekData
-	peekClosed
-)
-
-// peek looks, without waiting, whether octets or the end have arrived. Where the
-// connection can't be looked at, it says that nothing has.
-func peek(nc net.Conn) peeked {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return peekNothing
-	}
-	rc, err := sc.SyscallConn()
-	if err != nil {
-		return peekClosed
-	}
-	got := peekNothing
-	err = rc.Read(func(fd uintptr) bool {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch {
-		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		case err != nil || n == 0:
-			got = peekClosed
-		default:
-			got = peekData
-		}
-		return true
-	})
-	if err != nil {
-		return peekClosed
-	}
-	return got
-}
+func (c *conn) quiet() bool { return c.from == c.to && peek.At(c.raw) == peek.Nothing }
 
 // start reads the greeting, says EHLO, starts TLS and logs in.
 func (c *conn) start(ctx context.Context, mode TLSMode, name string) *failure {

@@ -511,12 +511,12 @@ func TestTLS(t *testing.T) {
 			if c.want != sluice.Present {
 				return
 			}
-			k, _, err := s.pool.Take(t.Context(), false)
+			k, reused, err := s.pool.Take(t.Context(), false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, secure := k.Conn.(*tls.Conn); secure == c.clear {
-				t.Errorf("through TLS: %v", secure)
+			if _, secure := k.Conn.(*tls.Conn); secure == c.clear || !reused {
+				t.Errorf("through TLS: %v; kept: %v", secure, reused)
 			}
 			s.pool.Give(k, true)
 		})
@@ -588,4 +588,17 @@ func FuzzReplies(f *testing.F) {
 		}
 		_, _ = io.WriteString(io.Discard, s.Trouble())
 	})
+}
+
+// BenchmarkLookup is one question to a back end on loopback, without the cache.
+func BenchmarkLookup(b *testing.B) {
+	srv := delivertest.NewServer(b, delivertest.Script{Answer: honest})
+	s := open(b, Config{Hosts: []string{srv.Addr}})
+	q := &directory.Query{Address: "alice@example.com", Domain: "example.com"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if l, err := s.Lookup(b.Context(), q); l.Presence != sluice.Present {
+			b.Fatal(l, err)
+		}
+	}
 }

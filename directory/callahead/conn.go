@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/peek"
 	"sluice/smtp"
 )
 
@@ -43,24 +44,7 @@ var errNoise = errors.New("it said something that nothing asked for")
 
 // Usable implements [pool.Conn]: a kept connection that has said something, or has
 // ended, can't serve.
-func (c *conn) Usable() bool {
-	if c.from != c.to {
-		return false
-	}
-	// A read whose time is over returns what is there, and a timeout where nothing
-	// is. Below TLS, so that no record is torn.
-	_ = c.raw.SetReadDeadline(time.Now().Add(quietFor))
-	n, err := c.raw.Read(c.in[:1])
-	return n == 0 && isTimeout(err)
-}
-
-// quietFor is how long a kept connection is listened to before it is used again.
-const quietFor = 200 * time.Microsecond
-
-func isTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
-}
+func (c *conn) Usable() bool { return c.from == c.to && peek.At(c.raw) == peek.Nothing }
 
 // Bye implements [pool.Conn]. It must not block: a write to an idle connection has
 // room in the socket's buffer or fails.
