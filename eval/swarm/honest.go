@@ -54,9 +54,9 @@ func postfix(d *talk.Dialect) {
 	d.Params, d.RcptParams, d.Pipeline, d.TLS, d.Quit, d.Nobody = "SIZE BODY", "ORCPT", "offered", true, "dot", "reset+quit"
 }
 
-// exim uses BDAT since 4.88 and pipelines.
+// exim uses BDAT since 4.88 and pipelines it with the rest.
 func exim(d *talk.Dialect) {
-	d.Params, d.Pipeline, d.Chunking, d.TLS = "SIZE BODY", "offered", true, true
+	d.Params, d.Pipeline, d.Chunking, d.TLS = "SIZE BODY", "chunk", true, true
 }
 
 // programs is the table of honest senders. Retry schedules are the defaults of
@@ -73,7 +73,7 @@ var programs = []program{
 		retry: minutes(15, 15, 15, 15, 60), received: "Exim 4.96", dialect: with(exim)},
 	{name: "sendmail", about: "Sendmail 8.17", weight: 4, hosts: 2, helo: "gate%d.%s", mails: 2, rcpts: 3,
 		retry: minutes(10, 10, 10, 30), received: "8.17.1/8.17.1", dialect: with(func(d *talk.Dialect) {
-			d.Mail, d.Rcpt, d.Params, d.TLS = "MAIL From:<%s>", "RCPT To:<%s>", "SIZE BODY", true
+			d.Mail, d.Rcpt, d.Params, d.TLS, d.Pipeline, d.Nobody = "MAIL From:<%s>", "RCPT To:<%s>", "SIZE BODY", true, "rcpt", "reset"
 		})},
 	{name: "exchange", about: "Exchange Server on a company's own machine", weight: 6, hosts: 3, helo: "ex%d.%s", mails: 2, rcpts: 4,
 		retry: minutes(1, 1, 5, 10), received: "Microsoft SMTP Server", dialect: with(func(d *talk.Dialect) {
@@ -92,7 +92,7 @@ var programs = []program{
 			d.Greet, d.Pipeline, d.Params, d.TLS = "EHLO", "offered", "BODY SIZE RET", true
 		})},
 	{name: "opensmtpd", about: "OpenSMTPD on a private server", weight: 2, hosts: 2, helo: "home%d.%s", mails: 1, rcpts: 2,
-		retry: minutes(0.25, 1, 4, 16), received: "OpenSMTPD", dialect: with(func(d *talk.Dialect) { d.TLS, d.RcptParams = true, "NOTIFY" })},
+		retry: minutes(0.25, 1, 4, 16), received: "OpenSMTPD", dialect: with(func(d *talk.Dialect) { d.TLS, d.Nobody = true, "drop" })},
 	{name: "qmail", about: "netqmail: HELO only, one recipient", weight: 2, hosts: 2, helo: "q%d.%s", mails: 1, rcpts: 1, held: true,
 		retry: minutes(6.7, 20, 33, 47), received: "qmail", dialect: with(func(d *talk.Dialect) { d.Greet, d.Dot = "HELO", "body" })},
 	{name: "javamail", about: "a shop's Java program", weight: 3, hosts: 2, helo: "shop%d.%s", mails: 1, rcpts: 1,

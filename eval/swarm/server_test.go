@@ -46,6 +46,7 @@ type plain struct {
 type call struct {
 	source  string
 	lines   []string // commands as received, with line ends
+	more    []bool   // octets came with the line in one piece
 	faults  []string
 	early   bool // octets before the greeting was out
 	quit    bool
@@ -157,7 +158,7 @@ func (s *served) run() {
 			return
 		}
 		s.mu.Lock()
-		s.lines = append(s.lines, l)
+		s.lines, s.more = append(s.lines, l), append(s.more, s.r.Buffered() > 0)
 		s.mu.Unlock()
 		if s.n++; s.cutAfter > 0 && s.n > s.cutAfter {
 			s.say("421 4.7.0 enough")

@@ -212,7 +212,8 @@ func (c *Client) try(a Account, plain bool) (Reply, error) {
 // step is one command of a transaction.
 type step struct {
 	phase, line string
-	rcpt        int // index, for RCPT
+	rcpt        int    // index, for RCPT
+	tail        []byte // octets behind the line, for BDAT
 }
 
 // envelope is the transaction's commands up to the last RCPT.
@@ -242,7 +243,7 @@ func (c *Client) envelope(m *Mail, who []int) []step {
 		} else if ok && c.d.RcptParams == "NOTIFY" {
 			to += " NOTIFY=FAILURE,DELAY"
 		}
-		steps = append(steps, step{"rcpt", to, i})
+		steps = append(steps, step{phase: "rcpt", line: to, rcpt: i})
 	}
 	return steps
 }
@@ -263,7 +264,11 @@ func (c *Client) transaction(m *Mail, last bool) error {
 	pipelining = c.d.Pipeline == "always" || pipelining && c.d.Pipeline != "never"
 	chunking = chunking && c.d.Chunking
 	steps := c.envelope(m, who)
-	if !chunking {
+	whole := chunking && pipelining && c.d.Pipeline == "chunk" // one write for all
+	switch {
+	case whole:
+		steps = append(steps, step{phase: "data", line: fmt.Sprintf("%s %d LAST", c.d.Verb("BDAT"), len(m.Body)), tail: m.Body})
+	case !chunking:
 		steps = append(steps, step{phase: "data", line: c.d.Verb("DATA")})
 	}
 	taken, data, err := c.run(m, steps, pipelining, chunking)
@@ -271,6 +276,7 @@ func (c *Client) transaction(m *Mail, last bool) error {
 		return err
 	}
 	switch {
+	case whole && len(taken) > 0:
 	case data && len(taken) == 0 && c.d.Refused == "obey":
 		err = c.raw([]byte("."+c.d.EOL), 0, 0) // RFC 2920 3.1: DATA was pipelined and taken with no recipient
 		if err == nil {
@@ -326,6 +332,7 @@ func (c *Client) run(m *Mail, steps []step, pipelining, chunking bool) (taken []
 		var b strings.Builder
 		for _, s := range steps[alone:] {
 			b.WriteString(c.d.line(s.line))
+			b.Write(s.tail)
 		}
 		err := c.send("rcpt", b.String())
 		if err != nil {
@@ -344,6 +351,10 @@ func (c *Client) run(m *Mail, steps []step, pipelining, chunking bool) (taken []
 			}
 		}
 		var rep Reply
+		if s.tail != nil && len(taken) > 0 {
+			s.phase = "dot" // BDAT with a recipient is answered like the final dot
+			c.s.reach("dot")
+		}
 		if pipelining && i >= alone {
 			rep, _, err = c.read(s.phase)
 		} else {
@@ -365,6 +376,9 @@ func (c *Client) run(m *Mail, steps []step, pipelining, chunking bool) (taken []
 			}
 		case s.phase == "rcpt":
 			taken = append(taken, s.rcpt)
+		case s.tail != nil:
+			m.Decide(taken, rep.Code, s.phase)
+			return taken, false, nil
 		case s.phase == "data" && rep.Code == 354:
 			return taken, true, nil
 		case s.phase == "data" && rep.refusal():

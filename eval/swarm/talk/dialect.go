@@ -23,7 +23,7 @@ type Dialect struct {
 	Trail string // white space before the line's end
 
 	Wait     string // "220" (the whole greeting), "line" (its first line), "none"
-	Pipeline string // "never", "offered", "rcpt" (where offered, behind MAIL's reply), "always" (without offer), "blast" (everything without reading)
+	Pipeline string // "never", "offered", "rcpt" (where offered, behind MAIL's reply), "chunk" (where offered, BDAT too), "always" (without offer), "blast" (everything without reading)
 	Chunking bool   // BDAT where offered
 	TLS      bool   // STARTTLS where offered
 	Reset    string // RSET: "", "first" (before MAIL), "each" (after each message), "storm"
