@@ -314,7 +314,7 @@ func (c *conn) greet(ctx context.Context) (ended string, ok bool) {
 		c.m.Synced(c.in)
 		return "", true
 	}
-	c.srv.parks(c)
+	c.srv.parks(c, now)
 	c.stage = stagePause
 	return parked, false
 }
@@ -531,7 +531,7 @@ func (c *conn) needInput(ctx context.Context) (ended string, ok bool) {
 			return "", c.timeout(ctx)
 		case mayPark && c.arm(deadline):
 			c.small = nil
-			c.srv.parks(c)
+			c.srv.parks(c, c.waitAt)
 			c.stage = stageParked
 			return parked, false
 		}

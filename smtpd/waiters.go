@@ -22,14 +22,25 @@ type links struct {
 	since      time.Time // when the wait began
 }
 
+// push puts a session in its place, which is nearly always the last.
 func (q *queue) push(c *conn) {
-	c.links.in, c.links.prev, c.links.next = q, q.last, nil
-	if q.last != nil {
-		q.last.links.next = c
+	before := q.last
+	for before != nil && before.links.since.After(c.links.since) {
+		before = before.links.prev
+	}
+	after := q.first
+	if before != nil {
+		after = before.links.next
+		before.links.next = c
 	} else {
 		q.first = c
 	}
-	q.last = c
+	if after != nil {
+		after.links.prev = c
+	} else {
+		q.last = c
+	}
+	c.links.in, c.links.prev, c.links.next = q, before, after
 }
 
 func (w *waiters) remove(c *conn) {
@@ -88,12 +99,13 @@ func (s *Server) waits(c *conn, now time.Time, parkable bool) {
 	}
 }
 
-// parks enters a session that is parked: it has been idle for a while. Known ones
+// parks enters a session that is parked: it has been idle since then. Known ones
 // give way to nobody.
-func (s *Server) parks(c *conn) {
+func (s *Server) parks(c *conn, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiters.remove(c)
+	c.links.since = since
 	if !c.known {
 		s.waiters.idle.push(c)
 	}

@@ -81,13 +81,14 @@ func (c *conn) read(deadline time.Time) error {
 }
 
 // arm sets the deadline for a wait and says whether to wait at all. Shutdown sets
-// closing and then wakes those who wait; whoever comes here later sees closing.
+// closing and then wakes those who wait; whoever comes here later sees closing. So
+// does one who takes a session's place with giveWay.
 func (c *conn) arm(deadline time.Time) bool {
 	idle := !c.m.InTransaction()
 	c.waits.Store(idle)
 	// An error means that the connection is closed; the read will say so.
 	_ = c.tcp.SetReadDeadline(deadline)
-	return !idle || !c.srv.closing.Load()
+	return !idle || !c.srv.closing.Load() && !c.giveWay.Load()
 }
 
 // tryRead reads what is there; false means wait until the descriptor is readable.
