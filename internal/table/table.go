@@ -19,10 +19,12 @@
 //
 // # Cost
 //
-// Every operation is O(1): a lookup, and at most sixteen calls of Worth. Keys are
-// hashed with a seed of the process, so that nobody can aim at a bucket. The
-// table is cut into shards with a lock each. Memory grows with the entries, in
-// steps, up to
+// Every operation is O(1): a lookup, and at most seventeen calls of Worth. With
+// netip.Addr as key and 100,000 entries, Get and Update of a present key take about
+// 65 ns and a new key in a full table 210; with a million, the processor waits for
+// its memory twice, and they take 200 and 580. Keys are hashed with a seed of the
+// process, so that nobody can aim at a bucket. The table is cut into shards with a
+// lock each. Memory grows with the entries, in steps, up to
 //
 //	capacity × (sizeof(K) + sizeof(V) + 4 + 8…16) bytes
 //
@@ -46,6 +48,10 @@ type Config[V any] struct {
 	// Worth says how much would be lost with a value; 0 for one that says nothing
 	// (yet), below 0 for one that is over and goes first. It must be quick, must
 	// not call the table, and should fade with time. It may not be nil.
+	//
+	// Where all values are worth 0, only the probation part is ever used, and a
+	// newcomer takes the place of a random one. Where all are worth the same, more
+	// than 0, the first ones stay until they are deleted or worth less.
 	Worth func(v *V, now time.Time) float64
 }
 

@@ -1,8 +1,11 @@
 package reputation
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -108,13 +111,21 @@ func (c counts) text() []byte {
 
 // parseCounts reads what text wrote, where the sum may not be larger than most.
 func parseCounts(b []byte, most float64) (c counts, err error) {
-	var version int
-	if _, err := fmt.Sscanf(string(b[:min(len(b), 200)]), "%d %g %g %d %d", &version, &c.good, &c.bad, &c.at, &c.first); err != nil {
+	f := strings.Fields(string(b[:min(len(b), 200)]))
+	if len(f) != 5 {
+		return counts{}, fmt.Errorf("reputation: %.80q are no counts", b)
+	}
+	if f[0] != "1" {
+		return counts{}, fmt.Errorf("reputation: counts of version %.20q, written by a newer program", f[0])
+	}
+	good, err1 := strconv.ParseFloat(f[1], 32)
+	bad, err2 := strconv.ParseFloat(f[2], 32)
+	at, err3 := strconv.ParseUint(f[3], 10, 32)
+	first, err4 := strconv.ParseUint(f[4], 10, 32)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return counts{}, fmt.Errorf("reputation: %.80q are no counts: %w", b, err)
 	}
-	if version != 1 {
-		return counts{}, fmt.Errorf("reputation: counts of version %d, written by a newer program", version)
-	}
+	c = counts{good: float32(good), bad: float32(bad), at: uint32(at), first: uint32(first)}
 	if !(c.good >= 0 && c.bad >= 0 && float64(c.good)+float64(c.bad) <= most*1.001) || c.at == 0 || c.first > c.at {
 		return counts{}, fmt.Errorf("reputation: impossible counts %.80q", b)
 	}

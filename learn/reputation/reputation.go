@@ -290,14 +290,11 @@ func (s Score) Outcomes() float64 { return s.Good + s.Bad }
 
 // Score says what is known of a key.
 func (t *Table) Score(now time.Time, k Key) Score {
-	c, ok := t.get(k)
-	if !ok {
-		c = counts{}
-	}
-	return t.score(now, k, &c, t.prior(now, k.Kind))
+	c, _ := t.get(k)
+	return t.score(now, k, c, t.prior(now, k.Kind))
 }
 
-func (t *Table) score(now time.Time, k Key, c *counts, p prior) Score {
+func (t *Table) score(now time.Time, k Key, c counts, p prior) Score {
 	s := Score{Key: k}
 	if c.at > 0 {
 		s.Good, s.Bad = c.faded(seconds(now), t.cfg.HalfLife)
@@ -377,7 +374,7 @@ func (t *Table) Top(now time.Time, k Kind, order Order, n int) []Score {
 	}
 	var list []Score
 	p := t.prior(now, k)
-	t.all(k, func(key Key, c *counts) {
+	t.all(k, func(key Key, c counts) {
 		s := t.score(now, key, c, p)
 		if s.Outcomes() < forgettable {
 			return
@@ -392,15 +389,15 @@ func (t *Table) Top(now time.Time, k Kind, order Order, n int) []Score {
 }
 
 // all calls f with a copy of each entry of a kind, without a lock.
-func (t *Table) all(k Kind, f func(Key, *counts)) {
+func (t *Table) all(k Kind, f func(Key, counts)) {
 	if k.net() {
 		for p, c := range t.nets[k].All() {
-			f(Key{Kind: k, Net: p}, &c)
+			f(Key{Kind: k, Net: p}, c)
 		}
 		return
 	}
 	for name, c := range t.names[k].All() {
-		f(Key{Kind: k, Name: name}, &c)
+		f(Key{Kind: k, Name: name}, c)
 	}
 }
 

@@ -102,8 +102,8 @@ func TestFleetOfSources(t *testing.T) {
 		for _, seed := range []uint64{1, 2, 3} {
 			f := runFleet(seed, test.ratio)
 			a := auc(f.good, f.bad)
-			t.Logf("%s, seed %d: AUC %.4f; below half bad %+.1f to %+.1f dB, above %+.1f to %+.1f; up to 2 %% bad at worst %+.1f on the way and %+.1f at the end",
-				test.name, seed, a, slices.Min(f.good), slices.Max(f.good), slices.Min(f.bad), slices.Max(f.bad), f.worst, f.end)
+			t.Logf("%s, seed %d: AUC %.4f; below half bad %+.1f to %+.1f dB, above %+.1f to %+.1f; up to 2 %% bad at worst %+.1f on the way and %+.1f at the end; their operator %+.1f",
+				test.name, seed, a, slices.Min(f.good), slices.Max(f.good), slices.Min(f.bad), slices.Max(f.bad), f.worst, f.end, f.shared)
 			if a < test.auc {
 				t.Errorf("AUC %.4f, want %v", a, test.auc)
 			}

@@ -131,17 +131,17 @@ func (t *Table) save(ctx context.Context, now time.Time, memos sluice.Memos) (in
 		if c.dirty || sweep && c.at > 0 {
 			w.add(Key{Kind: k}, c, basePrefix+k.String(), c.text())
 		}
-		t.all(k, func(key Key, c *counts) {
+		t.all(k, func(key Key, c counts) {
 			switch {
 			case !sweep && !c.dirty:
-			case t.worth(c, now) < 0:
+			case !t.lasting(c, now):
 			case !sweep && !c.stored && t.keep.fresh[k] >= t.capacity(k):
 				// The sweep writes it, if it is still there.
 			default:
 				if !c.stored {
 					t.keep.fresh[k]++
 				}
-				w.add(key, *c, key.String(), c.text())
+				w.add(key, c, key.String(), c.text())
 			}
 		})
 	}
@@ -158,6 +158,9 @@ func (t *Table) save(ctx context.Context, now time.Time, memos sluice.Memos) (in
 	}
 	return w.written, nil
 }
+
+// lasting says whether counts haven't faded away.
+func (t *Table) lasting(c counts, now time.Time) bool { return t.worth(&c, now) >= 0 }
 
 // forget deletes what has faded away.
 func (t *Table) forget(now time.Time) {
