@@ -87,8 +87,8 @@ type runCmd struct {
 	Grace          time.Duration `default:"60s" help:"And may go on for this time."`
 	Patience       time.Duration `default:"30s" help:"How long a client holds a connection at most."`
 	Factor         float64       `default:"60" help:"Retry schedules run so many times faster; shorten the server's greylisting by the same factor."`
-	Honests        int           `default:"64" help:"Honest connections at a time."`
-	Quick          int           `default:"64" help:"Hostile connections at a time, of those that come and go."`
+	Honests        int           `default:"128" help:"Honest connections at a time."`
+	Quick          int           `default:"256" help:"Hostile connections at a time, of those that come and go."`
 	Holders        int           `default:"512" help:"Hostile connections at a time, of those that stay."`
 	Corpus         string        `help:"Folder of *.eml to take honest messages from, instead of templates."`
 	BotCorpus      string        `help:"Folder of *.eml to take unwanted messages from."`

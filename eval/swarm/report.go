@@ -57,7 +57,9 @@ type Report struct {
 	Split    Split          `json:"split"`
 	Factor   float64        `json:"factor"`
 	Took     time.Duration  `json:"took"`
-	Late     time.Duration  `json:"late"`
+	Late     time.Duration  `json:"late"` // see Result
+	BotsLate time.Duration  `json:"bots_late"`
+	Unbegun  int            `json:"unbegun"`
 	Bots     int            `json:"bots"`      // hostile sessions that had a connection
 	BotEarly int            `json:"bot_early"` // of them refused before DATA
 	Honest   HonestReport   `json:"honest"`
@@ -70,7 +72,7 @@ func (r *Report) Early() float64 { return float64(r.BotEarly) / float64(max(r.Bo
 
 // Report sums up a run of this population.
 func (p *Population) Report(res *Result) *Report {
-	rep := &Report{Seed: p.cfg.Seed, Split: p.cfg.Split, Factor: p.cfg.Factor, Took: res.Took, Late: res.Late, Faults: res.Faults}
+	rep := &Report{Seed: p.cfg.Seed, Split: p.cfg.Split, Factor: p.cfg.Factor, Took: res.Took, Late: res.Late, BotsLate: res.BotsLate, Unbegun: res.Unbegun, Faults: res.Faults}
 	by := map[string]*FamilyReport{}
 	for _, f := range p.families {
 		by[f.ID] = &FamilyReport{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Breaches: map[string]int{}, Refusals: map[string]int{}, Problems: map[string]int{}}
@@ -200,6 +202,9 @@ func (r *Report) Miss(b Bars) []string {
 	if r.Honest.Delayed > b.Delayed {
 		out = append(out, fmt.Sprintf("%d honest messages were delayed over %v or never accepted, more than %d", r.Honest.Delayed, Slow, b.Delayed))
 	}
+	if r.Unbegun > 0 {
+		out = append(out, fmt.Sprintf("%d conversations never began: more time, or wider lanes", r.Unbegun))
+	}
 	if len(r.Faults) > 0 {
 		out = append(out, "the swarm could not begin some conversations: "+r.Faults[0])
 	}
@@ -221,7 +226,8 @@ func (r *Report) Table() string {
 	}
 	_ = w.Flush()
 	h := r.Honest
-	fmt.Fprintf(&b, "\nseed %d, split %s, factor %g, %.1f s (runner late by at most %v)\n", r.Seed, r.Split, r.Factor, r.Took.Seconds(), r.Late.Round(time.Millisecond))
+	fmt.Fprintf(&b, "\nseed %d, split %s, factor %g, %.1f s; begun late by at most %v (honest), %v (bots), %d never begun\n",
+		r.Seed, r.Split, r.Factor, r.Took.Seconds(), r.Late.Round(time.Millisecond), r.BotsLate.Round(time.Millisecond), r.Unbegun)
 	fmt.Fprintf(&b, "hostile: %d sessions, %d refused before DATA (%.2f %%)\n", r.Bots, r.BotEarly, 100*r.Early())
 	fmt.Fprintf(&b, "honest: %d messages, %d delivered, %d refused, %d pending, %d undeliverable by right; %d delayed over %v, longest %v (simulated)\n",
 		h.Messages, h.Delivered, h.Refused, h.Pending, h.Undeliverable, h.Delayed, Slow, h.MaxDelay.Round(time.Second))

@@ -15,10 +15,13 @@ type Result struct {
 	Sessions []*talk.Session `json:"sessions"` // in the order in which they ended
 	Messages []Message       `json:"messages"` // of honest senders
 	Took     time.Duration   `json:"took"`
-	// Late is how far the runner fell behind its plan at worst: its lanes were
-	// full. Figures of a run that was late are figures of the runner.
-	Late   time.Duration `json:"late"`
-	Faults []string      `json:"faults,omitempty"` // of the swarm itself: conversations that couldn't begin
+	// Late is how far honest conversations fell behind the plan at worst, because
+	// their lane was full; BotsLate the same of hostile ones. Latencies of a run
+	// whose honest part was late are figures of the runner.
+	Late     time.Duration `json:"late"`
+	BotsLate time.Duration `json:"bots_late"`
+	Unbegun  int           `json:"unbegun"`          // conversations that the time was too short for
+	Faults   []string      `json:"faults,omitempty"` // of the swarm itself: conversations that couldn't begin
 }
 
 // Labels is the truth about every session, by start.
@@ -98,22 +101,24 @@ func (p *Population) Run(ctx context.Context) *Result {
 // lane begins the jobs of some families in time, at most width at once.
 func (r *runner) lane(width int, in func(*Family) bool) {
 	slots := make(chan struct{}, width)
+	var mine []job
 	for _, j := range r.p.jobs {
-		if !in(j.family) {
-			continue
+		if in(j.family) {
+			mine = append(mine, j)
 		}
-		if !r.wait(j.at - time.Since(r.begin)) {
+	}
+	for i, j := range mine {
+		began := r.wait(j.at - time.Since(r.begin))
+		if began {
+			select {
+			case slots <- struct{}{}:
+				began = r.wait(0)
+			case <-r.ctx.Done():
+				began = false
+			}
+		}
+		if !r.began(j, began, len(mine)-i) {
 			return
-		}
-		select {
-		case slots <- struct{}{}:
-		case <-r.ctx.Done():
-			return
-		}
-		if late := time.Since(r.begin) - j.at; late > 0 {
-			r.mu.Lock()
-			r.res.Late = max(r.res.Late, late)
-			r.mu.Unlock()
 		}
 		r.wg.Go(func() {
 			if j.family.Honest {
@@ -126,10 +131,28 @@ func (r *runner) lane(width int, in func(*Family) bool) {
 	}
 }
 
-// wait sleeps; false when the run is over.
+// began notes how late a job began, or that it and the rest never will.
+func (r *runner) began(j job, ok bool, rest int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	late := &r.res.BotsLate
+	if j.family.Honest {
+		late = &r.res.Late
+	}
+	if !ok {
+		r.res.Unbegun += rest
+	} else {
+		*late = max(*late, time.Since(r.begin)-j.at)
+	}
+	return ok
+}
+
+// wait sleeps; false when the run is over, by the clock too: the context may
+// hear of it later than the connections do.
 func (r *runner) wait(d time.Duration) bool {
 	if d <= 0 {
-		return r.ctx.Err() == nil
+		end, _ := r.ctx.Deadline()
+		return r.ctx.Err() == nil && time.Now().Before(end)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

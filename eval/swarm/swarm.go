@@ -53,8 +53,8 @@ type Config struct {
 	// takes an hour/Factor. The server's greylisting has to be shortened by the
 	// same factor. Default 60.
 	Factor float64
-	// At most so many connections at a time: of honest clients, of bots that come
-	// and go (default 64 each), and of those that hold connections (default 512).
+	// At most so many connections at a time: of honest clients (default 128), of
+	// bots that come and go (256), and of those that hold connections (512).
 	Honests, Quick, Holders int
 
 	Corpus    string // folder of *.eml with honest messages, "" for templates
@@ -87,8 +87,8 @@ func (c *Config) fill() error {
 	def(&c.Bots, 2000)
 	c.Honest, c.Bots = max(c.Honest, 0), max(c.Bots, 0)
 	def(&c.Variants, 3)
-	def(&c.Honests, 64)
-	def(&c.Quick, 64)
+	def(&c.Honests, 128)
+	def(&c.Quick, 256)
 	def(&c.Holders, 512)
 	wait(&c.Time, time.Minute)
 	wait(&c.Grace, time.Minute)

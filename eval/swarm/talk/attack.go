@@ -145,7 +145,7 @@ func Unread(c *Client, _ *Target) error {
 	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(4096)
 	}
-	c.d.Gap = min(c.d.Gap, 15*time.Millisecond)
+	c.d.Gap, c.d.Segment = 0, 0
 	if err := c.greeting(); err != nil {
 		return err
 	}

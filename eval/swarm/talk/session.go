@@ -82,7 +82,7 @@ func (s *Session) note(phase string, code int, enh string, after time.Duration) 
 		s.Replies = append(s.Replies, rep)
 	}
 	// A refusal for want of an earlier command only follows from the one before.
-	follows := s.Code >= 400 && (phase == "quit" || phase == "data" && (code == 500 || code == 503))
+	follows := s.Code >= 400 && (phase == "quit" || code == 503 || code == 500 && phase == "data")
 	if rep.refusal() && !follows {
 		s.Phase, s.Code, s.Enhanced = phase, code, enh
 	}
