@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,10 +173,16 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// hostile is a small run of one hostile kind.
+func hostile(addr, kind string, n int, split Split) Config {
+	return Config{Addr: addr, Only: kind, Honest: -1, Bots: n, Split: split, Seed: 4, TLS: true, Factor: 3000,
+		Time: 300 * time.Millisecond, Patience: 3 * time.Second, Grace: 10 * time.Second}
+}
+
 // bots plays one hostile kind.
 func bots(t *testing.T, s *plain, kind string, n int, split Split) (*Population, *Result, *Report) {
 	t.Helper()
-	return play(t, Config{Addr: s.start(t), Only: kind, Honest: -1, Bots: n, Split: split, Seed: 4, Patience: 3 * time.Second, Grace: 10 * time.Second, TLS: true, Factor: 3000})
+	return play(t, hostile(s.start(t), kind, n, split))
 }
 
 // TestHostile shows that each kind does what its name says, as a plain server
@@ -194,7 +201,7 @@ func TestHostile(t *testing.T) {
 		return func(tk *call) bool { return strings.Contains(strings.ToUpper(strings.Join(tk.lines, "")), word) }
 	}
 	faulty := func(tk *call) bool { return len(tk.faults) > 0 }
-	for _, x := range []struct {
+	kinds := []struct {
 		kind string
 		ok   func(*call) bool
 		all  bool
@@ -219,22 +226,33 @@ func TestHostile(t *testing.T) {
 		{"helo-liar", has("LO "), true},
 		{"snowshoe", func(tk *call) bool { return !faulty(tk) && tk.quit }, true},
 		{"hacked", func(tk *call) bool { return !faulty(tk) && tk.quit }, true},
-	} {
+	}
+	// All at once, since they mostly wait.
+	servers, results := make([]*plain, len(kinds)), make([]*Result, len(kinds))
+	var wg sync.WaitGroup
+	for i, x := range kinds {
+		servers[i] = &plain{exists: known, pause: 200 * time.Millisecond, greeting: "wait", offers: []string{"8BITMIME"}}
+		p, err := New(hostile(servers[i].start(t), x.kind, 12, Train))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() { results[i] = p.Run(context.Background()) })
+	}
+	wg.Wait()
+	for i, x := range kinds {
 		t.Run(x.kind, func(t *testing.T) {
-			t.Parallel()
-			s := &plain{exists: known, pause: 20 * time.Millisecond, greeting: "wait", offers: []string{"8BITMIME"}}
-			_, res, _ := bots(t, s, x.kind, 12, Train)
+			s := servers[i]
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			n := some(s, x.ok)
 			if n == 0 || x.all && n < len(s.talks) {
 				t.Errorf("%d of %d sessions do what the kind says", n, len(s.talks))
 				for _, tk := range s.talks {
-					t.Logf("early %t quit %t faults %.200q lines %.300q", tk.early, tk.quit, tk.faults, tk.lines)
+					t.Logf("early %t, quit %t, %d faults, lines %q", tk.early, tk.quit, len(tk.faults), tk.lines[:min(4, len(tk.lines))])
 				}
 			}
-			if len(res.Sessions) < 12 {
-				t.Errorf("%d sessions", len(res.Sessions))
+			if len(results[i].Sessions) < 12 {
+				t.Errorf("%d sessions", len(results[i].Sessions))
 			}
 		})
 	}
