@@ -57,6 +57,7 @@ type conn struct {
 	over    bool          // the gate's session is closed
 	key     netip.Addr    // the client it counts for
 	links   links         // Server.mu guards it
+	seat    seat          // lot.mu guards it
 
 	rcpts, messages, violations int
 	lastViolation               sluice.Reason
@@ -133,7 +134,9 @@ func (c *conn) serve() {
 		}
 		switch ended {
 		case parked:
-			go c.park()
+			if !c.srv.lot.park(c) {
+				go c.park()
+			}
 			return
 		case slowed:
 			c.srv.slow.add(c)

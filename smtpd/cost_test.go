@@ -65,6 +65,13 @@ func costClient(order string) error {
 	if _, err := fmt.Sscan(order, &mode, &addr, &count, &parallel); err != nil {
 		return err
 	}
+	if mode == "hold" {
+		return hold(addr, count, parallel)
+	}
+	var dialer net.Dialer
+	if mode == "stray" { // from somewhere else
+		mode, dialer.LocalAddr = "early", &net.TCPAddr{IP: net.IPv4(127, 0, 1, 1)}
+	}
 	var next atomic.Int64
 	var failed atomic.Value
 	var wg sync.WaitGroup
@@ -72,7 +79,7 @@ func costClient(order string) error {
 		wg.Go(func() {
 			b := make([]byte, 512)
 			for next.Add(1) <= int64(count) {
-				c, err := net.Dial("tcp", addr)
+				c, err := dialer.Dial("tcp", addr)
 				if err == nil {
 					_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 					err = visits[mode](c, b)

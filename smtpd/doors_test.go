@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,9 +204,10 @@ func TestLMTP(t *testing.T) {
 // A proxy of ours is another client after XCLIENT; to others the command is unknown.
 func TestXClient(t *testing.T) {
 	gate := newWatch()
-	known := true
+	var known atomic.Bool
+	known.Store(true)
 	srv, addr := start(t, gate, smtpd.Settings{
-		Peers:   func(netip.Addr) smtpd.Peer { return smtpd.Peer{XClient: known} },
+		Peers:   func(netip.Addr) smtpd.Peer { return smtpd.Peer{XClient: known.Load()} },
 		Trusted: func(a netip.Addr) bool { return a.IsLoopback() },
 	})
 	c := dial(t, addr)
@@ -244,7 +246,7 @@ func TestXClient(t *testing.T) {
 		}
 	}
 
-	known = false
+	known.Store(false)
 	c = dial(t, addr)
 	c.want("", "220 ")
 	c.want("EHLO proxy.example", "250-")

@@ -36,6 +36,7 @@ type Server struct {
 	stats    counters
 	brief    logCap // for lines about sessions without a word of SMTP
 	slow     tarpit
+	lot      lot
 
 	mu        sync.Mutex // guards what follows; nothing is called under it
 	listeners map[net.Listener]struct{}
@@ -258,6 +259,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.cancel()
 	select {
 	case <-ended:
+		s.lot.close()
 		return nil
 	case <-ctx.Done():
 	}
@@ -268,6 +270,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	// A gate that doesn't heed its context must not hold the process.
 	select {
 	case <-ended:
+		s.lot.close()
 	case <-time.After(5 * time.Second):
 		s.log.Error("smtp: sessions did not end", "open", s.open.Load())
 	}

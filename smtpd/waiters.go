@@ -104,6 +104,9 @@ func (s *Server) waits(c *conn, now time.Time, parkable bool) {
 func (s *Server) parks(c *conn, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.links.in == &s.waiters.idle {
+		return // back from a look at its deadline
+	}
 	s.waiters.remove(c)
 	c.links.since = since
 	if !c.known {

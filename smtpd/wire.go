@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -86,6 +87,7 @@ func (c *conn) read(deadline time.Time) error {
 func (c *conn) arm(deadline time.Time) bool {
 	idle := !c.m.InTransaction()
 	c.waits.Store(idle)
+	c.seat.until = deadline
 	// An error means that the connection is closed; the read will say so.
 	_ = c.tcp.SetReadDeadline(deadline)
 	return !idle || !c.srv.closing.Load() && !c.giveWay.Load()
@@ -128,11 +130,9 @@ func (c *conn) giveBack() {
 	}
 }
 
-// park waits for input or the deadline, then goes on with the session. A stack
-// that a session's work has grown hardly gets small again; so an idle session
-// leaves it and waits on a new one. That has 2 kB as long as nothing deep is
-// called here, and as long as the runtime, which begins new stacks at the average
-// of the present ones, sees mostly idle sessions.
+// park waits for input or the deadline where the lot can't, then goes on with the
+// session. A stack that a session's work has grown hardly gets small again; so an
+// idle session leaves it and waits on a new one.
 func (c *conn) park() {
 	c.parkErr = c.raw.Read(readable)
 	c.serve()
@@ -149,6 +149,7 @@ func readable(fd uintptr) bool {
 func (c *conn) wake() {
 	if c.waits.Load() {
 		_ = c.tcp.SetReadDeadline(longAgo)
+		c.srv.lot.wake(c, os.ErrDeadlineExceeded)
 	}
 }
 
@@ -156,7 +157,10 @@ func (c *conn) wake() {
 var longAgo = time.Unix(1, 0)
 
 // cut closes the connection under the session.
-func (c *conn) cut() { c.tcp.Close() }
+func (c *conn) cut() {
+	c.tcp.Close()
+	c.srv.lot.wake(c, net.ErrClosed)
+}
 
 // early looks for octets that came before our reply.
 func (c *conn) early() []byte {

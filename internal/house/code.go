@@ -12,7 +12,7 @@ import (
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
 	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard"}
-	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/tarpit.go", "reason/internal"}
+	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/lot.go", "smtpd/tarpit.go", "reason/internal"}
 )
 
 // clock are the functions of package time that read the clock or wait for it.
