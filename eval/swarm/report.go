@@ -31,8 +31,9 @@ type FamilyReport struct {
 	Breaches     map[string]int `json:"breaches,omitempty"`
 	Refusals     map[string]int `json:"refusals,omitempty"` // "rcpt 550 5.1.1" or "mail cut" → sessions
 	Problems     map[string]int `json:"problems,omitempty"`
-	Octets       int64          `json:"octets"`  // sent by the client
-	Seconds      float64        `json:"seconds"` // of all sessions together
+	Messages     HonestReport   `json:"messages,omitzero"` // of an honest family
+	Octets       int64          `json:"octets"`            // sent by the client
+	Seconds      float64        `json:"seconds"`           // of all sessions together
 }
 
 // HonestReport sums up honest messages.
@@ -44,10 +45,11 @@ type HonestReport struct {
 	Undeliverable int            `json:"undeliverable"`
 	Delayed       int            `json:"delayed"` // over Slow until acceptance, or never accepted
 	MaxDelay      time.Duration  `json:"max_delay"`
-	GreetingP50   time.Duration  `json:"greeting_p50"`
-	GreetingP99   time.Duration  `json:"greeting_p99"`
-	ReplyP99      time.Duration  `json:"reply_p99"` // replies to commands
-	DotP99        time.Duration  `json:"dot_p99"`   // replies to the final dot
+	MaxTries      int            `json:"max_tries"`
+	GreetingP50   time.Duration  `json:"greeting_p50,omitzero"` // latencies of all families together
+	GreetingP99   time.Duration  `json:"greeting_p99,omitzero"`
+	ReplyP99      time.Duration  `json:"reply_p99,omitzero"` // replies to commands
+	DotP99        time.Duration  `json:"dot_p99,omitzero"`   // replies to the final dot
 	Trouble       map[string]int `json:"trouble,omitempty"`
 }
 
@@ -103,11 +105,18 @@ func (p *Population) Report(res *Result) *Report {
 			}
 		}
 	}
+	mail := map[string][]Message{}
+	for _, m := range res.Messages {
+		mail[m.Family] = append(mail[m.Family], m)
+	}
 	rep.Honest = honestReport(res.Messages)
 	h := &rep.Honest
 	h.GreetingP50, h.GreetingP99 = quantile(greeting, 0.5), quantile(greeting, 0.99)
 	h.ReplyP99, h.DotP99 = quantile(reply, 0.99), quantile(dot, 0.99)
 	for _, f := range p.families {
+		if f.Honest {
+			by[f.ID].Messages = honestReport(mail[f.ID])
+		}
 		rep.Families = append(rep.Families, *by[f.ID])
 	}
 	return rep
@@ -164,7 +173,7 @@ func honestReport(messages []Message) HonestReport {
 			h.Undeliverable++
 			continue
 		}
-		h.MaxDelay = max(h.MaxDelay, m.Delay)
+		h.MaxDelay, h.MaxTries = max(h.MaxDelay, m.Delay), max(h.MaxTries, m.Tries)
 		if m.Delay > Slow || m.Fate == Pending {
 			h.Delayed++
 		}
@@ -218,11 +227,20 @@ func (r *Report) Miss(b Bars) []string {
 func (r *Report) Table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "family\tsessions\tearly\tdot\tdelivered\trebuffed\tsurvived\tleft\tabsent\taccepted\tms\toctets\trefusals")
+	fmt.Fprintln(w, "honest family\tsessions\tmessages\tdelivered\trefused\tpending\tundeliverable\tdelayed\tlongest\ttries\tms\trefusals")
 	for _, f := range r.Families {
-		n := max(f.Sessions, 1)
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
-			f.Rebuffed, f.Survived, f.Left, f.Absent, f.Accepted, 1000*f.Seconds/float64(n), f.Octets/int64(n), f.words())
+		if m := f.Messages; f.Honest {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%d\t%.0f\t%s\n", f.Family, f.Sessions, m.Messages, m.Delivered, m.Refused, m.Pending,
+				m.Undeliverable, m.Delayed, m.MaxDelay.Round(time.Second), m.MaxTries, f.mean(), f.words())
+		}
+	}
+	_ = w.Flush()
+	fmt.Fprintln(w, "\nhostile family\tsessions\tearly\tdot\tdelivered\trebuffed\tsurvived\tleft\tabsent\taccepted\tms\toctets\trefusals")
+	for _, f := range r.Families {
+		if !f.Honest {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
+				f.Rebuffed, f.Survived, f.Left, f.Absent, f.Accepted, f.mean(), f.Octets/int64(max(f.Sessions, 1)), f.words())
+		}
 	}
 	_ = w.Flush()
 	h := r.Honest
@@ -241,6 +259,9 @@ func (r *Report) Table() string {
 	}
 	return b.String()
 }
+
+// mean is the mean length of a session in milliseconds.
+func (f *FamilyReport) mean() float64 { return 1000 * f.Seconds / float64(max(f.Sessions, 1)) }
 
 // words are a family's refusals and breaches, most frequent first.
 func (f *FamilyReport) words() string {

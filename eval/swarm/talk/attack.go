@@ -90,7 +90,7 @@ func Guess(n int, many bool) func(*Client, *Target) error {
 		if c.d.Pipeline == "blast" {
 			c.d.Pipeline = "never"
 		}
-		c.d.TLS = true
+		c.d.TLS, c.d.Greet = true, "EHLO HELO" // AUTH is offered to EHLO, and mostly inside TLS
 		err := c.open()
 		user := c.one(t.Mailbox) + "@" + t.Domain
 		for range n {
