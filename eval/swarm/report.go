@@ -26,10 +26,12 @@ type FamilyReport struct {
 	Accepted     int            `json:"accepted"`  // messages
 	Rebuffed     int            `json:"rebuffed"`
 	Survived     int            `json:"survived"`
+	Trapped      int            `json:"trapped"`
 	Left         int            `json:"left"`
 	Absent       int            `json:"absent"`
 	Breaches     map[string]int `json:"breaches,omitempty"`
 	Refusals     map[string]int `json:"refusals,omitempty"` // "rcpt 550 5.1.1" or "mail cut" → sessions
+	Endings      map[string]int `json:"endings,omitempty"`  // of sessions that weren't refused: outcome and last reply → sessions
 	Problems     map[string]int `json:"problems,omitempty"`
 	Messages     HonestReport   `json:"messages,omitzero"` // of an honest family
 	Octets       int64          `json:"octets"`            // sent by the client
@@ -77,7 +79,7 @@ func (p *Population) Report(res *Result) *Report {
 	rep := &Report{Seed: p.cfg.Seed, Split: p.cfg.Split, Factor: p.cfg.Factor, Took: res.Took, Late: res.Late, BotsLate: res.BotsLate, Unbegun: res.Unbegun, Faults: res.Faults}
 	by := map[string]*FamilyReport{}
 	for _, f := range p.families {
-		by[f.ID] = &FamilyReport{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Breaches: map[string]int{}, Refusals: map[string]int{}, Problems: map[string]int{}}
+		by[f.ID] = &FamilyReport{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Breaches: map[string]int{}, Refusals: map[string]int{}, Endings: map[string]int{}, Problems: map[string]int{}}
 	}
 	var greeting, reply, dot []time.Duration
 	for _, s := range res.Sessions {
@@ -138,10 +140,19 @@ func (f *FamilyReport) add(s *talk.Session) {
 		f.Rebuffed++
 	case talk.Survived:
 		f.Survived++
+	case talk.Trapped:
+		f.Trapped++
 	case talk.Absent:
 		f.Absent++
 	default:
 		f.Left++
+	}
+	if n := len(s.Replies); s.Outcome == talk.Left || s.Outcome == talk.Survived {
+		last := "silence"
+		if n > 0 {
+			last = fmt.Sprintf("%s %d", s.Replies[n-1].Phase, s.Replies[n-1].Code)
+		}
+		f.Endings[fmt.Sprintf("%s after %s", s.Outcome, last)]++
 	}
 	if s.Breach != "" {
 		f.Breaches[s.Breach]++
@@ -235,11 +246,11 @@ func (r *Report) Table() string {
 		}
 	}
 	_ = w.Flush()
-	fmt.Fprintln(w, "\nhostile family\tsessions\tearly\tdot\tdelivered\trebuffed\tsurvived\tleft\tabsent\taccepted\tms\toctets\trefusals")
+	fmt.Fprintln(w, "\nhostile family\tsessions\tearly\tdot\tdelivered\trebuffed\tsurvived\ttrapped\tleft\tabsent\taccepted\tms\toctets\trefusals")
 	for _, f := range r.Families {
 		if !f.Honest {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
-				f.Rebuffed, f.Survived, f.Left, f.Absent, f.Accepted, f.mean(), f.Octets/int64(max(f.Sessions, 1)), f.words())
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
+				f.Rebuffed, f.Survived, f.Trapped, f.Left, f.Absent, f.Accepted, f.mean(), f.Octets/int64(max(f.Sessions, 1)), f.words())
 		}
 	}
 	_ = w.Flush()
@@ -266,6 +277,7 @@ func (f *FamilyReport) mean() float64 { return 1000 * f.Seconds / float64(max(f.
 // words are a family's refusals and breaches, most frequent first.
 func (f *FamilyReport) words() string {
 	out := top(f.Refusals, 4)
+	out = append(out, top(f.Endings, 2)...)
 	for _, t := range top(f.Breaches, 4) {
 		out = append(out, "BREACH "+t)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,7 +166,7 @@ func (r *runner) wait(d time.Duration) bool {
 }
 
 // session runs one connection from beginning to end and records it.
-func (r *runner) session(j job, src *Source, try int, act func(*talk.Client) error) *talk.Session {
+func (r *runner) session(j job, src *Source, try int, act func(*talk.Client) error, after func(*talk.Session)) *talk.Session {
 	f := j.family
 	s := &talk.Session{Family: f.ID, Kind: f.Kind, Honest: f.Honest, Door: "smtp", Source: src.Addr, Helo: src.Helo, Try: try}
 	switch {
@@ -182,6 +183,9 @@ func (r *runner) session(j job, src *Source, try int, act func(*talk.Client) err
 		c.Dialect.Gap, c.Dialect.Segment = f.program.lag, f.program.rate
 	}
 	talk.Run(r.ctx, c, s, act)
+	if after != nil {
+		after(s)
+	}
 	r.mu.Lock()
 	r.res.Sessions = append(r.res.Sessions, s)
 	r.mu.Unlock()
@@ -200,12 +204,26 @@ func (r *runner) bot(j job) {
 	cfg := &r.p.cfg
 	target := &talk.Target{Name: cfg.Name, Domain: cfg.Domain, Mailbox: cfg.Mailbox, Guess: guessed, Form: f.Form, Mails: mails}
 	for try := 1; ; try++ {
-		s := r.session(j, src, try, func(c *talk.Client) error { return f.kind.act(c, target) })
+		s := r.session(j, src, try, func(c *talk.Client) error { return f.kind.act(c, target) }, func(s *talk.Session) { r.trapped(s, mails[0]) })
 		if try > len(f.kind.retries) || s.Accepted > 0 || len(mails[0].Pending()) == 0 ||
 			!r.wait(r.compress(f.kind.retries[try-1])) {
 			return
 		}
 	}
+}
+
+// trapped tells a message that only spamtraps got from one that people got.
+func (r *runner) trapped(s *talk.Session, m *talk.Mail) {
+	if s.Outcome != talk.Delivered {
+		return
+	}
+	for _, rc := range m.Rcpts {
+		local, _, _ := strings.Cut(rc.Addr, "@")
+		if rc.Code/100 == 2 && !slices.Contains(r.p.cfg.Traps, local) {
+			return
+		}
+	}
+	s.Outcome = talk.Trapped
 }
 
 func (r *runner) fault(err error) {
@@ -247,7 +265,7 @@ func (r *runner) honest(j job, slots chan struct{}) {
 		if pr.pool {
 			src = (src + try - 1) % len(f.Sources)
 		}
-		s := r.session(j, &f.Sources[src], try, func(c *talk.Client) error { return c.Converse(due) })
+		s := r.session(j, &f.Sources[src], try, func(c *talk.Client) error { return c.Converse(due) }, nil)
 		left := 0
 		for i, m := range mails {
 			if pr.stale && try < staleTries {

@@ -78,7 +78,7 @@ func Run(ctx context.Context, cfg Config, s *Session, act func(*Client) error) {
 		stop()
 		c.close()
 	}
-	s.Seconds = time.Since(s.Start).Seconds()
+	s.Seconds, s.stayed = time.Since(s.Start).Seconds(), errors.Is(err, errOver)
 	if err != nil && !errors.Is(err, errCut) && !errors.Is(err, errRefused) && (s.Honest || !errors.Is(err, errOver)) {
 		s.Problem = err.Error()
 	}

@@ -30,6 +30,7 @@ const (
 	RefusedDot   Outcome = "refused-dot"   // nothing was accepted, and the refusal came after the message
 	Rebuffed     Outcome = "rebuffed"      // an attacker left by itself, and all that it tried was refused
 	Survived     Outcome = "survived"      // an attacker was served, or held its connection, as long as it liked
+	Trapped      Outcome = "trapped"       // a message was accepted for spamtraps only
 	Left         Outcome = "left"          // a client went away without a refusal
 	Absent       Outcome = "absent"        // no connection: neither credit nor blame
 )
@@ -66,6 +67,7 @@ type Session struct {
 	Attacker bool `json:"attacker,omitempty"` // its aim is not to have a message accepted
 
 	rcptOK int
+	stayed bool // until its patience ran out
 }
 
 // reach notes that the client has come to a phase.
@@ -82,7 +84,7 @@ func (s *Session) note(phase string, code int, enh string, after time.Duration) 
 		s.Replies = append(s.Replies, rep)
 	}
 	// A refusal for want of an earlier command only follows from the one before.
-	follows := s.Code >= 400 && (phase == "quit" || code == 503 || code == 500 && phase == "data")
+	follows := s.Code >= 400 && (phase == "quit" || s.rcptOK == 0 && (code == 503 || code == 500 && phase == "data"))
 	if rep.refusal() && !follows {
 		s.Phase, s.Code, s.Enhanced = phase, code, enh
 	}
@@ -112,6 +114,8 @@ func (s *Session) judge() {
 	case atDot || s.Cut && s.Reached == "dot":
 		s.Outcome = RefusedDot
 	case s.Cut:
+		s.Outcome = RefusedEarly
+	case s.Attacker && s.Phase == "greeting" && !s.stayed:
 		s.Outcome = RefusedEarly
 	case s.Attacker && s.allRefused():
 		s.Outcome = Rebuffed

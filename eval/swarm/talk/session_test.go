@@ -32,6 +32,8 @@ func TestOutcomes(t *testing.T) {
 		{"delivered", false, "dot", false, append(greeted, re("mail", 250), re("rcpt", 250), re("data", 354), re("dot", 250)), Delivered, 0},
 		{"delivered, then cut", false, "dot", true, append(greeted, re("mail", 250), re("rcpt", 250), re("data", 354), re("dot", 250)), Delivered, 0},
 		{"went away", false, "helo", false, greeted, Left, 0},
+		{"DATA refused as a bad sequence beside an accepted recipient", false, "data", false, append(greeted, re("mail", 250), re("rcpt", 250), re("rcpt", 550), re("data", 503)), RefusedEarly, 503},
+		{"attacker refused in the greeting", true, "greeting", false, []Reply{re("greeting", 554)}, RefusedEarly, 554},
 		{"idle, never cut", true, "greeting", false, []Reply{re("greeting", 220)}, Survived, 0},
 		{"idle, cut", true, "greeting", true, []Reply{re("greeting", 220)}, RefusedEarly, 0},
 		{"guesses answered, never cut", true, "auth", false, append(greeted, re("auth", 334), re("auth", 535)), Rebuffed, 535},
