@@ -36,7 +36,7 @@ var rooms = []room{
 	{dir: "explain", may: []string{".", "reason"}},
 	// deliver/rewrite is a pure function over header bytes; the rest of deliver is
 	// behind the root's interfaces.
-	{dir: "gate", may: append([]string{"deliver/rewrite", "guard"}, engine...), except: []string{"inspect/child"}},
+	{dir: "gate", may: append([]string{"deliver/rewrite", "guard", "live"}, engine...), except: []string{"inspect/child"}},
 	{dir: "smtpd", may: engine}, {dir: "milter", may: engine}, {dir: "scanhttp", may: engine}, {dir: "spamd", may: engine},
 	{dir: "scan", may: values},
 	{dir: "deliver", may: values},
@@ -44,9 +44,10 @@ var rooms = []room{
 	{dir: "directory", may: values},
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
+	{dir: "live", may: []string{".", "reason"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
-	{dir: "console", may: []string{".", "reason", "explain", "message"}},
+	{dir: "console", may: []string{".", "reason", "explain", "message", "live"}},
 	{dir: "config", may: values},
 	{dir: "lint", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
