@@ -249,7 +249,7 @@ func (r *Report) Table() string {
 	fmt.Fprintln(w, "\nhostile family\tsessions\tearly\tdot\tdelivered\trebuffed\tsurvived\ttrapped\tleft\tabsent\taccepted\tms\toctets\trefusals")
 	for _, f := range r.Families {
 		if !f.Honest {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.0f\t%d\t%s\n", f.Family, f.Sessions, f.RefusedEarly, f.RefusedDot, f.Delivered,
 				f.Rebuffed, f.Survived, f.Trapped, f.Left, f.Absent, f.Accepted, f.mean(), f.Octets/int64(max(f.Sessions, 1)), f.words())
 		}
 	}
