@@ -118,7 +118,8 @@ type Guard struct {
 	homesChanged *journal.Journal[string]
 }
 
-// New makes a Guard that remembers nothing yet.
+// New makes a Guard that remembers nothing yet. It panics where Config.Harvest has
+// shares or errors that make no test.
 func New(c Config) *Guard {
 	c.defaults()
 	n := c.Clients

@@ -52,6 +52,9 @@ func (h *Harvesting) defaults() {
 	set(&h.HalfLife, 6*time.Hour)
 	set(&h.For, time.Hour)
 	set(&h.Suspect, 3*time.Minute)
+	if !(0 < h.Honest && h.Honest < h.Guessing && h.Guessing < 1) || !(0 < h.Alpha && h.Alpha < 0.5) || !(0 < h.Beta && h.Beta < 0.5) {
+		panic(fmt.Sprintf("guard: no test tells a share of %v from %v with errors of %v and %v", h.Honest, h.Guessing, h.Alpha, h.Beta))
+	}
 }
 
 // State is what the test says of somebody.

@@ -281,3 +281,16 @@ func TestHarvestImmune(t *testing.T) {
 		t.Error("a user who logged in counts against the network")
 	}
 }
+
+func TestNoTest(t *testing.T) {
+	for _, h := range []Harvesting{{Honest: 0.6}, {Guessing: 1}, {Honest: -1}, {Alpha: 0.7}, {Beta: -0.1}, {Alpha: math.NaN()}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v is taken", h)
+				}
+			}()
+			New(Config{Harvest: h})
+		}()
+	}
+}

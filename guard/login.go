@@ -223,6 +223,7 @@ type attempt struct {
 
 func (g *Guard) attempt(now time.Time, addr netip.Addr, account string) attempt {
 	a := attempt{near: g.nearness(now, addr, account), prefix: network.Prefix(addr), account: g.account(account), immune: g.config.Immune(addr)}
+	a.immune = a.immune || a.prefix == (network.Key{}) // a socket of our own machine is no network
 	a.key = pairKey{a.prefix, a.account}
 	if a.near == exact {
 		// The owner's own device isn't slowed by its neighbours.

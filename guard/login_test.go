@@ -326,3 +326,14 @@ func TestPlaces(t *testing.T) {
 		t.Error("at home after a month's absence")
 	}
 }
+
+// TestSocketLogins: programs of our own machine share no network that could be banned.
+func TestSocketLogins(t *testing.T) {
+	g := New(Config{})
+	for i := range 1000 {
+		guess(g, noon, netip.Addr{}, account(i), 7)
+	}
+	if !enter(g, noon, netip.Addr{}, "ann") {
+		t.Error("a socket is locked out for failures at other accounts")
+	}
+}
