@@ -49,6 +49,7 @@ var rooms = []room{
 	// A page that shows a quarantined message has to read it: message is a leaf.
 	{dir: "console", may: []string{".", "reason", "explain", "message", "live"}},
 	{dir: "config", may: values},
+	{dir: "certs", may: []string{"."}},
 	{dir: "lint", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	{dir: "eval", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
