@@ -1,10 +1,6 @@
 package dialect
 
-import (
-	"encoding/hex"
-
-	"sluice"
-)
+import "sluice"
 
 // Stage is how much of a dialect an id speaks of. What was learned at one stage
 // can be compared only with the same stage of another connection: an id of a later
@@ -83,23 +79,22 @@ func ID(d sluice.Dialect, stage Stage) string {
 
 // name hashes what an id speaks of.
 func name(d sluice.Dialect, stage Stage) string {
-	h := uint64(14695981039346656037) // FNV-1a
-	add := func(b byte) { h = (h ^ uint64(b)) * 1099511628211 }
-	add(byte(stage))
+	h := newHash()
+	h.add(byte(stage))
 	marks := d.Marks & stageMarks[stage]
+	if marks&Groups != 0 && get(marks, sizeCase, 2) == uint64(upperCase) {
+		// Postfix gives no size where it may have to turn the message into 7 bit
+		// for us, so among programs that pipeline it is nothing to go by.
+		marks &^= 3 << sizeCase
+	}
 	for i := range 8 {
-		add(byte(marks >> (8 * i)))
+		h.add(byte(marks >> (8 * i)))
 	}
-	add(byte(coarse(Form(get(d.Marks, helloForm, 4)))))
+	h.add(byte(coarse(Form(get(d.Marks, helloForm, 4)))))
 	for _, v := range route(d.Order, stage) {
-		add(byte(v))
+		h.add(byte(v))
 	}
-	h ^= h >> 32 // the low bits of FNV mix worst
-	var b [5]byte
-	for i := range b {
-		b[i] = byte(h >> (8 * i))
-	}
-	return hex.EncodeToString(b[:])
+	return h.String()
 }
 
 // coarse joins forms that the host's configuration decides, not the program.
@@ -114,15 +109,15 @@ func coarse(f Form) Form {
 }
 
 // route is the way to the stage's command, without what follows from our
-// configuration: STARTTLS with the greeting behind it, and AUTH.
+// configuration: STARTTLS with the greetings behind it, and AUTH.
 func route(o uint64, stage Stage) []verb {
 	out := make([]verb, 0, maxOrder)
-	tls := false
+	tls, greeted := false, false
 	for ; o != 0; o >>= 4 {
 		v := verb(o & 0xf)
-		after := tls
-		tls = v == vSTARTTLS
-		if tls || v == vAUTH || after && v.greets() {
+		tls = greeted && (v == vSTARTTLS || tls && v.greets())
+		greeted = greeted || v.greets()
+		if tls || v == vAUTH {
 			continue
 		}
 		out = append(out, v)

@@ -107,6 +107,9 @@ const (
 	Deaf uint64 = 1 << 62
 )
 
+// Timing is the field that holds the [Pace]. It is in no id.
+const Timing uint64 = 7 << timing
+
 // The marks of a path command, relative to mailPath and rcptPath.
 const (
 	spaceAfter uint64 = 1 << iota

@@ -3,7 +3,6 @@ package dialect
 import (
 	"cmp"
 	"crypto/tls"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,16 +19,12 @@ func TLSFingerprint(hello *tls.ClientHelloInfo) string {
 	if hello == nil {
 		return ""
 	}
-	h := uint64(14695981039346656037) // FNV-1a
-	add := func(v uint16) {
-		h = (h ^ uint64(v>>8)) * 1099511628211
-		h = (h ^ uint64(v&0xff)) * 1099511628211
-	}
+	h := newHash()
 	list := func(tag uint16, n int, at func(int) uint16) (kept int) {
-		add(tag)
+		h.add16(tag)
 		for i := range min(n, maxList) {
 			if v := at(i); !grease(v) {
-				add(v)
+				h.add16(v)
 				kept++
 			}
 		}
@@ -43,19 +38,14 @@ func TLSFingerprint(hello *tls.ClientHelloInfo) string {
 	list(5, len(hello.SignatureSchemes), func(i int) uint16 { return uint16(hello.SignatureSchemes[i]) })
 	extensions := lasting(hello.Extensions)
 	list(6, len(extensions), func(i int) uint16 { return extensions[i] })
-	add(7)
+	h.add16(7)
 	for _, p := range hello.SupportedProtos[:min(len(hello.SupportedProtos), maxList)] {
 		for i := range min(len(p), 255) {
-			add(uint16(p[i]))
+			h.add(p[i])
 		}
-		add(0xffff)
+		h.add16(0xffff)
 	}
-	h ^= h >> 32
-	var b [5]byte
-	for i := range b {
-		b[i] = byte(h >> (8 * i))
-	}
-	return fmt.Sprintf("t%s.c%d.e%d.%s", versionDigits(highest(hello)), len(suites), len(extensions), hex.EncodeToString(b[:]))
+	return fmt.Sprintf("t%s.c%d.e%d.%s", versionDigits(highest(hello)), len(suites), len(extensions), h)
 }
 
 // maxList bounds what of one list is read: a ClientHello may hold 65,535 octets.

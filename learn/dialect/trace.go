@@ -1,8 +1,6 @@
 package dialect
 
 import (
-	"net/netip"
-	"strings"
 	"time"
 
 	"sluice"
@@ -20,8 +18,6 @@ type Trace struct {
 
 	grouped  bool // the command before had another behind it in its segment
 	fresh    bool // TLS has begun and the client hasn't greeted since
-	void     bool // a hop of ours speaks for somebody else
-	relays   bool // the command before was XCLIENT or XFORWARD
 	accepted bool // a recipient of this transaction was accepted
 	declined bool // the last greeting or MAIL was refused
 
@@ -30,9 +26,6 @@ type Trace struct {
 
 // Value is what is known so far.
 func (t *Trace) Value() sluice.Dialect {
-	if t.void {
-		return sluice.Dialect{}
-	}
 	return sluice.Dialect{Marks: t.marks, Order: t.order}
 }
 
@@ -94,20 +87,15 @@ func (t *Trace) Reply(code int) {
 			t.refused = 5
 		}
 	case vAUTH:
-		if code >= 500 && code <= 504 && get(t.marks, mailCase, 2) == 0 {
+		if code >= 500 && code <= 504 && t.marks&laterThanHello == 0 {
 			t.marks |= AuthNotOffered
 		}
-	case vOther:
-		t.void = t.void || t.relays && good
 	}
 }
 
 // Command takes a command line with its line end. own is our own host name; more
 // says that further octets came behind the line in one piece with it.
 func (t *Trace) Command(line []byte, own string, more bool) {
-	if t.void {
-		return
-	}
 	behind := t.grouped
 	t.grouped = more
 	line = t.lineEnd(line)
@@ -141,8 +129,6 @@ func (t *Trace) Command(line []byte, own string, more bool) {
 		t.marks |= Probes
 	case vGarbage:
 		t.marks |= Garbage
-	case vOther:
-		t.relays = word > 0 && (line[0] == 'X' || line[0] == 'x')
 	case vQUIT:
 		if get(t.marks, ending, 2) == 0 {
 			t.put(ending, uint64(EndQuit))
@@ -206,7 +192,7 @@ func (t *Trace) note(v verb, behind bool) {
 	if v == vMAIL || v.greets() {
 		t.declined, t.accepted = false, false
 	}
-	t.last, t.relays = v, false
+	t.last = v
 }
 
 // react notes the first reaction to a refused recipient.
@@ -222,7 +208,7 @@ func (t *Trace) react(r Reaction) {
 }
 
 func (t *Trace) hello(written letterCase, rest []byte, own string) {
-	if get(t.marks, helloCase, 2) != 0 {
+	if t.marks&(3<<helloCase|laterThanHello) != 0 {
 		return
 	}
 	t.put(helloCase, uint64(written))
@@ -242,6 +228,9 @@ func (t *Trace) mail(written letterCase, rest []byte, behind, more bool) {
 	form := uint64(written)<<mailCase | uint64(p.word)<<fromCase | p.marks<<mailPath
 	if get(t.marks, mailCase, 2) != 0 {
 		t.compare(form, 3<<mailCase|3<<fromCase|pathMarks<<mailPath)
+		return
+	}
+	if t.marks&laterThanMail != 0 {
 		return
 	}
 	t.marks |= form
@@ -267,11 +256,20 @@ func (t *Trace) rcpt(written letterCase, rest []byte) {
 		t.compare(form, 3<<rcptCase|3<<toCase|pathMarks<<rcptPath)
 		return
 	}
+	if t.marks&(3<<dataCase) != 0 {
+		return
+	}
 	t.marks |= form
 	if p.given {
 		t.marks |= RcptParams
 	}
 }
+
+// The marks of a stage are closed once a later one has begun.
+const (
+	laterThanMail  = 3<<rcptCase | 3<<dataCase
+	laterThanHello = 3<<mailCase | laterThanMail
+)
 
 // compare notes a later command that is written in another way than the first.
 func (t *Trace) compare(form, mask uint64) {
@@ -458,19 +456,34 @@ func formOf(name []byte, own string) Form {
 	return FormWord
 }
 
-// address says whether name is an IP address without brackets.
+// address says whether name looks like an IP address without brackets. It is
+// generous, since all that matters is what the client meant.
 func address(name []byte) bool {
-	const longest = 45
-	if len(name) > longest || name[0] != ':' && (name[0] < '0' || name[0] > '9') && indexFold("abcdef", name[0]) < 0 {
-		return false
+	dots, colons := 0, 0
+	for _, c := range name {
+		switch {
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case c >= '0' && c <= '9':
+		case letter(c) && c|0x20 <= 'f' && colons > 0: // of IPv6, but for its first group
+		case letter(c) && c|0x20 <= 'f' && dots == 0:
+		default:
+			return false
+		}
 	}
-	var b [longest]byte
-	copy(b[:], name)
-	_, err := netip.ParseAddr(string(b[:len(name)]))
-	return err == nil
+	return colons >= 2 || colons == 0 && dots == 3 && digitsOnly(name)
 }
 
-func indexFold(set string, c byte) int { return strings.IndexByte(set, c|0x20) }
+func digitsOnly(name []byte) bool {
+	for _, c := range name {
+		if letter(c) {
+			return false
+		}
+	}
+	return true
+}
 
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
