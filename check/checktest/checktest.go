@@ -108,8 +108,10 @@ func hold(t testing.TB, info check.Info, in *check.Input, e sluice.Evidence) {
 }
 
 // weighted says whether a reason brings what was learned or configured: reputations
-// and lists have no points of their own in the catalogue.
-func weighted(e reason.Entry) bool { return e.Group == "reputation" && e.Hard == "" && e.Points == 0 }
+// lists and fingerprints have no points of their own in the catalogue.
+func weighted(e reason.Entry) bool {
+	return (e.Group == "reputation" || e.Group == "session") && e.Hard == "" && e.Points == 0
+}
 
 // Reasons lists the reasons of ev in the order of the alphabet.
 func Reasons(ev []sluice.Evidence) []string {

@@ -14,11 +14,14 @@ import (
 type Config struct {
 	Names []string     // our host names, as we greet with them
 	Addrs []netip.Addr // our public addresses
+	// Learned knows what came of a dialect and of a ClientHello before; nil: nothing.
+	Learned Learned
 }
 
 // Checks returns the checks of this folder.
 func Checks(c Config) []check.Checker {
-	return []check.Checker{newHello(c), newBounce(), newReverse(), newHelloSPF()}
+	return []check.Checker{newHello(c), newBounce(), newReverse(), newHelloSPF(),
+		newUnusual(), newUnusualLater(), newContradiction(c.Learned), newLearnedDialect(c.Learned), newLearnedTLS(c.Learned)}
 }
 
 // own answers whether a name or an address is ours.
