@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice"
+	"sluice/internal/golden"
 	"sluice/learn/dialect"
 )
 
@@ -31,9 +32,7 @@ func TestRecordedFiles(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", n, err)
 		}
-		if got := dialect.FormatRecordings(rs, dialect.OurName); got != string(b) {
-			t.Errorf("%s doesn't say what it should; scripts/record-dialects --words rewrites it:\n%s", n, got)
-		}
+		golden.Check(t, n, []byte(dialect.FormatRecordings(rs, dialect.OurName))) // scripts/record-dialects --words rewrites them
 	}
 }
 
