@@ -39,6 +39,7 @@ type Config struct {
 	Store      sluice.Store
 	Quarantine sluice.Quarantine // nil: no message can be opened
 	Reports    sluice.Reports    // nil: no page of reports
+	Port       Port              // what is known of those outside
 
 	// Release and Delete act on quarantined messages; by is the account. Where
 	// one is nil, the pages offer no such thing.
@@ -204,6 +205,16 @@ func (c *Console) routes() *http.ServeMux {
 	if c.cfg.Reports != nil {
 		page("GET /reports", c.reports)
 	}
+	if c.cfg.Port.Live != nil {
+		page("GET /live", c.live)
+	}
+	if c.cfg.Port.hosts() {
+		page("GET /hosts", c.hosts)
+	}
+	if c.cfg.Port.canLift() {
+		page("GET /hosts/lift", c.liftForm)
+		page("POST /hosts/lift", c.liftPost)
+	}
 	page("/", func(w http.ResponseWriter, r *http.Request, v *visit) {
 		c.fail(w, r, v, http.StatusNotFound, "There is no such page.", nil)
 	})
@@ -219,6 +230,21 @@ func (c *Console) routes() *http.ServeMux {
 	api("POST /api/v1/quarantine/{id}/{act}", c.apiAct)
 	if c.cfg.Reports != nil {
 		api("GET /api/v1/reports", c.apiReports)
+	}
+	if c.cfg.Port.Live != nil {
+		api("GET /api/v1/live", c.apiLive)
+	}
+	if c.cfg.Port.Hosts != nil {
+		api("GET /api/v1/hosts", c.apiHosts)
+	}
+	if c.cfg.Port.Bans != nil {
+		api("GET /api/v1/bans", c.apiBans)
+	}
+	if c.cfg.Port.canLift() {
+		api("POST /api/v1/bans/lift", c.apiLift)
+	}
+	if c.cfg.Port.hosts() {
+		api("GET /api/v1/sources", c.apiSources)
 	}
 	api("/api/", func(w http.ResponseWriter, _ *http.Request, _ string) {
 		apiError(w, http.StatusNotFound, "no such resource")

@@ -26,12 +26,14 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages", "quarantine", "reports"
+	Nav     string // "messages", "quarantine", "reports", "live", "hosts"
 	Account string // "" before login
 	CSRF    string
 	Version string
 	Notice  string // what a POST has just done
 	Reports bool   // there is a page of reports
+	Live    bool   // and of what goes on now
+	Hosts   bool   // and of those outside
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -61,6 +63,11 @@ var funcs = template.FuncMap{
 		return escape(s)
 	},
 	"pct":      percent,
+	"share":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
+	"number":   number,
+	"code":     func(r sluice.Reason) string { return escape(string(r)) },
+	"join":     func(list []string) string { return escape(strings.Join(list, ", ")) },
+	"span":     span,
 	"times100": func(p float64) float64 { return 100 * p },
 	"bytes":    byteCount,
 	"micros": func(us int64) string {
@@ -118,6 +125,19 @@ func ago(t, now time.Time) string {
 	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
 }
 
+// span is a length of time in its two largest units.
+func span(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
 // signed prints points with a sign that lines up: a real minus.
 func signed(f float64) string {
 	return strings.Replace(fmt.Sprintf("%+.1f", f), "-", "−", 1)
@@ -169,6 +189,7 @@ func parsePages() (map[string]*template.Template, error) {
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	l := p.base()
 	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
+	l.Live, l.Hosts = c.cfg.Port.Live != nil, c.cfg.Port.hosts()
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))

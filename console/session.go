@@ -116,8 +116,9 @@ func (c *Console) session(r *http.Request, touch bool) (*visit, bool) {
 	if err != nil || len(k.Value) > 100 {
 		return nil, false
 	}
-	// htmx names the element that asks: "list" is the one that refreshes itself.
-	touch = touch && r.Header.Get("HX-Trigger") != "list"
+	// htmx names the element that asks: these are the ones that refresh themselves.
+	by := r.Header.Get("HX-Trigger")
+	touch = touch && by != "list" && by != "chart"
 	account, ok := c.sessions.find(k.Value, c.cfg.Clock(), touch)
 	if !ok {
 		return nil, false
