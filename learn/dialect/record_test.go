@@ -166,3 +166,17 @@ func recordOne(t *testing.T, client, version string, v variant, cert tls.Certifi
 	})
 	return out, ok
 }
+
+// TestServerSeesDialect has one client, which is always here, speak to a server of
+// ours: it sees the dialect that the tap has written down, at each stage and at the
+// end, and the ClientHello.
+func TestServerSeesDialect(t *testing.T) {
+	cert := certificate(t)
+	version, send := prepareGo(t)
+	for _, v := range variants {
+		r, ok := recordOne(t, "Go net/smtp", version, v, cert, send)
+		if ok && (r.TLS != "") != v.tls {
+			t.Errorf("%s: fingerprint %q", v.name, r.TLS)
+		}
+	}
+}
