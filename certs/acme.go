@@ -3,16 +3,12 @@ package certs
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
@@ -20,11 +16,11 @@ import (
 
 // issuer gets certificates from an ACME server. A nil one has none.
 type issuer struct {
-	acme  ACME
-	dir   string
-	now   func() time.Time
-	cache *certmagic.Cache
-	magic *certmagic.Config
+	acme   ACME
+	dir    string
+	before map[string]*pair // what was stored at the start: certmagic renews only what it loads itself
+	cache  *certmagic.Cache
+	magic  *certmagic.Config
 
 	mu      sync.Mutex
 	ctx     context.Context // of the management; nil: not begun
@@ -44,7 +40,7 @@ func newIssuer(ctx context.Context, cfg Config) (*issuer, error) {
 	if err != nil || nerr != nil || n == 0 {
 		return nil, fmt.Errorf("certs: ACME: address %q for the challenge: want HOST:PORT or :PORT", a.HTTP)
 	}
-	i := &issuer{acme: a, dir: cfg.Dir, now: cfg.Now, trouble: map[string]string{}}
+	i := &issuer{acme: a, dir: cfg.Dir, before: stored(ctx, cfg), trouble: map[string]string{}}
 	log := zap.New(bridge{log: cfg.Log})
 	i.cache = certmagic.NewCache(certmagic.CacheOptions{Logger: log,
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return i.magic, nil }})
@@ -54,11 +50,6 @@ func newIssuer(ctx context.Context, cfg Config) (*issuer, error) {
 	i.magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(i.magic, certmagic.ACMEIssuer{
 		CA: orDefault(a.CA, certmagic.LetsEncryptProductionCA), Email: a.Email, Agreed: true, TrustedRoots: a.Roots,
 		ListenHost: host, AltHTTPPort: int(n), DisableTLSALPNChallenge: !a.TLSALPN, Logger: log})}
-	for _, name := range a.Names {
-		if err := i.load(ctx, name); err != nil {
-			cfg.Log.Warn("certificate: what was issued before can't be used", "name", name, "error", err)
-		}
-	}
 	return i, nil
 }
 
@@ -71,15 +62,6 @@ func orDefault(s, def string) string {
 		return def
 	}
 	return s
-}
-
-// load takes what is stored; that nothing is, is no error.
-func (i *issuer) load(ctx context.Context, name string) error {
-	_, err := i.magic.CacheManagedCertificate(ctx, name)
-	if notStored(err) {
-		return nil
-	}
-	return err
 }
 
 // event remembers failures, which certmagic tries again by itself for a month, and
@@ -172,7 +154,7 @@ func (i *issuer) pairs() []*pair {
 
 // pair is the certificate of a name; of several, the one that lasts longest.
 func (i *issuer) pair(name string) *pair {
-	var best *pair
+	best := i.before[name]
 	for _, c := range i.cache.AllMatchingCertificates(name) {
 		if c.Leaf != nil && (best == nil || c.Leaf.NotAfter.After(best.cert.Leaf.NotAfter)) {
 			best = &pair{cert: c.Certificate, source: FromACME}
@@ -218,29 +200,20 @@ func none(name, trouble string) Info {
 	return i
 }
 
-// stored reads what was issued from the folder alone.
-func stored(ctx context.Context, cfg Config) (out []Info) {
-	store := storage(cfg)
-	dirs, _ := store.List(ctx, "certificates", false) // none: nothing was issued
+// stored reads what was issued for each name from the folder alone.
+func stored(ctx context.Context, cfg Config) map[string]*pair {
+	out := map[string]*pair{}
+	dirs, _ := storage(cfg).List(ctx, "certificates", false) // none: nothing was issued
 	for _, name := range cfg.ACME.Names {
-		var best *pair
+		safe := certmagic.StorageKeys.Safe(name)
 		for _, d := range dirs {
-			base := d + "/" + certmagic.StorageKeys.Safe(name) + "/" + certmagic.StorageKeys.Safe(name)
-			root := filepath.Join(cfg.Dir, "acme", filepath.FromSlash(base))
-			if p, err := load(root+".crt", root+".key"); err == nil && (best == nil || p.cert.Leaf.NotAfter.After(best.cert.Leaf.NotAfter)) {
-				best = p
+			base := filepath.Join(cfg.Dir, "acme", filepath.FromSlash(d), safe, safe)
+			p, err := load(base+".crt", base+".key")
+			if err == nil && (out[name] == nil || p.cert.Leaf.NotAfter.After(out[name].cert.Leaf.NotAfter)) {
+				p.source = FromACME
+				out[name] = p
 			}
 		}
-		if best == nil {
-			out = append(out, none(name, ""))
-			continue
-		}
-		best.source = FromACME
-		out = append(out, best.info(cfg.Now()))
 	}
-	return slices.Clip(out)
-}
-
-func notStored(err error) bool {
-	return err == nil || errors.Is(err, fs.ErrNotExist)
+	return out
 }

@@ -362,7 +362,14 @@ func Look(ctx context.Context, cfg Config) ([]Info, error) {
 		out = append(out, p.info(cfg.Now()))
 	}
 	if cfg.ACME != nil {
-		out = append(out, stored(ctx, cfg)...)
+		have := stored(ctx, cfg)
+		for _, n := range cfg.ACME.Names {
+			if p := have[n]; p != nil {
+				out = append(out, p.info(cfg.Now()))
+			} else {
+				out = append(out, none(n, ""))
+			}
+		}
 	}
 	if cfg.Cert == "" && !cfg.NoSelfMade {
 		if p, err := load(selfPath(cfg), selfPath(cfg)); err == nil {

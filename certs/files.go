@@ -69,11 +69,11 @@ func looks(text []byte, kind string) string {
 		if b, text = pem.Decode(text); b == nil {
 			break
 		}
-		if b.Type == kind || kind == "PRIVATE KEY" && (b.Type == "RSA PRIVATE KEY" || b.Type == "EC PRIVATE KEY") {
-			return ""
-		}
 		if b.Type == "ENCRYPTED PRIVATE KEY" || b.Headers["DEK-Info"] != "" {
 			return "the key is encrypted, and nobody is there to type a password; store it without one"
+		}
+		if b.Type == kind || kind == "PRIVATE KEY" && (b.Type == "RSA PRIVATE KEY" || b.Type == "EC PRIVATE KEY") {
+			return ""
 		}
 		found = append(found, b.Type)
 	}
