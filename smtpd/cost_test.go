@@ -65,8 +65,8 @@ func costClient(order string) error {
 	if _, err := fmt.Sscan(order, &mode, &addr, &count, &parallel); err != nil {
 		return err
 	}
-	if mode == "hold" {
-		return hold(addr, count, parallel)
+	if mode == "hold" || mode == "open" {
+		return hold(addr, count, parallel, mode == "hold")
 	}
 	var dialer net.Dialer
 	if mode == "stray" { // from somewhere else

@@ -28,12 +28,12 @@ type crowd struct {
 	out *bufio.Reader
 }
 
-// gather opens n connections from another process and returns once each has read
-// its first octet.
-func gather(t testing.TB, addr string, n int) *crowd {
+// gather opens n connections from another process and returns once they are there:
+// with mode "hold" each has read its first octet, with "open" nothing.
+func gather(t testing.TB, mode, addr string, n int) *crowd {
 	t.Helper()
 	c := &crowd{cmd: exec.Command(os.Args[0])}
-	c.cmd.Env = append(os.Environ(), clientEnv+"=hold "+addr+" "+strconv.Itoa(n)+" 8")
+	c.cmd.Env = append(os.Environ(), clientEnv+"="+mode+" "+addr+" "+strconv.Itoa(n)+" 8")
 	c.cmd.Stderr = os.Stderr
 	c.in, _ = c.cmd.StdinPipe()
 	out, _ := c.cmd.StdoutPipe()
@@ -53,7 +53,7 @@ func (c *crowd) leave() {
 }
 
 // hold is the crowd's process: it goes when its input ends.
-func hold(addr string, n, parallel int) error {
+func hold(addr string, n, parallel int, read bool) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var held []net.Conn
@@ -64,7 +64,7 @@ func hold(addr string, n, parallel int) error {
 			b := make([]byte, 1)
 			for range n / parallel {
 				c, err := d.Dial("tcp", addr)
-				if err == nil {
+				if err == nil && read {
 					_, err = c.Read(b)
 				}
 				mu.Lock()
@@ -128,7 +128,7 @@ func BenchmarkIdleCrowd(b *testing.B) {
 	for b.Loop() {
 		srv, addr := start(b, knowing{}, smtpd.Settings{Limits: smtpd.Limits{ConnsPerClient: room}})
 		before := pss(b)
-		c := gather(b, addr, n)
+		c := gather(b, "hold", addr, n)
 		time.Sleep(100 * time.Millisecond) // until the last are parked
 		open := srv.Stats().Open
 		each := (pss(b) - before) / n
@@ -161,7 +161,8 @@ func BenchmarkTarpit(b *testing.B) {
 	for b.Loop() {
 		srv, addr := start(b, &gate, smtpd.Settings{Limits: smtpd.Limits{Conns: 4 * n, ConnsPerClient: n, Slow: n}})
 		before := pss(b)
-		c := gather(b, addr, n)
+		c := gather(b, "open", addr, n)
+		time.Sleep(100 * time.Millisecond)
 		if s := srv.Stats(); s.Slow != n {
 			b.Fatalf("%d in the tarpit", s.Slow)
 		}

@@ -46,7 +46,7 @@ func (t *tarpit) add(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.drip.next = nil
-	if c.srv.closing.Load() { // then release has been here, or will be
+	if c.srv.closing.Load() || c.srv.stressed(c.set) { // release has been here, or will be
 		go c.serve()
 		return
 	}
