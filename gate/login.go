@@ -13,6 +13,10 @@ import (
 	"sluice/reason"
 )
 
+// mostFailures is how many failed logins one session may have: a mail program asks
+// its user after the first.
+const mostFailures = 3
+
 // secrets keys the hashes by which the guard knows the same wrong password again.
 // They are of no use outside this process.
 var secrets = maphash.MakeSeed()
@@ -62,7 +66,11 @@ func (s *session) Auth(ctx context.Context, c sluice.Credentials) sluice.Reply {
 				why = d.Reason
 			}
 		}
-		return s.refuseLogin(why, "account "+account)
+		r := s.refuseLogin(why, "account "+account)
+		if s.failures++; s.failures >= mostFailures && !r.Close {
+			r.Code, r.Enhanced, r.Close = 421, "4.7.0", true // RFC 4954 4: it may come again
+		}
+		return r
 	}
 	if guard != nil {
 		guard.LoginUndecided(now, client, account)
@@ -84,7 +92,7 @@ func (s *session) refuseLogin(why sluice.Reason, detail string) sluice.Reply {
 		v = s.verdict()
 	}
 	r := explain.Reason(why, s.options(id, sluice.PhaseAuth, &v, e.Code))
-	r.Slow = why != reason.AuthTemporary
+	r.Slow = why == reason.AuthGuessing
 	s.gate.cfg.Metrics.refused(why, sluice.PhaseAuth)
 	s.gate.cfg.Metrics.logins.WithLabelValues(strings.ToLower(string(why))).Inc()
 	s.gate.cfg.Logger.Info("login refused", "id", id, "session", s.conn.ID, "client", s.conn.Client.Addr().String(),

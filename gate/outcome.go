@@ -5,14 +5,13 @@ import (
 	"time"
 
 	"sluice"
-	"sluice/check"
+	checkrep "sluice/check/reputation"
 	"sluice/internal/table"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
 	"sluice/learn/dialect"
+	"sluice/learn/network"
 	"sluice/learn/reputation"
-	"sluice/mailauth/dmarc"
-	"sluice/mailauth/spf"
 	"sluice/reason"
 )
 
@@ -71,46 +70,40 @@ func (s *session) learnFrom(j *judged) {
 	if good > 0 && p.Guard != nil {
 		p.Guard.Good(now, s.conn.Client.Addr())
 	}
-	if bad >= 1 && j.action == sluice.Reject {
+	if bad >= 0.5 && s.tx.traps == nil { // traps have counted already
 		s.offend(reason.Unwanted)
 	}
-	p.Reputation.Observe(now, reputation.Outcome{Good: good, Bad: bad}, s.keys(s.authenticated(j))...)
+	p.Reputation.Observe(now, reputation.Outcome{Good: good, Bad: bad}, s.keys()...)
 }
 
-// authenticated is the domain that stands for a message; "" for none.
-func (s *session) authenticated(j *judged) string {
-	k := s.tx.auth.Known()
-	switch {
-	case k.DMARC != nil && k.DMARC.Value == dmarc.Pass:
-		return k.DMARC.Domain
-	case k.SPF != nil && k.SPF.Result == spf.Pass && check.Public(s.conn.Client.Addr()):
-		return sluice.DomainOf(j.env.From)
+// keys are what an outcome of this session is remembered under: what the checks ask
+// for, by what is known so far.
+func (s *session) keys() []reputation.Key {
+	var networks *network.DB
+	if f := s.gate.cfg.Port.Networks; f != nil {
+		networks = f()
 	}
-	return ""
-}
-
-// keys are what an outcome of this session is remembered under.
-func (s *session) keys(domain string) []reputation.Key {
-	f := reputation.Facts{Domain: domain, HeloConfirmed: s.confirmed()}
-	if asn := s.gate.cfg.Port.ASN; asn != nil {
-		f.ASN = asn(s.conn.Client.Addr())
+	auth := s.auth
+	if s.tx != nil {
+		auth = s.tx.auth
 	}
-	keys := reputation.Keys(s.conn, f)
-	if len(keys) == 0 || s.conn.Via.IsValid() && s.conn.Dialect == (sluice.Dialect{}) {
-		return keys
-	}
-	for _, stage := range [...]dialect.Stage{dialect.StageMail, dialect.StageRcpt, dialect.StageData} {
-		if dialect.Reached(s.conn.Dialect, stage) {
-			keys = append(keys, reputation.DialectKey(dialect.ID(s.conn.Dialect, stage)))
+	known, d := auth.Known(), s.conn.Dialect
+	names := dialect.IDs(d)
+	if checkrep.Confirmed(s.conn.Hello.Name, known) {
+		for _, c := range dialect.Claims(s.conn.Hello.Name, "", "") {
+			if c.Provider && dialect.Reached(d, dialect.StageData) {
+				spoken, this := dialect.ProviderKeys(c.Name, d, dialect.StageData)
+				names = append(names, spoken, this)
+			}
 		}
 	}
-	return keys
+	return checkrep.Keys(s.conn, known, networks, names...)
 }
 
 // judgeVisit remembers a session in which nothing was sent and something was tried.
 func (s *session) judgeVisit() {
 	if rep := s.gate.cfg.Port.Reputation; rep != nil && s.hostile && !s.wanted && !s.conn.AlreadyAccepted {
-		rep.Observe(s.gate.cfg.Clock(), reputation.Outcome{Bad: 1}, s.keys("")...)
+		rep.Observe(s.gate.cfg.Clock(), reputation.Outcome{Bad: 1}, s.keys()...)
 	}
 }
 
@@ -130,7 +123,7 @@ const lateAfter = 4 * time.Hour
 type awaited = table.Table[netip.Addr, pending]
 
 func newAwaited() *awaited {
-	return table.New[netip.Addr](table.Config[pending]{Capacity: 20_000, Worth: func(*pending, time.Time) float64 { return 0 }})
+	return table.New[netip.Addr](table.Config[pending]{Capacity: 20_000, Worth: func(*pending, time.Time) float64 { return 0.1 }})
 }
 
 // awaits notes a client that was asked to come again.
@@ -138,7 +131,7 @@ func (g *Gate) awaits(now time.Time, s *session) {
 	if g.cfg.Port.Reputation == nil {
 		return
 	}
-	keys := s.keys("")
+	keys := s.keys()
 	g.awaited.Update(s.conn.Client.Addr(), now, func(p *pending) {
 		if p.at.IsZero() {
 			*p = pending{now, keys}

@@ -2,15 +2,16 @@ package gate
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"sluice"
 	"sluice/check"
+	checkrep "sluice/check/reputation"
 	"sluice/explain"
 	"sluice/guard"
 	"sluice/guard/greylist"
 	"sluice/internal/table"
+	"sluice/learn/network"
 	"sluice/learn/reputation"
 	"sluice/mailauth/spf"
 	"sluice/message/links"
@@ -23,9 +24,8 @@ type Port struct {
 	Guard      *guard.Guard
 	Greylist   *greylist.List
 	Reputation *reputation.Table
-	// ASN is the number of an address's network operator, 0 where it isn't known;
-	// nil: never.
-	ASN func(netip.Addr) uint32
+	// Networks knows who operates an address; nil: nobody does.
+	Networks func() *network.DB
 	// Spared clients are never limited, banned, paused or asked to come again:
 	// trusted networks, proxies, what the admin lists. It must be quick.
 	Spared func(netip.Addr) bool
@@ -187,7 +187,8 @@ func (s *session) grey(rcpt string) bool {
 		return true
 	}
 	s.gate.returned(a)
-	if v.Retried {
+	if v.Retried && !s.tx.returned {
+		s.tx.returned = true
 		e := check.Found(reason.GreylistPassed, v.Detail)
 		e.Phase = sluice.PhaseRcpt
 		s.tx.ledger = append(s.tx.ledger, e)
@@ -199,25 +200,14 @@ func (s *session) grey(rcpt string) bool {
 // message: that of a sender whose policy names it, or of a greeting that the DNS
 // confirms; "" for none.
 func (s *session) vouched() string {
-	if !check.Public(s.conn.Client.Addr()) {
+	known := s.tx.auth.Known()
+	switch {
+	case !check.Public(s.conn.Client.Addr()):
 		return ""
-	}
-	if r := s.tx.auth.Known().SPF; r != nil && r.Result == spf.Pass && s.tx.env.From != "" {
+	case known.SPF != nil && known.SPF.Result == spf.Pass && s.tx.env.From != "":
 		return links.OrgDomain(sluice.DomainOf(s.tx.env.From))
-	}
-	if s.confirmed() {
+	case checkrep.Confirmed(s.conn.Hello.Name, known):
 		return links.OrgDomain(s.conn.Hello.Name)
 	}
 	return ""
-}
-
-// confirmed says whether the client's address has the name of its greeting, or one
-// of the same owner, there and back, as far as that is known.
-func (s *session) confirmed() bool {
-	r := s.auth.Known().Reverse
-	if r == nil || s.conn.Hello.Name == "" {
-		return false
-	}
-	own := links.OrgDomain(s.conn.Hello.Name)
-	return slices.ContainsFunc(r.Confirmed, func(n string) bool { return links.OrgDomain(n) == own })
 }

@@ -195,7 +195,7 @@ func TestGreylistOnlyWhenGrey(t *testing.T) {
 	a.mail(s, "ann@sender.example")
 	want(t, s.Rcpt(t.Context(), "bob@a.example", nil), "451 4.7.1")
 	want(t, s.Rcpt(t.Context(), "eve@a.example", nil), "451 4.7.1")
-	want(t, s.Rcpt(t.Context(), "postmaster@a.example", nil), "250") // must always be reachable
+	want(t, s.Rcpt(t.Context(), "postmaster@a.example", nil), "451 4.7.1") // reachable, at a second try
 	s.Close(sluice.EndedQuit)
 	a.now = a.now.Add(61 * time.Second)
 	s = a.open()
@@ -275,6 +275,11 @@ func testSubmission(t *testing.T) {
 	want(t, login("ann@a.example", "wrong"), "535 5.7.8")
 	want(t, login("nobody@a.example", "secret word"), "535 5.7.8")
 	want(t, login("down", "x"), "454 4.7.0")
+	if r := login("ann@a.example", "word"); r.Code != 421 || !r.Close {
+		t.Errorf("a third failure: %v", r)
+	}
+	s.Close(sluice.EndedRefused)
+	s = a.open()
 	want(t, login("ann@a.example", "secret word"), "235 2.7.0")
 	if r := a.send(s, "", "friend@elsewhere.example"); r.Code != 250 {
 		t.Fatalf("%v", r)

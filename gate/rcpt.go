@@ -98,8 +98,13 @@ func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sl
 	}
 	local, domain := sluice.LocalOf(addr), aLabels(sluice.DomainOf(addr))
 	l, err := route.Directory.Lookup(ctx, local+"@"+domain)
-	switch {
-	case l.Presence != sluice.CantTell:
+	if l.Reply.Temporary() || l.Reply.Permanent() {
+		// The back end knows the mailbox and won't have its mail now.
+		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, l.Reply.Code))
+		s.missed(to, r)
+		return r, true
+	}
+	if l.Presence != sluice.CantTell {
 		known := l.Presence == sluice.Present
 		switch h := s.counted(local+"@"+domain, known); {
 		case h.State == guard.Harvester && !known:
@@ -107,18 +112,11 @@ func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sl
 		case h.State == guard.Suspect:
 			// One answer for all, so that guessing tells nothing; an honest
 			// sender's next try comes when that is over.
-			r := s.refuseRcpt(to, reason.RecipientsUnavailable)
-			r.Slow = true
-			return r, true
+			return s.refuseRcpt(to, reason.RecipientsUnavailable), true
 		case !known:
 			return s.refuseRcpt(to, reason.RecipientUnknown), true
 		}
 		return sluice.Reply{}, false
-	case l.Reply.Temporary() || l.Reply.Permanent():
-		// The back end knows the mailbox and won't have its mail now.
-		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, l.Reply.Code))
-		s.missed(to, r)
-		return r, true
 	}
 	if err != nil {
 		s.gate.cfg.Logger.Warn("the directory of recipients can't answer", "domain", domain, "source", l.Source, "error", err)

@@ -30,6 +30,8 @@ type session struct {
 	hostile bool // it did what only attackers do
 	wanted  bool // it sent a message that was wanted
 	answers *greylist.Session
+
+	failures int // logins that failed
 }
 
 // transaction is one MAIL … dot.
@@ -41,8 +43,8 @@ type transaction struct {
 	refused []sluice.Outcome  // recipients refused, bounded
 	misses  int               // recipients refused in all
 
-	traps   map[string]bool // accepted recipients that nobody has; nil: none
-	waiting bool            // the greylist said to come again
+	traps    map[string]bool // accepted recipients that nobody has; nil: none
+	returned bool            // the client came again after the greylist had asked it to
 
 	// A violation ends the transaction; its reply is what the log tells.
 	void      bool

@@ -36,6 +36,10 @@ type exchange struct {
 // bearerError is the error of a refused token (RFC 7628 3.2.2).
 const bearerError = `{"status":"invalid_token","schemes":"bearer"}`
 
+// blindAuth is how many errors more an AUTH counts for that nobody offered: programs
+// that guess passwords don't read what is offered, others hardly ever try it twice.
+const blindAuth = 6
+
 // offersAuth says whether AUTH is advertised.
 func (m *Machine) offersAuth() bool {
 	return m.cfg.Door == sluice.DoorSubmission && len(m.cfg.Mechanisms) > 0 && (m.tls || m.cfg.ClearTextAuth)
@@ -86,6 +90,9 @@ func (m *Machine) lineLimit(in []byte) int {
 // authenticate obeys AUTH.
 func (m *Machine) authenticate(arg []byte) Event {
 	name, initial, _ := bytes.Cut(bytes.Trim(arg, " \t"), []byte(" "))
+	if !m.greeted || !m.offersAuth() {
+		m.errors += blindAuth
+	}
 	switch {
 	case len(m.cfg.Mechanisms) == 0:
 		m.fail(502, "5.5.1", "Command not offered here")

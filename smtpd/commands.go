@@ -159,7 +159,10 @@ func (m *Machine) command(line []byte) Event {
 		}
 		m.say(221, "2.0.0", "Bye")
 		m.close(sluice.EndedQuit)
-	case "EXPN", "AUTH", "ETRN", "TURN":
+	case "AUTH": // on a door without it
+		m.errors += blindAuth
+		m.fail(502, "5.5.1", "Command not offered here")
+	case "EXPN", "ETRN", "TURN":
 		m.fail(502, "5.5.1", "Command not offered here")
 	case "XCLIENT":
 		m.xclient(cmd.Arg)

@@ -165,6 +165,7 @@ func (r *reference) command(line string) {
 	case err != nil:
 		r.fail(500)
 	case cmd.Verb == "AUTH":
+		r.errors += 6 // nobody offered it
 		r.fail(502)
 	case cmd.Verb == "XCLIENT" && r.peer.XClient:
 		r.xclient(cmd.Arg)
@@ -454,6 +455,9 @@ func (r *reference) failBy(kind sluice.Reason, code int) {
 
 // auth obeys AUTH with all that belongs to it.
 func (r *reference) auth(words []string) {
+	if !r.greeted || !r.offersAuth() {
+		r.errors += 6 // nobody offered it
+	}
 	switch {
 	case len(words) == 0:
 		r.fail(501)

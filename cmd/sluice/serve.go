@@ -137,7 +137,7 @@ func openDaemon(a *app, cfg *config.Config, log *slog.Logger) (_ *daemon, err er
 	}
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
-		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Reputation: d.memory.Reputation, Spared: d.port.Spared, ASN: d.port.ASN},
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Reputation: d.memory.Reputation, Spared: d.port.Spared, Networks: d.port.Networks},
 		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)

@@ -23,6 +23,9 @@ var build struct {
 // Binary builds the sluice command once a test run and returns its path.
 func Binary(t testing.TB) string {
 	t.Helper()
+	if path := os.Getenv("SLUICE_TEST_BINARY"); path != "" {
+		return path // a test that runs itself again has built it
+	}
 	build.Do(func() {
 		dir, err := os.MkdirTemp("", "sluice-bin-")
 		if err != nil {

@@ -19,6 +19,8 @@ import (
 type Config struct {
 	Names []string     // our host names
 	Addrs []netip.Addr // our public addresses
+	// Learned knows what came of a dialect before; nil: nothing.
+	Learned session.Learned
 	// Lists gives the admin's lists in force; nil for none.
 	Lists func() *recipient.Lists
 }
@@ -30,7 +32,7 @@ func Checks(c Config) []check.Checker {
 	}
 	var out []check.Checker
 	for _, list := range [][]check.Checker{
-		session.Checks(session.Config{Names: c.Names, Addrs: c.Addrs}),
+		session.Checks(session.Config{Names: c.Names, Addrs: c.Addrs, Learned: c.Learned}),
 		recipient.Checks(c.Lists),
 		identity.Checks(),
 		structure.Checks(structure.Config{Names: c.Names}),

@@ -76,26 +76,48 @@ func Decide(v sluice.Verdict, p Policy, recipient string, c Circumstances) sluic
 }
 
 // Early is policy's word on a recipient before the message is seen, from what the
-// connection, the greeting and the sender have shown. Defer means that the client
-// is grey: whether it is asked to come again depends on what is known of it.
+// connection, the greeting and the sender have shown. Defer with GREYLISTED means
+// that the client is grey: whether it is asked to come again depends on what is known
+// of it. Recipients who must get mail aren't refused; but even they may be asked for a
+// second try.
 func Early(v sluice.Verdict, p Policy, recipient string, c Circumstances) sluice.Decision {
 	d := sluice.Decision{Recipient: recipient}
-	if c.Exempt || IsExempt(recipient) || c.AlreadyAccepted || c.Trusted {
+	if c.AlreadyAccepted || c.Trusted {
 		return d // the message decides
 	}
+	grey := sluice.Decision{Recipient: recipient, Action: sluice.Defer, Why: reason.Greylisted}
+	exempt := c.Exempt || IsExempt(recipient)
+	nobody := unanswerable(v)
 	switch {
+	case v.HardKind == sluice.HardPass:
+	case exempt && (v.HardKind == sluice.HardStop || nobody != ""):
+		return grey
 	case v.HardKind == sluice.HardStop:
 		d.Action, d.Why = sluice.Reject, v.Hard
 		if e, ok := reason.Lookup(string(v.Hard)); ok && e.Code/100 == 4 {
 			d.Action = sluice.Defer
 		}
-	case v.HardKind == sluice.HardPass:
-	case v.Probability >= p.RejectAt && p.supported(v):
+	case nobody != "":
+		d.Action, d.Why = sluice.Reject, nobody
+	case !exempt && v.Probability >= p.RejectAt && p.supported(v):
 		d.Action, d.Why = sluice.Reject, Lead(v)
 	case v.Probability >= p.GreyAt:
-		d.Action, d.Why = sluice.Defer, reason.Greylisted
+		return grey
 	}
 	return d
+}
+
+// unanswerable finds the fact that nothing can be sent to the envelope's sender: its
+// domain doesn't exist, or takes no mail. No bounce could reach it, so it is refused
+// whatever else speaks for it (RFC 7505 4.2; RFC 5321 3.6.2 in spirit).
+func unanswerable(v sluice.Verdict) sluice.Reason {
+	for i := range v.Ledger {
+		c := &v.Ledger[i]
+		if c.State == sluice.Found && (c.Reason == reason.SenderDomainNxdomain || c.Reason == reason.NullMXSender) {
+			return c.Reason
+		}
+	}
+	return ""
 }
 
 // IsExempt says whether an address must be reachable even for those whose mail

@@ -217,3 +217,40 @@ func TestDMARCWish(t *testing.T) {
 		}
 	}
 }
+
+func TestEarly(t *testing.T) {
+	const user = "user@a.example"
+	two := []sluice.Contribution{line(reason.HeloOurs, sluice.GroupSession, 12, sluice.ThreatBot), line(reason.DNSBLListed, sluice.GroupReputation, 15, sluice.ThreatSpam)}
+	gone := line(reason.SenderDomainNxdomain, sluice.GroupIdentity, 6, sluice.ThreatSpam)
+	unsure := gone
+	unsure.State = sluice.Unknown
+	for _, tt := range []struct {
+		name string
+		v    sluice.Verdict
+		to   string
+		c    Circumstances
+		want sluice.Action
+		why  sluice.Reason
+	}{
+		{"nothing", sum(0.09, 0), user, Circumstances{}, sluice.Accept, ""},
+		{"grey", sum(0.2, sluice.ThreatBot), user, Circumstances{}, sluice.Defer, reason.Greylisted},
+		{"black alone", sum(0.9999, sluice.ThreatBot, two[0]), user, Circumstances{}, sluice.Defer, reason.Greylisted},
+		{"black", sum(0.9999, sluice.ThreatBot, two...), user, Circumstances{}, sluice.Reject, reason.HeloOurs},
+		{"stop", hard(reason.DNSBLBlocked, sluice.HardStop, sluice.ThreatBot, 0.01), user, Circumstances{}, sluice.Reject, reason.DNSBLBlocked},
+		{"stop for our own fault", hard(reason.CheckRequired, sluice.HardStop, 0, 0.01), user, Circumstances{}, sluice.Defer, reason.CheckRequired},
+		{"pass", hard(reason.AdminAllow, sluice.HardPass, 0, 0.99), user, Circumstances{}, sluice.Accept, ""},
+		{"no such sender domain", sum(0.3, sluice.ThreatSpam, gone), user, Circumstances{}, sluice.Reject, reason.SenderDomainNxdomain},
+		{"which the DNS couldn't tell", sum(0.1, 0, unsure), user, Circumstances{}, sluice.Accept, ""},
+		{"postmaster of a blocked host", hard(reason.DNSBLBlocked, sluice.HardStop, sluice.ThreatBot, 0.01), "postmaster@a.example", Circumstances{}, sluice.Defer, reason.Greylisted},
+		{"postmaster, no such sender domain", sum(0.3, sluice.ThreatSpam, gone), "Postmaster", Circumstances{}, sluice.Defer, reason.Greylisted},
+		{"postmaster, black", sum(0.9999, sluice.ThreatBot, two...), "postmaster@a.example", Circumstances{}, sluice.Defer, reason.Greylisted},
+		{"behind a queue", hard(reason.DNSBLBlocked, sluice.HardStop, sluice.ThreatBot, 0.99), user, Circumstances{AlreadyAccepted: true}, sluice.Accept, ""},
+		{"our own relay", sum(0.9999, sluice.ThreatBot, two...), user, Circumstances{Trusted: true}, sluice.Accept, ""},
+	} {
+		got := Early(tt.v, Default(), tt.to, tt.c)
+		want := sluice.Decision{Recipient: tt.to, Action: tt.want, Why: tt.why}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/check/recipient"
+	"sluice/check/session"
 	checktext "sluice/check/text"
 	"sluice/config"
 	"sluice/deliver/maildir"
@@ -36,7 +37,7 @@ var Version = "devel"
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
 func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory) (gate.Settings, error) {
-	set, err := Judge(cfg, log, true, portChecks(cfg, port, mem)...)
+	set, err := judge(cfg, log, true, spoken{mem.Reputation}, portChecks(cfg, port, mem)...)
 	if err != nil {
 		return set, err
 	}
@@ -69,9 +70,14 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 }
 
 // Judge is Settings without next hops, for scanning stored mail. A
-// frugal judge skips checks that can't change the action any more. More are checks that
-// need what only a daemon has.
-func Judge(cfg *config.Config, log *slog.Logger, frugal bool, more ...check.Checker) (gate.Settings, error) {
+// frugal judge skips checks that can't change the action any more.
+func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
+	return judge(cfg, log, frugal, nil)
+}
+
+// judge is Judge with what only a daemon has: what it learned of how clients speak,
+// and more checks.
+func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Learned, more ...check.Checker) (gate.Settings, error) {
 	model, err := Model(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
@@ -81,7 +87,7 @@ func Judge(cfg *config.Config, log *slog.Logger, frugal bool, more ...check.Chec
 		return gate.Settings{}, err
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
-		Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
+		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
 	list = append(list, more...)
 	pol, weights := buildPolicy(cfg), verdict.DefaultWeights()
 	pipe := pipeline.Config{Clock: time.Now, Weights: weights, Panicked: panicked(log)}

@@ -101,3 +101,26 @@ func (m *Memory) save(ctx context.Context, reputation func(context.Context, time
 		m.log.Error("what was learned of other hosts can't be saved; it is tried again", "error", fmt.Sprint(err))
 	}
 }
+
+// spoken is what came of how clients speak, as the checks ask for it.
+type spoken struct{ table *reputation.Table }
+
+// Dialect implements [session.Learned].
+func (s spoken) Dialect(id string, now time.Time) (float64, string) {
+	return s.score(reputation.DialectKey(id), now)
+}
+
+// TLSHello implements [session.Learned].
+func (s spoken) TLSHello(fingerprint string, now time.Time) (float64, string) {
+	return s.score(reputation.TLSKey(fingerprint), now)
+}
+
+// Count implements [session.Learned].
+func (s spoken) Count(name string, now time.Time) float64 {
+	return s.table.Score(now, reputation.DialectKey(name)).Outcomes()
+}
+
+func (s spoken) score(k reputation.Key, now time.Time) (float64, string) {
+	sc := s.table.Score(now, k)
+	return sc.Decibel, sc.Words(now)
+}

@@ -274,12 +274,6 @@ func (p *Port) Networks() *network.DB {
 	return p.networks
 }
 
-// ASN is the number of an address's operator, or 0.
-func (p *Port) ASN(a netip.Addr) uint32 {
-	info, _ := p.Networks().Lookup(a)
-	return info.ASN
-}
-
 // Tidy reads files again that changed on disk.
 func (p *Port) Tidy() {
 	if changed, err := p.Networks().Refresh(); err != nil {
