@@ -205,6 +205,9 @@ func newChart(title string, end time.Time, step int, curves []curve, stacked boo
 			}
 			fmt.Fprintf(&tip, " %s %s", number(cv.perMinute[j]), cv.name)
 		}
+		if j == n-1 {
+			tip.WriteString(" so far")
+		}
 		c.Slots = append(c.Slots, slot{round(100 * float64(j) / float64(n)), round(100 / float64(n)), tip.String()})
 	}
 	c.Times = timeMarks(first.Local(), end.Local())

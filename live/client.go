@@ -47,7 +47,7 @@ func OnConsole(address, token string) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("live: %q is no address like https://console.example.org", address)
 	}
-	c := &Client{base: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/") + "/api/live", token: token}
+	c := &Client{base: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/") + "/api/v1/live", token: token}
 	c.http = http.Client{Timeout: timeout, CheckRedirect: stay}
 	return c, nil
 }

@@ -86,3 +86,6 @@ func Serve(ctx context.Context, ln net.Listener, snapshot func() Snapshot, log *
 	}
 	return err
 }
+
+// Socket is the control socket's name in the data folder.
+const Socket = "control.sock"

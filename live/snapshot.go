@@ -254,13 +254,13 @@ func (b *Board) reasons(now int64, s *Snapshot) {
 	slices.SortFunc(s.Threats, func(x, y Threat) int { return cmp.Or(y.Lately.compare(x.Lately), cmp.Compare(x.Threat, y.Threat)) })
 }
 
-// activity turns faded counts into rates. A counter that fades with a half-life H has,
-// for r events a minute, r·H/ln 2 of them in the end; young ones have less.
-func (x *slot[K]) activity(now int64) Activity {
-	age := float64(max(now-x.since, 1))
-	// A minute at least: what has just come has no rate yet.
-	minutes := halfLife / 60 / math.Ln2 * (1 - math.Exp2(-max(age, 60)/halfLife))
-	a := Activity{Sessions: tenth(x.sessions / minutes), Refusals: tenth(x.refusals / minutes), Total: x.total.sessions,
+// activity turns faded counts into rates: a counter that fades with a half-life H has
+// r·H/ln 2 of r events a minute in the end, and less while the board is young. A key
+// that isn't followed is taken for one that did nothing.
+func (x *slot[K]) activity(up time.Duration) Activity {
+	age := max(up.Seconds(), 60) // before that there are no rates
+	minutes := halfLife / 60 / math.Ln2 * (1 - math.Exp2(-age/halfLife))
+	a := Activity{Sessions: hundredth(x.sessions / minutes), Refusals: hundredth(x.refusals / minutes), Total: x.total.sessions,
 		Refused: min(x.total.refused, x.total.sessions), Following: time.Unix(x.since, 0).UTC()}
 	if x.sessions > 0 {
 		a.Share = math.Round(1000*min(x.refused/x.sessions, 1)) / 1000
@@ -268,7 +268,7 @@ func (x *slot[K]) activity(now int64) Activity {
 	return a
 }
 
-func tenth(f float64) float64 { return math.Round(10*f) / 10 }
+func hundredth(f float64) float64 { return math.Round(100*f) / 100 }
 
 // leaders are the slots that saw most themselves. What a slot inherited doesn't count:
 // it says only how active a key may have been.
@@ -294,7 +294,7 @@ func (b *Board) topNetworks(now time.Time, s *Snapshot) {
 		if x.sessions+x.refusals < faint {
 			continue
 		}
-		n := Network{Network: prefixOf(x.key), Activity: x.activity(now.Unix()), Why: x.why}
+		n := Network{Network: prefixOf(x.key), Activity: x.activity(now.Sub(b.start)), Why: x.why}
 		for _, ban := range bans {
 			switch {
 			case !ban.Overlaps(n.Network):
@@ -316,7 +316,7 @@ func (b *Board) topDialects(now time.Time, s *Snapshot) {
 		if x.sessions < faint {
 			continue
 		}
-		d := Dialect{ID: x.key, Activity: x.activity(now.Unix())}
+		d := Dialect{ID: x.key, Activity: x.activity(now.Sub(b.start))}
 		if b.cfg.Words != nil {
 			d.Words = b.cfg.Words(x.dialect)
 		}

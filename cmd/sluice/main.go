@@ -28,6 +28,7 @@ type commands struct {
 	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
 	Key        keyCmd        `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
 	Report     reportCmd     `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
+	Top        topCmd        `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`
 	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
