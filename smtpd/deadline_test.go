@@ -237,6 +237,15 @@ func TestSlowReply(t *testing.T) {
 	})
 }
 
+// The gate's pause before the greeting is bounded, and the first line comes at once.
+func TestGreetPauseIsBounded(t *testing.T) {
+	inBubble(t, smtpd.Settings{}, func(l *pipes, gate *smtpdtest.Gate) {
+		gate.OnOpen = func(*sluice.Conn) sluice.Reply { return sluice.Reply{Code: 220, Pause: time.Hour} }
+		c := l.dial()
+		c.check(t, 5*time.Minute+6*time.Second, "0s 220-mx.example ESMTP Sluice\r\n6s 220 ESMTP ready\r\n")
+	})
+}
+
 // Under load idle sessions have less time, those that began before included.
 func TestStress(t *testing.T) {
 	inBubble(t, smtpd.Settings{Limits: smtpd.Limits{Conns: 4}}, func(l *pipes, gate *smtpdtest.Gate) {
