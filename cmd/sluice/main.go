@@ -30,6 +30,7 @@ type commands struct {
 	Report     reportCmd     `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
 	Top        topCmd        `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`
 	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
+	Doctor     doctorCmd     `cmd:"" help:"Examine the set-up: what is broken, and what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
