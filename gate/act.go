@@ -18,8 +18,9 @@ import (
 func (s *session) act(ctx context.Context, j *judged, raw []byte) (sluice.Reply, []sluice.Outcome) {
 	switch j.action {
 	case sluice.Reject, sluice.Defer, sluice.Drop:
-		s.gate.cfg.Metrics.refused(j.why, sluice.PhaseMessage)
-		return s.refusal(j), nil
+		r := s.refusal(j)
+		s.refused(j.why, sluice.PhaseMessage, r)
+		return r, nil
 	}
 	var relay, hold []sluice.Recipient
 	for i, d := range j.decisions {

@@ -18,9 +18,9 @@ func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.
 	for i, d := range j.decisions {
 		switch d.Action {
 		case sluice.Reject, sluice.Defer, sluice.Drop:
-			s.gate.cfg.Metrics.refused(d.Why, sluice.PhaseMessage)
 			e, _ := reason.Lookup(string(d.Why))
 			replies[i] = explain.Reply(d.Action, d.Why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code))
+			s.refused(d.Why, sluice.PhaseMessage, replies[i])
 		case sluice.Accept, sluice.Tag, sluice.Banner, sluice.Strip:
 			relay = append(relay, i)
 			strongest = max(strongest, d.Action)

@@ -146,6 +146,7 @@ func (g *Gate) open(ctx context.Context, c *sluice.Conn) *session {
 		c.Trusted = true
 	}
 	g.cfg.Metrics.sessions.Inc()
+	s.visit = g.cfg.Port.Live.Opened(c.Start, c.Client.Addr())
 	s.run(ctx, sluice.PhaseConnect, nil)
 	return s
 }

@@ -93,7 +93,7 @@ func (s *session) refuseLogin(why sluice.Reason, detail string) sluice.Reply {
 	}
 	r := explain.Reason(why, s.options(id, sluice.PhaseAuth, &v, e.Code))
 	r.Slow = why == reason.AuthGuessing
-	s.gate.cfg.Metrics.refused(why, sluice.PhaseAuth)
+	s.refused(why, sluice.PhaseAuth, r)
 	s.gate.cfg.Metrics.logins.WithLabelValues(strings.ToLower(string(why))).Inc()
 	s.gate.cfg.Logger.Info("login refused", "id", id, "session", s.conn.ID, "client", s.conn.Client.Addr().String(),
 		"reason", string(why), "detail", explain.Escape(detail, 200))

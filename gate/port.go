@@ -13,6 +13,7 @@ import (
 	"sluice/internal/table"
 	"sluice/learn/network"
 	"sluice/learn/reputation"
+	"sluice/live"
 	"sluice/mailauth/spf"
 	"sluice/message/links"
 	"sluice/reason"
@@ -24,6 +25,8 @@ type Port struct {
 	Guard      *guard.Guard
 	Greylist   *greylist.List
 	Reputation *reputation.Table
+	// Live shows what goes on; nil: nobody looks.
+	Live *live.Board
 	// Networks knows who operates an address; nil: nobody does.
 	Networks func() *network.DB
 	// Spared clients are never limited, banned, paused or asked to come again:
@@ -70,6 +73,7 @@ func (g *Gate) Admit(a sluice.Arrival) sluice.Admission {
 	v := sluice.Verdict{Threat: sluice.ThreatBot}
 	e, _ := reason.Lookup(string(why))
 	r := explain.Reason(why, s.options(id, sluice.PhaseConnect, &v, e.Code))
+	p.Live.Turned(a.Now, a.Client.Addr(), why, r.Code)
 	if p.Guard.Sample(a.Now) {
 		s.conn.ID = id
 		ev := sluice.Evidence{Reason: why, Phase: sluice.PhaseConnect, Group: sluice.GroupSession, Threat: sluice.ThreatBot, Detail: d.Detail}
@@ -152,9 +156,9 @@ func (s *session) overRate(from string) (sluice.Reply, bool) {
 	if d.Allow {
 		return sluice.Reply{}, false
 	}
-	s.gate.cfg.Metrics.refused(d.Reason, sluice.PhaseMail)
 	e, _ := reason.Lookup(string(d.Reason))
 	r := explain.Reason(d.Reason, s.options(s.tx.env.ID, sluice.PhaseMail, &sluice.Verdict{}, e.Code))
+	s.refused(d.Reason, sluice.PhaseMail, r)
 	s.tx.void, s.tx.voidPhase, s.tx.voidReply = true, sluice.PhaseMail, r
 	return r, true
 }
@@ -210,4 +214,10 @@ func (s *session) vouched() string {
 		return links.OrgDomain(s.conn.Hello.Name)
 	}
 	return ""
+}
+
+// refused counts a refusal for those who watch.
+func (s *session) refused(why sluice.Reason, at sluice.Phase, r sluice.Reply) {
+	s.gate.cfg.Metrics.refused(why, at)
+	s.visit.Refused(s.gate.cfg.Clock(), why, at, r.Code)
 }

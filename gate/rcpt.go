@@ -42,8 +42,8 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 	env.Rcpts = []sluice.Recipient{{Address: addr, Params: params}}
 	before := len(tx.ledger)
 	s.run(ctx, sluice.PhaseRcpt, &env)
-	if trap {
-		s.trap(addr) // from whomever
+	if trap && s.hardStop() == "" {
+		s.trap(addr) // from whomever isn't known to be bad
 	} else if why := s.early(addr); why != "" {
 		tx.ledger = tx.ledger[:before] // it spoke of this recipient, which isn't in the transaction
 		return s.refuseRcpt(to, why)
@@ -152,7 +152,7 @@ func (s *session) refuseRcpt(to string, why sluice.Reason) sluice.Reply {
 	e, _ := reason.Lookup(string(why))
 	r := explain.Reason(why, s.options(s.tx.env.ID, sluice.PhaseRcpt, &v, e.Code))
 	s.missed(to, r)
-	s.gate.cfg.Metrics.refused(why, sluice.PhaseRcpt)
+	s.refused(why, sluice.PhaseRcpt, r)
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"sluice"
 	"sluice/explain"
 	"sluice/explain/ref"
+	"sluice/learn/dialect"
 )
 
 // record logs one judged message: one wide line, and the row behind the console
@@ -28,6 +29,7 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 			m.reasons.WithLabelValues(string(c.Reason)).Inc()
 		}
 	}
+	s.visit.Judged(s.gate.cfg.Clock(), j.action, j.verdict.Threat)
 	s.gate.cfg.Logger.Info("message", wide(r, j.action.String())...)
 	s.observe(j, reply)
 }
@@ -72,6 +74,7 @@ func wide(r *sluice.Record, action string) []any {
 	}
 	return []any{
 		slog.String("id", r.ID), slog.String("session", r.Conn.ID), slog.String("client", r.Conn.Client.Addr().String()),
+		slog.String("dialect", dialect.ID(r.Conn.Dialect, dialect.StageMail)),
 		slog.String("helo", explain.Escape(r.Conn.Hello.Name, 255)), slog.String("from", explain.Escape(r.Envelope.From, 320)),
 		slog.Int("rcpts", len(r.Envelope.Rcpts)), slog.Int64("size", r.Size), slog.String("phase", r.Phase.String()),
 		slog.String("action", action), slog.String("threat", r.Verdict.Threat.String()), slog.Float64("points", r.Verdict.Points),

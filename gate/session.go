@@ -10,6 +10,8 @@ import (
 	"sluice/explain"
 	"sluice/guard/greylist"
 	"sluice/judge/verdict"
+	"sluice/learn/dialect"
+	"sluice/live"
 	"sluice/mailauth"
 	"sluice/reason"
 )
@@ -32,6 +34,7 @@ type session struct {
 	answers *greylist.Session
 
 	failures int // logins that failed
+	visit    live.Visit
 }
 
 // transaction is one MAIL … dot.
@@ -71,6 +74,7 @@ func (s *session) run(ctx context.Context, phase sluice.Phase, env *sluice.Envel
 	if s.tx != nil {
 		in.Auth = s.tx.auth
 	}
+	s.visit.Phase(phase)
 	found := s.set.Pipeline.Run(ctx, phase, in, s.evidence())
 	if s.tx == nil {
 		s.ledger = append(s.ledger, found...)
@@ -119,6 +123,7 @@ func (s *session) TLS(ctx context.Context) {
 // Forwarded implements [sluice.Session].
 func (s *session) Forwarded(ctx context.Context) {
 	s.Reset()
+	s.visit.Forwarded(s.gate.cfg.Clock(), s.conn.Client.Addr())
 	s.ledger = nil
 	if s.set.Verifier != nil {
 		s.auth = s.set.Verifier.Open(s.conn)
@@ -190,7 +195,7 @@ func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply 
 	vd := s.verdict()
 	c, _ := reason.Lookup(string(v.Kind))
 	r := explain.Reason(v.Kind, s.options(id, v.Phase, &vd, c.Code))
-	s.gate.cfg.Metrics.refused(v.Kind, v.Phase)
+	s.refused(v.Kind, v.Phase, r)
 	if s.tx == nil {
 		s.recordBot(id, v.Phase, vd, r)
 	} else {
@@ -226,6 +231,11 @@ func (s *session) Close(ended string) {
 	s.ended = true
 	s.Reset()
 	s.judgeVisit()
+	now := s.gate.cfg.Clock()
+	if d := s.conn.Dialect; d != (sluice.Dialect{}) {
+		s.visit.Dialect(now, dialect.ID(d, dialect.StageEnd), d)
+	}
+	s.visit.Closed(now)
 	s.gate.cfg.Metrics.ended.WithLabelValues(ended).Inc()
 	s.gate.cfg.Metrics.seconds.Observe(s.gate.cfg.Clock().Sub(s.conn.Start).Seconds())
 }

@@ -53,6 +53,9 @@ func (c *serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := smtpd.RaiseFileLimit(); err != nil {
+		return err
+	}
 	d, err := openDaemon(a, cfg, c.logger(a))
 	if err != nil {
 		return err
@@ -243,7 +246,9 @@ func (d *daemon) listenWeb(name, addr string, h http.Handler) error {
 }
 
 func listenOn(what, addr string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+	// Every wait has a deadline of its own, so probes by the kernel aren't needed.
+	lc := net.ListenConfig{KeepAlive: -1}
+	ln, err := lc.Listen(context.Background(), "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: port %s is taken by another program; stop it, or choose another address with --listen or --console", what, addr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,9 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"sluice"
 	"sluice/deliver/delivertest"
 	"sluice/dns/dnstest"
+	"sluice/eval"
 	"sluice/eval/swarm"
+	"sluice/reason"
+	"sluice/store/sqlite"
 )
 
 // TestSwarm plays honest senders and bots of the test split against the daemon with
@@ -140,7 +145,7 @@ login_tls = "none"
 relay = ["smtp://%s"]
 `, d.data, names.Addr(), cert, key, cfg.Addr, cfg.Submission, cfg.SMTPS, sink.Addr, quoted(p.Recipients()), quoted(p.Traps()), back.Addr, sink.Addr))
 	d.start()
-	defer d.stop(os.Interrupt)
+	defer d.stop(os.Interrupt) // a second time does nothing
 	d.wait()
 	time.Sleep(2 * time.Second) // the DNS list proves itself
 
@@ -154,7 +159,66 @@ relay = ["smtp://%s"]
 		_ = os.WriteFile(filepath.Join(dir, "report.txt"), []byte(report.Table()), 0o644)
 		_ = os.WriteFile(filepath.Join(dir, "daemon.log"), []byte(d.log.String()), 0o644)
 	}
+	d.stop(os.Interrupt)
+	separates(t, d.data, p)
 	for _, m := range report.Miss(swarm.Bars{Early: 0.95}) {
 		t.Error(m)
+	}
+}
+
+// separates looks at what the daemon had learned of each dialect when it judged by it,
+// and nothing but its own outcomes taught it: the truth comes from the addresses, which
+// it doesn't know.
+func separates(t *testing.T, data string, p *swarm.Population) {
+	t.Helper()
+	// These speak like honest programs on purpose: no dialect can tell them apart.
+	alike := map[string]bool{"snowshoe": true, "hacked": true, "bounce-flood": true, "smuggler": true}
+	truth := map[netip.Addr]*swarm.Family{}
+	for _, f := range p.Families() {
+		for _, s := range f.Sources {
+			truth[s.Addr] = f
+		}
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(data, "sluice.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var good, bad, all []float64
+	for q := (sluice.Query{Limit: sluice.MaxPage}); ; {
+		rows, err := store.Records(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			f := truth[r.Conn.Client.Addr().Unmap()]
+			if f == nil || r.Phase < sluice.PhaseRcpt || r.Conn.Auth != "" {
+				continue
+			}
+			var score float64
+			for _, c := range r.Verdict.Ledger {
+				if c.Reason == reason.DialectBad || c.Reason == reason.DialectGood {
+					score += c.Raw
+				}
+			}
+			switch {
+			case f.Honest:
+				good = append(good, score)
+			case alike[f.Kind]:
+				all = append(all, score)
+			default:
+				bad, all = append(bad, score), append(all, score)
+			}
+		}
+		if len(rows) < q.Limit {
+			break
+		}
+		q.Before = rows[len(rows)-1].ID
+	}
+	auc := eval.AUC(good, bad)
+	t.Logf("learned dialects, each as known when it was judged: AUC %.3f over %d honest and %d hostile records (%.3f with the %d that speak like honest programs)",
+		auc, len(good), len(bad), eval.AUC(good, all), len(all)-len(bad))
+	if auc < 0.8 {
+		t.Errorf("learned dialects hardly separate: AUC %.3f", auc)
 	}
 }
