@@ -80,13 +80,9 @@ func phaseBars(s live.Snapshot) []phaseBar {
 // apiLive is the snapshot; ?minutes=N cuts the series of minutes to the last N.
 func (c *Console) apiLive(w http.ResponseWriter, r *http.Request, _ string) {
 	s := c.cfg.Port.Live(c.cfg.Clock())
-	if t := r.FormValue("minutes"); t != "" {
-		n, err := strconv.Atoi(t)
-		if err != nil || n < 0 {
-			apiError(w, http.StatusBadRequest, "minutes: want a number")
-			return
-		}
-		s.Minutes = s.Minutes.Last(n)
+	if err := s.Cut(r.FormValue("minutes")); err != nil {
+		apiError(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	apiWrite(w, http.StatusOK, s)
 }

@@ -67,7 +67,6 @@ var funcs = template.FuncMap{
 	"number":   number,
 	"code":     func(r sluice.Reason) string { return escape(string(r)) },
 	"join":     func(list []string) string { return escape(strings.Join(list, ", ")) },
-	"span":     span,
 	"times100": func(p float64) float64 { return 100 * p },
 	"bytes":    byteCount,
 	"micros": func(us int64) string {
@@ -123,19 +122,6 @@ func ago(t, now time.Time) string {
 		return fmt.Sprintf(form, fmt.Sprintf("%d h", d/time.Hour))
 	}
 	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
-}
-
-// span is a length of time in its two largest units.
-func span(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
 // signed prints points with a sign that lines up: a real minus.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -57,13 +56,9 @@ func Serve(ctx context.Context, ln net.Listener, snapshot func() Snapshot, log *
 	mux := http.NewServeMux()
 	mux.Handle("GET /live", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := snapshot()
-		if t := r.FormValue("minutes"); t != "" {
-			n, err := strconv.Atoi(t)
-			if err != nil || n < 0 {
-				http.Error(w, "minutes: want a number", http.StatusBadRequest)
-				return
-			}
-			s.Minutes = s.Minutes.Last(n)
+		if err := s.Cut(r.FormValue("minutes")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s) // the client is gone

@@ -2,9 +2,12 @@ package live
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"sluice"
@@ -38,6 +41,37 @@ func (s *Snapshot) Open() (n int64) {
 		n += p.N
 	}
 	return n
+}
+
+// Uptime is how long it has been counting, in the two largest units.
+func (s *Snapshot) Uptime() string {
+	if s.Start.IsZero() {
+		return "0 s"
+	}
+	switch d := max(s.Time.Sub(s.Start), 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	}
+}
+
+// Cut keeps the last minutes of the series, as a query gives their number; "" keeps
+// all.
+func (s *Snapshot) Cut(minutes string) error {
+	if minutes == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(minutes)
+	if err != nil || n < 0 {
+		return errors.New("minutes: want a number")
+	}
+	s.Minutes = s.Minutes.Last(n)
+	return nil
 }
 
 // Sums are counts by kind.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"sluice/live"
@@ -67,27 +66,13 @@ func (p Picture) Draw(s live.Snapshot, width, height int, trouble string) []stri
 
 func (p Picture) title(s live.Snapshot, width int) string {
 	left := strings.TrimSpace("sluice " + Plain(p.Where, 60))
-	if !s.Start.IsZero() {
-		left += "  up " + uptime(s.Time.Sub(s.Start))
-	}
-	left += fmt.Sprintf("  %d connected", s.Open())
+	left += fmt.Sprintf("  up %s  %d connected", s.Uptime(), s.Open())
 	right := s.Time.UTC().Format("2006-01-02 15:04:05 UTC")
 	gap := width - utf8.RuneCountInString(left) - len(right)
 	if gap < 2 {
 		return p.Paint.Bold(fit(left, width))
 	}
 	return p.Paint.Bold(left) + strings.Repeat(" ", gap) + p.Paint.Dim(right)
-}
-
-// uptime is a length of time in its two largest units.
-func uptime(d time.Duration) string {
-	switch d = max(d, 0).Truncate(time.Second); {
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
 // phases are the sessions now, in as few lines as they need.
