@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -46,6 +48,9 @@ func (h *host) contact(ctx context.Context, mode TLSMode) Contact {
 	}
 	if f != nil {
 		out.Err = f.err
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			out.Err = fmt.Errorf("relay: %s: no answer within %v", h.addr, out.Took.Round(time.Second/10))
+		}
 		return out
 	}
 	if t, ok := c.Conn.(*tls.Conn); ok {

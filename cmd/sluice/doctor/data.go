@@ -95,7 +95,7 @@ const (
 
 func (x *examiner) space(dir string) Finding {
 	free, size, err := x.m.free(dir)
-	text := fmt.Sprintf("%s of %s free", bytes(free), bytes(size))
+	text := fmt.Sprintf("%s of %s free", inBytes(free), inBytes(size))
 	switch {
 	case err != nil:
 		return Finding{Level: Warn, Text: "the free space can't be seen: " + err.Error(), Fix: "look with df"}
@@ -104,12 +104,12 @@ func (x *examiner) space(dir string) Finding {
 	case free < enoughFree:
 		return Finding{Level: Warn, Text: text, Fix: "make room, or lower keep.quarantine and keep.quarantine_size"}
 	case free < uint64(x.cfg.Keep.QuarantineSize):
-		return Finding{Level: Warn, Text: fmt.Sprintf("%s, and the quarantine may grow to %s", text, bytes(uint64(x.cfg.Keep.QuarantineSize))), Fix: "make room, or lower keep.quarantine_size"}
+		return Finding{Level: Warn, Text: fmt.Sprintf("%s, and the quarantine may grow to %s", text, inBytes(uint64(x.cfg.Keep.QuarantineSize))), Fix: "make room, or lower keep.quarantine_size"}
 	}
 	return Finding{Level: OK, Text: text}
 }
 
-func bytes(n uint64) string {
+func inBytes(n uint64) string {
 	switch {
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))

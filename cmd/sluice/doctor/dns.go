@@ -60,7 +60,11 @@ func (x *examiner) resolver(ctx context.Context) []Finding {
 	who := strings.Join(names, ", ") + ", " + what
 	switch {
 	case err != nil:
-		return append(one(Bad, who+": it doesn't know the root zone: "+plainDNS(err), "name a resolver that reaches the Internet in dns.servers"), out...)
+		level := Bad
+		if x.cfg.FirstTry && len(x.cfg.DNS.Servers) == 0 {
+			level = Warn // a first try in a closed network does without
+		}
+		return append(one(level, who+", has no way to the Internet's DNS: "+plainDNS(err), "name a resolver that reaches the Internet in dns.servers; without one SPF, DKIM and DMARC say nothing"), out...)
 	case a.Authentic:
 		who += "; validates DNSSEC"
 	default:

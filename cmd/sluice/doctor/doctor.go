@@ -37,6 +37,8 @@ type Finding struct {
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
 	Fix   string `json:"fix,omitempty"` // what to do; "" where all is well
+
+	silent bool // there was no answer from the DNS, so nothing is known
 }
 
 // Config says what is examined.
@@ -90,9 +92,9 @@ func Run(ctx context.Context, c Config) *Report {
 	x.port = build.NewPort(c.Log, c.Resolver)
 	defer x.port.Close()
 	if err := x.port.Apply(withoutFiles(c.Settings)); err != nil {
-		first = append(first, Finding{areaConfig, "settings", Bad, "sluice serve would stop: " + err.Error(), "correct the setting that the message names"})
+		first = append(first, Finding{Area: areaConfig, What: "settings", Level: Bad, Text: "sluice serve would stop: " + err.Error(), Fix: "correct the setting that the message names"})
 	}
-	return &Report{Findings: append(first, all(ctx, x.checks())...)}
+	return &Report{Findings: append(first, gather(all(ctx, x.checks()))...)}
 }
 
 // withoutFiles leaves out what has a check of its own and would hide others.
@@ -132,7 +134,7 @@ func all(ctx context.Context, checks []check) []Finding {
 				defer func() { <-slots }()
 				found[i] = c.within(ctx)
 			case <-ctx.Done():
-				found[i] = []Finding{{c.area, c.what, Warn, "not looked at: there was no time left", "look again"}}
+				found[i] = []Finding{{Area: c.area, What: c.what, Level: Warn, Text: "not looked at: there was no time left", Fix: "look again"}}
 			}
 		})
 	}
@@ -140,6 +142,27 @@ func all(ctx context.Context, checks []check) []Finding {
 	var out []Finding
 	for _, f := range found {
 		out = append(out, f...)
+	}
+	return out
+}
+
+// gather makes one line of those in an area that a silent DNS left without a result:
+// its trouble is said once.
+func gather(list []Finding) (out []Finding) {
+	silent := map[string]int{}
+	for _, f := range list {
+		if f.silent {
+			silent[f.Area]++
+		}
+	}
+	for _, f := range list {
+		switch n := silent[f.Area]; {
+		case !f.silent || n == 1:
+			out = append(out, f)
+		case n > 1:
+			out = append(out, Finding{Area: f.Area, What: "not known", Level: Warn, Text: fmt.Sprintf("%d questions without an answer, such as %s: %s", n, f.What, f.Text), Fix: f.Fix})
+			silent[f.Area] = 0
+		}
 	}
 	return out
 }
@@ -156,7 +179,7 @@ func (c check) within(ctx context.Context) []Finding {
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				done <- []Finding{{c.area, c.what, Bad, fmt.Sprintf("the check itself fell over: %v; %.300s", v, debug.Stack()), "report it"}}
+				done <- []Finding{{Area: c.area, What: c.what, Level: Bad, Text: fmt.Sprintf("the check itself fell over: %v; %s", v, debug.Stack()), Fix: "report it"}}
 			}
 		}()
 		out := c.run(ctx)
@@ -174,12 +197,17 @@ func (c check) within(ctx context.Context) []Finding {
 	case out := <-done:
 		return out
 	case <-t.C:
-		return []Finding{{c.area, c.what, Bad, "no answer within " + checkTime.String(), "find out what hangs: a network file system, a server"}}
+		return []Finding{{Area: c.area, What: c.what, Level: Bad, Text: "no answer within " + checkTime.String(), Fix: "find out what hangs: a network file system, a server"}}
 	}
 }
 
 // one makes the findings of a check that has a single one.
 func one(l Level, text, fix string) []Finding { return []Finding{{Level: l, Text: text, Fix: fix}} }
+
+// silence is a finding that nothing can be found.
+func silence(subject, why string) []Finding {
+	return []Finding{{Level: Warn, Text: subject + "the DNS gives no answer: " + why, Fix: "look at the resolver above, or ask again later", silent: true}}
+}
 
 func ok(text string) []Finding { return one(OK, text, "") }
 

@@ -19,18 +19,13 @@ import (
 	"sluice/message"
 )
 
-const (
-	noDNS  = "the DNS gives no answer: "
-	askDNS = "look at the resolver above, or ask again later"
-)
-
 // host says whether our name leads to us and our address back to the name: many
 // receivers take no mail from hosts without that.
 func (x *examiner) host(ctx context.Context) []Finding {
 	addrs, err := x.addresses(ctx, x.cfg.Hostname)
 	switch {
 	case err != nil:
-		return one(Warn, noDNS+plainDNS(err), askDNS)
+		return silence("", plainDNS(err))
 	case len(addrs) == 0 && !strings.Contains(x.cfg.Hostname, "."):
 		return one(Warn, "our name has no dot, so nobody outside can look it up", "set hostname to the full name, such as mx.example.org")
 	case len(addrs) == 0:
@@ -64,8 +59,9 @@ func (x *examiner) reverse(ctx context.Context, a netip.Addr) Finding {
 	names, err := dns.LookupPTR(ctx, x.dns, a)
 	switch {
 	case dns.Temporary(err):
-		f.Level, f.Text, f.Fix = Warn, noDNS+plainDNS(err), askDNS
-		return f
+		quiet := silence("", plainDNS(err))[0]
+		quiet.What = f.What
+		return quiet
 	case len(names) == 0:
 		f.Level, f.Text, f.Fix = Bad, "has no name (PTR): many systems take no mail from it", "have the network's provider set its PTR to "+x.cfg.Hostname
 		return f
@@ -90,7 +86,7 @@ func (x *examiner) mx(domain string) func(context.Context) []Finding {
 		list, err := dns.LookupMX(ctx, x.dns, domain)
 		switch {
 		case dns.Temporary(err):
-			return one(Warn, "MX: "+noDNS+plainDNS(err), askDNS)
+			return silence("MX: ", plainDNS(err))
 		case len(list) == 0:
 			return one(Bad, "has no MX record", fmt.Sprintf("publish: %s. MX 10 %s.", domain, x.cfg.Hostname))
 		case list[0].Host == ".":
@@ -140,7 +136,7 @@ func (x *examiner) spf(domain string) func(context.Context) []Finding {
 		case spf.PermError:
 			return one(Bad, "its SPF record is broken: "+r.Problem, "correct it; sluice auth --domain "+domain+" shows every step")
 		case spf.TempError:
-			return one(Warn, "SPF: "+r.Problem, askDNS)
+			return silence("SPF: ", r.Problem)
 		}
 		return ok(fmt.Sprintf("SPF says %s to this host (%s, %s)", r.Result, ip, count(r.Lookups, "lookup")))
 	}
@@ -152,7 +148,7 @@ func (x *examiner) dmarc(domain string) func(context.Context) []Finding {
 		r := dmarc.Evaluate(ctx, x.dns, dmarc.Input{From: author.Of(message.Parse([]byte("From: x@"+domain+"\r\n\r\n"), message.DefaultLimits()))})
 		switch {
 		case ctx.Err() != nil || r.Value == dmarc.TempError:
-			return one(Warn, "DMARC: "+r.Why, askDNS)
+			return silence("DMARC: ", r.Why)
 		case r.Record == nil:
 			return one(Warn, "has no DMARC record: nobody turns away mail that only claims to be from it", fmt.Sprintf(`publish: _dmarc.%s. TXT "v=DMARC1; p=none; rua=mailto:%s"`, domain, x.cfg.Postmaster))
 		case len(r.Record.Problems) > 0:
@@ -179,7 +175,7 @@ func (x *examiner) signKey(s config.SignKey) func(context.Context) []Finding {
 		}
 		texts, err := dns.LookupTXT(ctx, x.dns, key.Name(s.Domain, s.Selector))
 		if dns.Temporary(err) {
-			return one(Warn, "DKIM key: "+noDNS+plainDNS(err), askDNS)
+			return silence("DKIM key: ", plainDNS(err))
 		}
 		if len(texts) == 0 {
 			return one(level, "the DKIM key isn't in the DNS", show)

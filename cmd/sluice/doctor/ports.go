@@ -45,7 +45,7 @@ func (x *examiner) address(ctx context.Context, address string, port int, what s
 	case err == nil:
 		_ = ln.Close()
 		text := "free, for " + what
-		if port < 1024 && x.m.user == 0 {
+		if port > 0 && port < 1024 && x.m.user == 0 {
 			text += "; tried as root: the daemon's user needs CAP_NET_BIND_SERVICE"
 		}
 		return ok(text)

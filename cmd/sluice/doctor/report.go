@@ -17,7 +17,7 @@ type Report struct {
 
 // Failed reports a configuration that can't be read: nothing else can be looked at.
 func Failed(err error) *Report {
-	return &Report{[]Finding{{areaConfig, "settings", Bad, strings.TrimPrefix(err.Error(), "config: "), "correct the settings; docs/sluice.example.toml shows each of them"}}}
+	return &Report{[]Finding{{Area: areaConfig, What: "settings", Level: Bad, Text: strings.TrimPrefix(err.Error(), "config: "), Fix: "correct the settings; docs/sluice.example.toml shows each of them"}}}
 }
 
 // Count is how many findings have a level.
