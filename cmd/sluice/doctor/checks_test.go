@@ -325,14 +325,14 @@ func TestHops(t *testing.T) {
 
 	login := &examiner{cfg: settings(t, "")}
 	login.cfg.Submission.LoginTLS = "none"
-	want(t, "login", login.login("smtp://" + srv.Addr)(t.Context()), "ok smtp "+srv.Addr+" answers")
+	want(t, "login", login.login("smtp://"+srv.Addr)(t.Context()), "ok smtp "+srv.Addr+" answers")
 	login.cfg.Submission.LoginTLS = "verify"
-	want(t, "login, verified", login.login("smtp://" + srv.Addr)(t.Context()), "bad "+srv.Addr+": STARTTLS is required")
+	want(t, "login, verified", login.login("smtp://"+srv.Addr)(t.Context()), "bad "+srv.Addr+": STARTTLS is required")
 	cert := selfSigned(t)
 	secure := delivertest.NewServer(t, delivertest.Script{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, Implicit: true})
-	want(t, "login, smtps", login.login("smtps://" + secure.Addr)(t.Context()), "bad "+secure.Addr+": TLS: ")
+	want(t, "login, smtps", login.login("smtps://"+secure.Addr)(t.Context()), "bad "+secure.Addr+": TLS: ")
 	login.cfg.Submission.LoginTLS = "may"
-	want(t, "login, not verified", login.login("smtps://" + secure.Addr)(t.Context()), "ok smtps "+secure.Addr+" answers in ")
+	want(t, "login, not verified", login.login("smtps://"+secure.Addr)(t.Context()), "ok smtps "+secure.Addr+" answers in ")
 }
 
 func selfSigned(t *testing.T) tls.Certificate {

@@ -76,6 +76,19 @@ type examiner struct {
 	port  *build.Port
 }
 
+// Load examines what a file configures, as sluice serve would read it; a file that
+// can't be read is the one finding.
+func Load(ctx context.Context, path string, flags config.Flags) *Report {
+	cfg, err := config.Load(path, flags)
+	if err != nil {
+		return failed(err)
+	}
+	resolver := build.NewResolver(cfg)
+	defer resolver.Close()
+	return Run(ctx, Config{Settings: cfg, Resolver: resolver.Resolver,
+		Certs: certs.Config{Cert: cfg.TLS.Cert, Key: cfg.TLS.Key, Names: []string{cfg.Hostname}, Dir: cfg.Data}})
+}
+
 // Run examines a set-up and reports in the order of the list. It takes at most 15
 // seconds and a little.
 func Run(ctx context.Context, c Config) *Report {

@@ -133,7 +133,7 @@ func TestSettings(t *testing.T) {
 
 func TestFailed(t *testing.T) {
 	var b bytes.Buffer
-	if err := Failed(fmt.Errorf("config: x.toml:3:1: unknown key %q", "listn")).Text(&b, false); err != nil {
+	if err := failed(fmt.Errorf("config: x.toml:3:1: unknown key %q", "listn")).Text(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	golden.Check(t, "testdata/failed.txt", b.Bytes())

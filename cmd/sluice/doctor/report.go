@@ -15,8 +15,8 @@ type Report struct {
 	Findings []Finding
 }
 
-// Failed reports a configuration that can't be read: nothing else can be looked at.
-func Failed(err error) *Report {
+// failed reports a configuration that can't be read: nothing else can be looked at.
+func failed(err error) *Report {
 	return &Report{[]Finding{{Area: areaConfig, What: "settings", Level: Bad, Text: strings.TrimPrefix(err.Error(), "config: "), Fix: "correct the settings; docs/sluice.example.toml shows each of them"}}}
 }
 
@@ -28,6 +28,14 @@ func (r *Report) Count(l Level) (n int) {
 		}
 	}
 	return n
+}
+
+// Write writes the report as JSON or as text, in colours where w is a terminal.
+func (r *Report) Write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return r.JSON(w)
+	}
+	return r.Text(w, term.PaintFor(w))
 }
 
 // JSON writes the report for programs: the findings, and how many there are of
