@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -359,7 +360,11 @@ func TestACME(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir()
 	a.age, a.life = 85*24*time.Hour, 90*24*time.Hour // nearly over as it is issued
-	m, stop := running(t, a.config(dir))
+	var log logged
+	cfg := a.config(dir)
+	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.ACME.Names = []string{"MX.example.org"}
+	m, stop := running(t, cfg)
 	if a.mu.Lock(); a.fetched == 0 {
 		if got := shown(t, m, "mx.example.org"); got.Issuer.CommonName != "mx.example.org" {
 			t.Errorf("before: %v", got.Issuer)
@@ -382,6 +387,10 @@ func TestACME(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	stop()
+	if s := log.String(); !strings.Contains(s, "level=INFO msg=\"certificate: the ACME server issued one\" name=mx.example.org") ||
+		!strings.Contains(s, "level=DEBUG msg=\"acme: ") || strings.Contains(s, "level=WARN") || strings.Contains(s, "level=ERROR") || strings.Contains(s, "PRIVATE") {
+		t.Errorf("the log:\n%s", s)
+	}
 	if _, err := net.DialTimeout("tcp", a.http, time.Second); err == nil {
 		t.Error("the challenge's port is still open")
 	}

@@ -145,21 +145,25 @@ func (c Config) complete() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Names = slices.Clone(c.Names)
-	for i, n := range c.Names {
-		c.Names[i] = strings.ToLower(n)
-	}
+	c.Names = lower(c.Names)
 	if len(c.Names) == 0 && (!c.NoSelfMade || c.ACME != nil && len(c.ACME.Names) == 0) {
 		return c, errors.New("certs: no host name to make a certificate for")
 	}
 	if c.ACME != nil {
 		a := *c.ACME
-		if len(a.Names) == 0 {
+		if a.Names = lower(a.Names); len(a.Names) == 0 {
 			a.Names = c.Names
 		}
 		c.ACME = &a
 	}
 	return c, nil
+}
+
+func lower(names []string) (out []string) {
+	for _, n := range names {
+		out = append(out, strings.ToLower(n))
+	}
+	return out
 }
 
 // Close ends what runs beside. Sessions keep the certificates they have.

@@ -135,6 +135,17 @@ func greeter(t *testing.T, line string) string {
 	return ln.Addr().String()
 }
 
+// silent is a server that takes a connection and says nothing.
+func silent(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln.Addr().String()
+}
+
 func TestListener(t *testing.T) {
 	ours, other, mute := greeter(t, "220 mx.example.org ESMTP\r\n"), greeter(t, "220 old.example.org ESMTP Other\r\n"), greeter(t, "")
 	for _, daemon := range []bool{false, true} {
@@ -162,6 +173,7 @@ func TestListener(t *testing.T) {
 		see("ours", config.Listener{Address: ours}, "ok served by a running daemon, for smtp")
 		see("another", config.Listener{Address: other}, `bad taken by another program, which says "220 old.example.org ESMTP Other"`)
 		see("mute", config.Listener{Address: mute}, "warn in use, and whoever is there doesn't greet")
+		see("pausing", config.Listener{Address: silent(t)}, "ok in use, and a daemon is running, which pauses")
 		see("implicit", config.Listener{Address: mute, TLS: "implicit"}, "ok in use, and a daemon is running; for smtp")
 		want(t, "web", x.web(mute, "the console")(t.Context()), "ok in use, and a daemon is running; for the console")
 	}

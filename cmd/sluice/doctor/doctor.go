@@ -104,7 +104,11 @@ func Run(ctx context.Context, c Config) *Report {
 	first := []Finding{{Area: areaConfig, What: "settings", Level: OK, Text: loaded(c.Settings)}}
 	x.port = build.NewPort(c.Log, c.Resolver)
 	defer x.port.Close()
-	if err := x.port.Apply(withoutFiles(c.Settings)); err != nil {
+	err := x.port.Apply(withoutFiles(c.Settings))
+	if err == nil {
+		_, err = build.Judge(c.Settings, c.Log, false)
+	}
+	if err != nil {
 		first = append(first, Finding{Area: areaConfig, What: "settings", Level: Bad, Text: "sluice serve would stop: " + err.Error(), Fix: "correct the setting that the message names"})
 	}
 	return &Report{Findings: append(first, gather(all(ctx, x.checks()))...)}

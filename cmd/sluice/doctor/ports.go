@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -77,6 +78,9 @@ func (x *examiner) greeting(ctx context.Context, l config.Listener) Finding {
 	line, err := bufio.NewReader(io.LimitReader(nc, 512)).ReadString('\n')
 	_, _ = io.WriteString(nc, "QUIT\r\n") // whatever it is
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// We may be a stranger to it, who has to wait (connect.greet_pause).
+		return Finding{Level: OK, Text: "in use, and a daemon is running, which pauses before it greets; for " + l.Kind}
 	case err != nil:
 		return Finding{Level: Warn, Text: "in use, and whoever is there doesn't greet", Fix: "look who it is: ss -ltnp"}
 	case !strings.Contains(strings.ToLower(line), x.cfg.Hostname):
