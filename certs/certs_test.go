@@ -383,3 +383,48 @@ func TestACMEAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadACME keeps what goes on with an authority as long as its settings stay
+// the same.
+func TestReloadACME(t *testing.T) {
+	dir := t.TempDir()
+	cfg := func(change func(*Config)) Config {
+		pool := x509.NewCertPool()
+		c := Config{Names: []string{"mx.example.org"}, Dir: dir, ACME: &ACME{Email: "a@example.org", CA: "https://127.0.0.1:1/", HTTP: "127.0.0.1:1", Roots: pool}}
+		change(&c)
+		return c
+	}
+	m, err := New(t.Context(), cfg(func(*Config) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	_, ca := testCA(t)
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		keeps  bool
+	}{
+		{"nothing", func(*Config) {}, true},
+		{"the log", func(c *Config) { c.Log = slog.New(slog.DiscardHandler) }, true},
+		{"e-mail", func(c *Config) { c.ACME.Email = "b@example.org" }, false},
+		{"names", func(c *Config) { c.ACME.Names = []string{"other.example.org"} }, false},
+		{"roots", func(c *Config) { c.ACME.Roots.AddCert(ca) }, false},
+		{"folder", func(c *Config) { c.Dir = filepath.Join(dir, "other") }, false},
+		{"none", func(c *Config) { c.ACME = nil }, false},
+	} {
+		if err := m.Reload(t.Context(), cfg(func(*Config) {})); err != nil {
+			t.Fatal(err)
+		}
+		before := m.acme
+		if err := m.Reload(t.Context(), cfg(c.change)); err != nil {
+			t.Fatal(err)
+		}
+		if kept := m.acme == before; kept != c.keeps || before.closed == c.keeps {
+			t.Errorf("%s: kept %v, closed %v", c.name, kept, before.closed)
+		}
+	}
+	if len(m.Info()) != 1 {
+		t.Errorf("%+v", m.Info())
+	}
+}
