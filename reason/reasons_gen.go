@@ -7,6 +7,7 @@ const (
 	AdminAllow                = "ADMIN_ALLOW"                 // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
 	AdminAllowUnauthenticated = "ADMIN_ALLOW_UNAUTHENTICATED" // An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.
 	AdminBlock                = "ADMIN_BLOCK"                 // this site's administrator blocks this sender
+	AdminRule                 = "ADMIN_RULE"                  // a rule of this site's administrator speaks against this message
 	AdvanceFee                = "ADVANCE_FEE"                 // the text tells the story of advance-fee fraud
 	AdvanceFeeHint            = "ADVANCE_FEE_HINT"            // the text resembles advance-fee fraud
 	ArchiveBomb               = "ARCHIVE_BOMB"                // an attached archive unpacks to an absurd size
@@ -268,7 +269,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "badebb5c2a6a6b43"
+const hash = "46f86723267c8091"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -301,6 +302,16 @@ var entries = [...]Entry{
 		User:   "Your administrator blocks this sender.",
 		Admin:  "An entry of the block list matches; the detail names the entry, who made it, why, and until when.",
 		Source: "local policy; RFC 5321 7.8, 7.9",
+	},
+	{ID: "ADMIN_RULE", Group: "recipient", Phase: "connect", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: the points that the admin gave the rule, at most 6 either way",
+		Reply:  "a rule of this site's administrator speaks against this message",
+		Fix:    "write to the postmaster if you think that is a mistake",
+		Page:   "The administrator of this mail system has written a rule that this message meets. The rule was one sign among others. If you believe that this is a mistake, write to the postmaster with the reference above.",
+		User:   "Your administrator has a rule for messages like this one.",
+		Admin:  "A rule of the configuration was true; the detail has its name and why it was written. Unknown: a dry run, or a rule without an answer.",
+		Source: "local policy",
 	},
 	{ID: "ADVANCE_FEE", Group: "scam", Phase: "message", Threat: "scam",
 		Points: 10, Hard: "", Code: 550, Enhanced: "5.7.1",
