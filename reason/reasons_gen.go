@@ -47,6 +47,9 @@ const (
 	BulkPrecedence            = "BULK_PRECEDENCE"             // Precedence: bulk, list or junk.
 	BulkUnsubscribe           = "BULK_UNSUBSCRIBE"            // List-Unsubscribe without one-click: bulk mail.
 	CallbackLure              = "CALLBACK_LURE"               // the text asks to call a number about an unknown charge
+	CampaignOutbreak          = "CAMPAIGN_OUTBREAK"           // the same message came from many unrelated networks within an hour
+	CampaignReported          = "CAMPAIGN_REPORTED"           // the same message was reported here as unwanted
+	CampaignWanted            = "CAMPAIGN_WANTED"             // One of a campaign of the authenticated domain itself, proven by good labels or by many recipients without complaint, and its links lead where the campaign's do.
 	CheckIncomplete           = "CHECK_INCOMPLETE"            // we could not finish checking this message
 	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
 	ClientBanned              = "CLIENT_BANNED"               // your host attacked this server lately
@@ -269,7 +272,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "46f86723267c8091"
+const hash = "31c3db8bc8a435ba"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -702,6 +705,36 @@ var entries = [...]Entry{
 		User:   "The message wants you to call about a charge. Look the number up yourself.",
 		Admin:  "Invoice, request to call, cancellation, a phone number and no link.",
 		Source: "practice (TOAD)",
+	},
+	{ID: "CAMPAIGN_OUTBREAK", Group: "campaign", Phase: "message", Threat: "bot",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: honest bulk mail comes from one operator and authenticates as a domain with a history; this comes from several strangers at once",
+		Reply:  "the same message came from many unrelated networks within an hour",
+		Fix:    "send your mail from your own authenticated servers",
+		Page:   "Within an hour the same text came from several networks that have nothing to do with each other, and none of its senders proved to be a domain that is known here. Stolen machines send like this. If it is your mail, send it from your own servers and authenticate it (DMARC).",
+		User:   "Many unrelated computers sent the same message within an hour.",
+		Admin:  "New near-duplicate cluster from several unrelated networks; the detail counts them.",
+		Source: "practice: outbreak detection",
+	},
+	{ID: "CAMPAIGN_REPORTED", Group: "campaign", Phase: "message", Threat: "spam",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "fitted: spamassassin and lists_2019_2026 spam, 1045 of 1202 copies of reported messages and 0 of 10443 good of three corpora (35 dB at the 95 % bound); held to 24 for one trusted report, which fades, so that it never rejects alone",
+		Reply:  "the same message was reported here as unwanted",
+		Fix:    "if it was reported by mistake, write to the postmaster",
+		Page:   "The message is nearly the same as one that somebody trusted here has reported. What was reported counts for all its copies, whoever sends them, and fades within months. If your own mail was copied, send it from a domain that authenticates it (DMARC): what others do with your text isn't held against you then.",
+		User:   "A nearly identical message was reported as unwanted or dangerous.",
+		Admin:  "Near-duplicate of a reported message; the detail says how alike, how often and since when. Take the report back if it was wrong.",
+		Source: "practice: fuzzy checksums (Razor, DCC, Rspamd); MinHash (Broder 1997)",
+	},
+	{ID: "CAMPAIGN_WANTED", Group: "campaign", Phase: "message", Threat: "none",
+		Points: -5, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the same domain authenticated the same text before, many got it and nobody complained; held under the weight of one strong lure for accounts that are taken over",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The message is one of a campaign that its own domain authenticated and that people here wanted, which speaks for it.",
+		User:   "Messages like this, from the same authenticated sender, were wanted before.",
+		Admin:  "One of a campaign of the authenticated domain itself, proven by good labels or by many recipients without complaint, and its links lead where the campaign's do.",
+		Source: "practice",
 	},
 	{ID: "CHECK_INCOMPLETE", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",

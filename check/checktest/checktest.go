@@ -108,9 +108,9 @@ func hold(t testing.TB, info check.Info, in *check.Input, e sluice.Evidence) {
 }
 
 // weighted says whether a reason brings what was learned or configured: reputations,
-// lists, rules and fingerprints have no points of their own in the catalogue.
+// lists, rules, reports and fingerprints have no points of their own in the catalogue.
 func weighted(e reason.Entry) bool {
-	return (e.Group == "reputation" || e.Group == "session" || e.Group == "recipient") && e.Hard == "" && e.Points == 0
+	return (e.Group == "reputation" || e.Group == "session" || e.Group == "recipient" || e.Group == "campaign") && e.Hard == "" && e.Points == 0
 }
 
 // Reasons lists the reasons of ev in the order of the alphabet.
