@@ -98,6 +98,61 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// TestSessions: what a session counts as, by its replies and how far it came.
+func TestSessions(t *testing.T) {
+	for _, test := range []struct {
+		codes []int
+		data  bool
+		want  Sums
+	}{
+		{nil, false, Sums{}},
+		{[]int{550}, false, Sums{Refused: 1}},
+		{[]int{550, 450}, false, Sums{Refused: 1}},
+		{[]int{450, 451}, false, Sums{Deferred: 1}},
+		{[]int{421}, false, Sums{Refused: 1}}, // it ends the session
+		{[]int{550}, true, Sums{}},
+		{[]int{450}, true, Sums{}},
+	} {
+		b := New(noon, Config{})
+		v := b.Opened(noon, netip.MustParseAddr("192.0.2.1"))
+		for _, c := range test.codes {
+			v.Refused(noon, reason.UnknownRecipient, sluice.PhaseRcpt, c)
+		}
+		if test.data {
+			v.Phase(sluice.PhaseData)
+			v.Phase(sluice.PhaseMail) // the next transaction
+		}
+		v.Dialect(noon, "d1d.0", sluice.Dialect{})
+		v.Closed(noon)
+		test.want.Connections = 1
+		s := b.Snapshot(noon)
+		if s.Total != test.want {
+			t.Errorf("%v, data %v: %+v, want %+v", test.codes, test.data, s.Total, test.want)
+		}
+		if n := s.Networks[0]; n.Refused != test.want.Refused || s.Dialects[0].Refused != test.want.Refused {
+			t.Errorf("%v, data %v: network %+v, dialect %+v", test.codes, test.data, n, s.Dialects[0])
+		}
+	}
+	for code, want := range map[int]Sums{554: {Connections: 1, Refused: 1}, 421: {Connections: 1, Refused: 1}, 450: {Connections: 1, Deferred: 1}} {
+		b := New(noon, Config{})
+		b.Turned(noon, netip.MustParseAddr("192.0.2.1"), reason.ClientBanned, code)
+		if s := b.Snapshot(noon); s.Total != want || s.Networks[0].Refused != want.Refused {
+			t.Errorf("turned away with %d: %+v, %+v", code, s.Total, s.Networks[0])
+		}
+	}
+}
+
+// TestUptime: two units, whatever the length.
+func TestUptime(t *testing.T) {
+	for d, want := range map[time.Duration]string{-time.Second: "0 s", 59 * time.Second: "59 s", 61 * time.Second: "1 min 1 s",
+		23*time.Hour + 59*time.Minute: "23 h 59 min", 76 * time.Hour: "3 d 4 h"} {
+		s := Snapshot{Start: noon, Time: noon.Add(d)}
+		if got := s.Uptime(); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
 // TestRefusalsByPhase: sums over phases, and what is past is forgotten.
 func TestRefusalsByPhase(t *testing.T) {
 	b := New(noon, Config{})

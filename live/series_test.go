@@ -1,7 +1,9 @@
 package live
 
 import (
+	"net/netip"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -75,6 +77,35 @@ func TestWindowClockSetBack(t *testing.T) {
 	w.add(1_700_000_001)
 	if got := w.at(1_700_000_001); got != (Lately{2, 2, 2}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhatIsKept: 120 whole seconds, and 1440 minutes with the one that runs.
+func TestWhatIsKept(t *testing.T) {
+	b := New(noon, Config{})
+	b.Opened(noon, netip.Addr{})
+	for after, want := range map[time.Duration]uint32{0: 0, time.Second: 1, 120 * time.Second: 1, 121 * time.Second: 0} {
+		var n uint32
+		for _, v := range b.Snapshot(noon.Add(after)).Seconds.Connections {
+			n += v
+		}
+		if n != want {
+			t.Errorf("%v later the seconds hold %d, want %d", after, n, want)
+		}
+		b = New(noon, Config{})
+		b.Opened(noon, netip.Addr{})
+	}
+	for after, want := range map[time.Duration]uint32{0: 1, 1439 * time.Minute: 1, 1440 * time.Minute: 0} {
+		b = New(noon, Config{})
+		b.Opened(noon, netip.Addr{})
+		s := b.Snapshot(noon.Add(after))
+		var n uint32
+		for _, v := range s.Minutes.Connections {
+			n += v
+		}
+		if n != want || len(s.Minutes.Connections) != minutesKept || !s.Minutes.End.Equal(noon.Add(after).Truncate(time.Minute).Add(time.Minute)) {
+			t.Errorf("%v later the minutes hold %d, want %d; they end at %v", after, n, want, s.Minutes.End)
+		}
 	}
 }
 

@@ -62,6 +62,15 @@ func TestFloodKeepsTheTop(t *testing.T) {
 	}
 }
 
+// TestInheritedDoesNotLead: what a slot had before its key came is no merit of the key.
+func TestInheritedDoesNotLead(t *testing.T) {
+	got := leaders([]slot[int]{{key: 1, weight: 1000, event: event{sessions: 1}}, {key: 2, weight: 5, event: event{sessions: 2, refused: 2, refusals: 1}},
+		{key: 3, weight: 4, event: event{sessions: 4}}})
+	if got[0].key != 2 || got[1].key != 3 || got[2].key != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestNewcomerGetsIn: a table full of what is idle makes way for who comes often.
 func TestNewcomerGetsIn(t *testing.T) {
 	b := New(noon, Config{Networks: 16})
