@@ -125,56 +125,6 @@ func TestLivePage(t *testing.T) {
 	}
 }
 
-// TestChart reads the drawing back: every number of its paths lies within the field.
-func TestChart(t *testing.T) {
-	h := newHarbour(time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC))
-	now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
-	h.attack(now)
-	numbers := regexp.MustCompile(`[HV]([0-9.-]+)`)
-	for _, hour := range []bool{true, false} {
-		for _, c := range charts(h.board.Snapshot(now).Minutes, hour) {
-			for _, a := range c.Areas {
-				if !strings.HasPrefix(a.Path, "M0 100H0V") || !strings.HasSuffix(a.Path, "V100Z") {
-					t.Errorf("%s: %.40s", a.Name, a.Path)
-				}
-				for _, m := range numbers.FindAllStringSubmatch(a.Path, -1) {
-					var v float64
-					if _, err := fmt.Sscan(m[1], &v); err != nil || v < 0 || v > chartWidth {
-						t.Errorf("%s: %s in the path", a.Name, m[0])
-					}
-				}
-			}
-			if n := map[bool]int{true: 60, false: 144}[hour]; len(c.Slots) != n || c.Empty {
-				t.Errorf("%d slots, want %d", len(c.Slots), n)
-			}
-			if len(c.Times) < 5 || len(c.Times) > 7 {
-				t.Errorf("times %+v", c.Times)
-			}
-		}
-	}
-	// The greatest rate of the last hour is 61, so the scale ends at 100.
-	c := charts(h.board.Snapshot(now).Minutes, true)[0]
-	if c.Grid[0].Label != "100" || !strings.Contains(c.Areas[0].Path, "V39H") {
-		t.Errorf("scale %+v, path %s", c.Grid, c.Areas[0].Path)
-	}
-	if c := newChart("", now, 1, []curve{newCurve("", "", 1, nil)}, false); !c.Empty {
-		t.Error("a chart of nothing isn't empty")
-	}
-}
-
-func TestNice(t *testing.T) {
-	for v, want := range map[float64]float64{0: 2, 0.1: 2, 2: 2, 2.1: 4, 4: 4, 9: 10, 10: 10, 11: 20, 61: 100, 100: 100, 101: 200, 4_000_001: 10_000_000} {
-		if got := nice(v); got != want {
-			t.Errorf("%g: %g, want %g", v, got, want)
-		}
-	}
-	for v, want := range map[float64]string{0: "0", 0.04: "< 0.1", 0.25: "0.2", 3: "3", 12.34: "12.3", 123.4: "123"} {
-		if got := number(v); got != want {
-			t.Errorf("%g: %s, want %s", v, got, want)
-		}
-	}
-}
-
 func TestHostsPage(t *testing.T) {
 	h := &harbour{}
 	d := signedInDesk(t, func(c *Config) {

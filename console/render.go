@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/chart"
 	"sluice/explain"
 )
 
@@ -64,7 +65,7 @@ var funcs = template.FuncMap{
 	},
 	"pct":      percent,
 	"share":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
-	"number":   number,
+	"number":   chart.Number,
 	"code":     func(r sluice.Reason) string { return escape(string(r)) },
 	"join":     func(list []string) string { return escape(strings.Join(list, ", ")) },
 	"times100": func(p float64) float64 { return 100 * p },
