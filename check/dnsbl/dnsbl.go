@@ -43,7 +43,7 @@ func Checks(c Config) []check.Checker {
 		c.Wait = defaultWait
 	}
 	s := &shared{Config: c, stated: &stated{}}
-	return []check.Checker{&connect{s}, &mail{s}}
+	return []check.Checker{&connect{s}, &mail{s}, &hello{s}}
 }
 
 type shared struct {
@@ -77,14 +77,29 @@ func (c *connect) Check(_ context.Context, in *check.Input) ([]sluice.Evidence, 
 	}
 	r, complete := c.Lists.Cached(in.Conn.Client.Addr())
 	if !complete {
-		c.Lists.Start(in.Conn.Client.Addr())
-		return nil, nil
+		return nil, nil // most who come and go without a word aren't worth a question
 	}
 	found := c.state(r, sluice.PhaseConnect)
 	if len(found) > 0 && !c.stated.note(in.Conn.ID) && found[0].Hard != sluice.HardStop {
 		return nil, nil // MAIL will state it, having no way to know that it was stated
 	}
 	return found, nil
+}
+
+// hello asks, and doesn't wait: whoever greets will mostly want to send.
+type hello struct{ *shared }
+
+// Info returns the declaration.
+func (h *hello) Info() check.Info {
+	return check.Info{Name: "dnsbl/hello", Phase: sluice.PhaseHello, Group: sluice.GroupReputation, Cost: check.Cheap, Reasons: reasons[:1]}
+}
+
+// Check begins the questions.
+func (h *hello) Check(_ context.Context, in *check.Input) ([]sluice.Evidence, error) {
+	if asks(in.Conn) && !h.stated.has(in.Conn.ID) {
+		h.Lists.Start(in.Conn.Client.Addr())
+	}
+	return nil, nil
 }
 
 type mail struct{ *shared }

@@ -28,6 +28,7 @@ type world struct {
 	lists             *dnsbltest.Lists
 	zen, dnswl, other *dnsbltest.List
 	connect, mail     check.Checker
+	hello             check.Checker
 }
 
 func play(t *testing.T, c dnsblcheck.Config, f func(*testing.T, *world)) {
@@ -49,7 +50,7 @@ func play(t *testing.T, c dnsblcheck.Config, f func(*testing.T, *world)) {
 		}
 		c.Lists = set
 		checks := dnsblcheck.Checks(c)
-		w.connect, w.mail = checks[0], checks[1]
+		w.connect, w.mail, w.hello = checks[0], checks[1], checks[2]
 		f(t, w)
 	})
 }
@@ -89,6 +90,26 @@ func TestConnectNeverWaits(t *testing.T) {
 		want(t, run(t, w.connect, conn("b", "192.0.2.7")), "DNSBL_BLOCKED DNSBL_LISTED")
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("connect waited %v", took-time.Second)
+		}
+	})
+}
+
+// TestAskedAtHello: who connects and says nothing costs no question; who greets is
+// asked about at once, so that MAIL waits less.
+func TestAskedAtHello(t *testing.T) {
+	play(t, dnsblcheck.Config{}, func(t *testing.T, w *world) {
+		w.zen.Delay(time.Second)
+		w.zen.Put("192.0.2.7", "127.0.0.4")
+		want(t, run(t, w.connect, conn("a", "192.0.2.7")), "")
+		time.Sleep(5 * time.Second)
+		want(t, run(t, w.connect, conn("b", "192.0.2.7")), "")
+		in := conn("c", "192.0.2.7")
+		want(t, run(t, w.hello, in), "")
+		time.Sleep(800 * time.Millisecond)
+		begin := time.Now()
+		want(t, run(t, w.mail, in), "DNSBL_BLOCKED DNSBL_LISTED")
+		if took := time.Since(begin); took != 200*time.Millisecond {
+			t.Errorf("MAIL waited %v", took)
 		}
 	})
 }
