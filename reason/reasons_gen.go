@@ -58,6 +58,7 @@ const (
 	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
 	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
 	ConnectionRate            = "CONNECTION_RATE"             // too many connections from your network in a short time
+	CorrespondentKnown        = "CORRESPONDENT_KNOWN"         // An authenticated author whom our side has written to, or whose mail was accepted for weeks; the detail has the counts.
 	CredentialLure            = "CREDENTIAL_LURE"             // the text threatens an account and asks to follow a link
 	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
 	DateFuture                = "DATE_FUTURE"                 // the Date field lies in the future
@@ -107,6 +108,7 @@ const (
 	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
 	Extortion                 = "EXTORTION"                   // the text threatens and asks for coins
 	FieldDuplicate            = "FIELD_DUPLICATE"             // a header field that may stand once stands twice
+	FirstContact              = "FIRST_CONTACT"               // Neither the recipients nor anybody of their domain is known to have written to the author, nor has the author's mail been accepted for long.
 	FormPassword              = "FORM_PASSWORD"               // the message asks for a password
 	FormPostsOff              = "FORM_POSTS_OFF"              // a form in the message sends to another site
 	FromAmbiguous             = "FROM_AMBIGUOUS"              // the From field can be read in more than one way
@@ -194,6 +196,7 @@ const (
 	NameControl               = "NAME_CONTROL"                // an attached file's name holds control characters
 	NameDirectionOverride     = "NAME_DIRECTION_OVERRIDE"     // an attached file's name holds controls of writing direction
 	NameMacro                 = "NAME_MACRO"                  // an attached Office file can hold macros
+	NameOfCorrespondent       = "NAME_OF_CORRESPONDENT"       // the sender's name is that of somebody the recipient knows under another address
 	NamePadded                = "NAME_PADDED"                 // an attached file's name is padded to hide its end
 	NotSMTP                   = "NOT_SMTP"                    // this is a mail port and you speak another protocol
 	No8BitRoute               = "NO_8BIT_ROUTE"               // the mailbox's server takes 7-bit messages only
@@ -217,6 +220,7 @@ const (
 	ReplyToDiffers            = "REPLY_TO_DIFFERS"            // answers go to another organisation than the sender's
 	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
 	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
+	ReplyToOurs               = "REPLY_TO_OURS"               // In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.
 	ReputationAddressBad      = "REPUTATION_ADDRESS_BAD"      // most mail from this address was unwanted here
 	ReputationAddressGood     = "REPUTATION_ADDRESS_GOOD"     // Our own counts for this address speak for it; the detail has them.
 	ReputationAsnBad          = "REPUTATION_ASN_BAD"          // most mail from this operator's networks was unwanted here
@@ -272,7 +276,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "31c3db8bc8a435ba"
+const hash = "f20818a078343321"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -816,6 +820,16 @@ var entries = [...]Entry{
 		Admin:  "The rate of new connections of the client's address or network is over the limit.",
 		Source: "RFC 3463 X.7.0",
 	},
+	{ID: "CORRESPONDENT_KNOWN", Group: "reputation", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: 1 to 5 decibels for the message, by how closely the two sides know each other; never more, since accounts are stolen",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The sender, who is authenticated, and the recipient have written to each other before, which speaks for the message.",
+		User:   "You or your colleagues know this sender.",
+		Admin:  "An authenticated author whom our side has written to, or whose mail was accepted for weeks; the detail has the counts.",
+		Source: "practice: local correspondence as a sign of wanted mail",
+	},
 	{ID: "CREDENTIAL_LURE", Group: "scam", Phase: "message", Threat: "phish",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: real notices use the same words, so alone it must not matter much",
@@ -1305,6 +1319,16 @@ var entries = [...]Entry{
 		User:   "The message's header is contradictory.",
 		Admin:  "A field of RFC 5322 3.6 that may stand once is repeated.",
 		Source: "RFC 5322 3.6",
+	},
+	{ID: "FIRST_CONTACT", Group: "identity", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: most honest conversations begin with a first message; information for rules and banners only",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The recipient has not exchanged mail with this sender before. That is no fault.",
+		User:   "You have not exchanged mail with this sender before.",
+		Admin:  "Neither the recipients nor anybody of their domain is known to have written to the author, nor has the author's mail been accepted for long.",
+		Source: "practice: safety tips for first contacts",
 	},
 	{ID: "FORM_PASSWORD", Group: "link", Phase: "message", Threat: "phish",
 		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2176,6 +2200,16 @@ var entries = [...]Entry{
 		Admin:  "Macro-enabled Office file by name.",
 		Source: "practice",
 	},
+	{ID: "NAME_OF_CORRESPONDENT", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: impostors take the names of colleagues and partners; people also write from a private address, so it is less than half of what tags a message",
+		Reply:  "the sender's name is that of somebody the recipient knows under another address",
+		Fix:    "write from the address that the recipient knows",
+		Page:   "The display name of the author is that of a person whom the recipient knows, but the address is one that the recipient has never exchanged mail with. Impostors do so. If you write from a new address, tell the recipient by the old one first.",
+		User:   "The sender has the name of somebody you know, but not the address. Ask that person by another way before you do what the message asks.",
+		Admin:  "The display name is that of a correspondent or colleague of a recipient, and the address belongs to another owner and is unknown.",
+		Source: "practice: display name impersonation (business e-mail compromise)",
+	},
 	{ID: "NAME_PADDED", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: gaps before the extension hide it from view; honest names rarely have them",
@@ -2405,6 +2439,16 @@ var entries = [...]Entry{
 		User:   "Answers to this message would go to another mailbox than the sender's.",
 		Admin:  "From and Reply-To are different mailboxes at free mail providers.",
 		Source: "practice; measured",
+	},
+	{ID: "REPLY_TO_OURS", Group: "reputation", Phase: "message", Threat: "none",
+		Points: -4, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: only who got our message knows its identifier, and the author is authenticated; stolen mailboxes answer too, so it must not outweigh strong evidence",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The message answers one that was sent from here, which speaks for it.",
+		User:   "This message answers one of yours.",
+		Admin:  "In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.",
+		Source: "RFC 5322 3.6.4; practice",
 	},
 	{ID: "REPUTATION_ADDRESS_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
