@@ -1,0 +1,451 @@
+package online
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"sluice/learn/text"
+	"sluice/message"
+	"sluice/message/header"
+	"sluice/message/links"
+)
+
+// Extractor names the way from a message to features. What was learned with one
+// means nothing to another.
+const Extractor = 1
+
+// Sizes of the look at one message.
+const (
+	maxRaw    = 2000     // octets of header and body as they came
+	maxGrams  = 2000     // octets of visible text that are cut into byte grams
+	maxText   = 48 << 10 // octets of visible text
+	maxTail   = 16 << 10 // how many of them come from the end of a longer text
+	maxOther  = 4 << 10  // octets of hidden text, and of alternative text
+	maxHeader = 8 << 10  // octets of header that are read word by word
+	maxField  = 1000     // octets of one field, of the subject, of a link
+	maxLinks  = 50
+	maxWord   = 40 // octets of a word that are hashed
+
+	gramLen    = 4
+	osbWindow  = 5
+	blockWords = 60 // in a block; a segment is two of them in a row
+)
+
+// view is a way to look at a message. Each view that a message has gets the same
+// share of its length as a vector, however many features it has: a long text
+// doesn't drown the header, nor the other way round.
+type view int
+
+const (
+	viewRaw    view = iota // byte grams of header and body as they came
+	viewHeader             // names, order and words of fields
+	viewWords              // words and sparse pairs of subject and visible text
+	viewGrams              // byte grams of the visible text
+	viewLinks              // hosts and parts of links
+	viewHidden             // words that are hidden, and alternative texts
+	views
+)
+
+// Salts keep the kinds of features inside a view apart.
+const (
+	saltSubject = 0x03707344
+	saltHost    = 0xA4093822
+	saltAlt     = 0x299F31D0
+	saltOrder   = 0x082EFA98
+	saltPair    = 0x13198A2E
+)
+
+// Features are the different features of one message, hashed. They hold no text
+// and never change.
+type Features struct {
+	index []uint32       // slots of the whole message, view after view
+	ends  [views]int32   // where each view ends in index
+	norm  [views]float32 // value of a feature of each view; all squares sum up to 1
+
+	// Of a text that is longer than a segment: the words view in the order of the
+	// text, by block, with the marks below. Not kept for learning.
+	parts  []uint32
+	blocks []int32 // ends in parts
+}
+
+// Marks of an entry of parts.
+const (
+	inBefore = 1 << 31 // the block before has it too
+	slotMask = tableSize - 1
+)
+
+// Len returns the number of different features.
+func (f *Features) Len() int { return len(f.index) }
+
+// learned returns f without what only scoring needs, its slots in the order of the
+// table: a window of examples goes through memory forwards.
+func (f *Features) learned() *Features {
+	g := *f
+	g.parts, g.blocks = nil, nil
+	g.index = slices.Clone(f.index)
+	start := int32(0)
+	for _, end := range g.ends {
+		slices.Sort(g.index[start:end])
+		start = end
+	}
+	return &g
+}
+
+// Extract reads the features of m. Its time is linear in what is looked at, about
+// 64 kB at most.
+func Extract(m *message.Message) *Features {
+	e := extractors.Get().(*extractor)
+	defer extractors.Put(e)
+	return e.extract(m)
+}
+
+var extractors = sync.Pool{New: func() any { return new(extractor) }}
+
+// extractor is the memory of one extraction, pooled.
+type extractor struct {
+	buf   []byte
+	index []uint32
+	parts []uint32
+	ends  []int32 // of blocks
+	set   set
+	block uint32 // the present one, from 1; 0 where features aren't wanted by block
+	words int    // in the present block
+	note  func(word []byte, slots []uint32)
+}
+
+func (e *extractor) extract(m *message.Message) *Features {
+	v := m.View()
+	shown := v.Text
+	if shown == "" {
+		shown = v.Alt // a message of pictures shows these words where it shows no picture
+	}
+	e.index, e.parts, e.ends, e.block, e.words = e.index[:0], e.parts[:0], e.ends[:0], 0, 0
+	e.set.reset(2*maxRaw + 4*maxField + 2*min(len(shown), maxText))
+	f := new(Features)
+	read := [views]func(){
+		viewRaw:    func() { e.raw(m) },
+		viewHeader: func() { e.header(m.Header()) },
+		viewWords:  func() { e.shown(v.Subject, shown) },
+		viewGrams:  func() { e.grams(viewGrams, e.buf[:min(len(e.buf), maxGrams)]) }, // what shown has left
+		viewLinks:  func() { e.links(v.Links) },
+		viewHidden: func() { e.hidden(v) },
+	}
+	for k, read := range read {
+		read()
+		f.ends[k] = int32(len(e.index))
+	}
+	f.index = append(make([]uint32, 0, len(e.index)), e.index...)
+	if len(e.ends) > 2 {
+		f.parts = append(make([]uint32, 0, len(e.parts)), e.parts...)
+		f.blocks = append(make([]int32, 0, len(e.ends)), e.ends...)
+	}
+	f.weigh()
+	return f
+}
+
+// weigh gives each view that is there the same share.
+func (f *Features) weigh() {
+	present, start := 0, int32(0)
+	for _, end := range f.ends {
+		if end > start {
+			present++
+		}
+		start = end
+	}
+	start = 0
+	for k, end := range f.ends {
+		if end > start {
+			f.norm[k] = float32(1 / math.Sqrt(float64(present)*float64(end-start)))
+		}
+		start = end
+	}
+}
+
+// add notes a feature where it is new.
+func (e *extractor) add(v view, h uint32) uint32 {
+	h ^= uint32(v+1) * 0x9E3779B1
+	// The finaliser of MurmurHash3.
+	h ^= h >> 16
+	h *= 0x85EBCA6B
+	h ^= h >> 13
+	h *= 0xC2B2AE35
+	h = (h ^ h>>16) >> (32 - tableBits)
+	before, found := e.set.put(h, e.block)
+	if !found {
+		e.index = append(e.index, h)
+	}
+	if e.block > 0 && (!found || before != e.block) {
+		entry := h
+		if found && before == e.block-1 && before > 0 {
+			entry |= inBefore
+		}
+		e.parts = append(e.parts, entry)
+	}
+	return h
+}
+
+// receivers' names: fields that are written where a message arrives say where it
+// was collected, or what another filter made of it.
+var (
+	receiversFields = map[string]bool{
+		"return-path": true, "delivered-to": true, "x-original-to": true, "envelope-to": true, "x-envelope-to": true,
+		"x-apparently-to": true, "status": true, "x-status": true, "x-keywords": true, "x-uid": true, "lines": true,
+		"content-length": true, "received-spf": true, "authentication-results": true, "dkim-filter": true, "x-greylist": true,
+	}
+	receiversPrefixes = []string{"arc-", "x-spam", "x-virus-", "x-ms-", "x-forefront-", "x-microsoft-", "x-ses-", "x-gm-",
+		"x-google-", "x-ymail", "x-foff-", "x-forwarded-", "x-sluice-"}
+)
+
+// fieldName returns the name in lower case, and false for a receiver's field.
+func fieldName(name string) (string, bool) {
+	n := header.Lower(name)
+	if receiversFields[n] {
+		return "", false
+	}
+	for _, p := range receiversPrefixes {
+		if strings.HasPrefix(n, p) {
+			return "", false
+		}
+	}
+	return n, true
+}
+
+func (e *extractor) raw(m *message.Message) {
+	b := e.buf[:0]
+	for i := range m.Header().Fields {
+		f := &m.Header().Fields[i]
+		if _, ok := fieldName(f.Name); !ok {
+			continue
+		}
+		b = append(b, f.Name...)
+		b = append(b, ": "...)
+		b = append(b, f.Value[:min(len(f.Value), maxRaw)]...)
+		b = append(b, '\n')
+		if len(b) >= maxRaw {
+			break
+		}
+	}
+	if len(b) < maxRaw {
+		body := m.Body(m.Parts[0])
+		b = append(b, body[:min(len(body), maxRaw-len(b))]...)
+	}
+	e.buf = b
+	e.grams(viewRaw, b[:min(len(b), maxRaw)])
+}
+
+func (e *extractor) grams(v view, b []byte) {
+	var g uint32
+	for i, c := range b {
+		g = g<<8 | uint32(c)
+		if i >= gramLen-1 {
+			e.add(v, g*0x9E3779B1)
+		}
+	}
+}
+
+// header reads the names of fields, as written and in their order, and the words
+// in each.
+func (e *extractor) header(h *header.Header) {
+	n, before := 0, uint32(0)
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		lower, ok := fieldName(f.Name)
+		if !ok {
+			continue
+		}
+		if n += len(f.Name) + min(len(f.Value), maxField); n > maxHeader {
+			break
+		}
+		name := fnv(lower)
+		e.add(viewHeader, name)
+		e.add(viewHeader, name*31+fnv(f.Name))
+		e.add(viewHeader, (before*0x9E3779B1+name)^saltOrder)
+		before = name
+		e.buf = text.AppendNormal(e.buf[:0], header.DecodeWords(f.Value[:min(len(f.Value), 4*maxField)]), maxField)
+		e.pairs(viewHeader, name, e.buf)
+	}
+}
+
+// shown reads the subject and the visible text, and leaves the latter in buf.
+func (e *extractor) shown(subject, shown string) {
+	e.buf = text.AppendNormal(e.buf[:0], subject, maxField)
+	e.sparse(viewWords, saltSubject, e.buf)
+	e.block = 1
+	if len(shown) <= maxText {
+		e.buf = text.AppendNormal(e.buf[:0], shown, maxText)
+	} else {
+		e.buf = text.AppendNormal(e.buf[:0], shown[:maxText-maxTail], maxText-maxTail)
+		e.buf = append(e.buf, ' ')
+		e.buf = text.AppendNormal(e.buf, shown[len(shown)-maxTail:], maxTail)
+	}
+	e.sparse(viewWords, 0, e.buf)
+	if e.words > 0 {
+		e.ends = append(e.ends, int32(len(e.parts)))
+	}
+	e.block = 0
+}
+
+func (e *extractor) hidden(v *message.View) {
+	e.buf = text.AppendNormal(e.buf[:0], v.Hidden[:min(len(v.Hidden), 4*maxOther)], maxOther)
+	e.sparse(viewHidden, 0, e.buf)
+	e.buf = text.AppendNormal(e.buf[:0], v.Alt[:min(len(v.Alt), 4*maxOther)], maxOther)
+	e.sparse(viewHidden, saltAlt, e.buf)
+}
+
+// sparse emits words, and pairs of each with the four before it, told apart by
+// their distance (orthogonal sparse bigrams, Siefkes et al. 2004).
+func (e *extractor) sparse(v view, salt uint32, b []byte) {
+	var (
+		last  [osbWindow]uint32 // the present word and those before
+		slots [osbWindow]uint32
+	)
+	for from, to := nextWord(b, 0, false); from < to; from, to = nextWord(b, to, false) {
+		copy(last[1:], last[:])
+		last[0] = hash(b[from:min(to, from+maxWord)]) ^ salt
+		slots[0] = e.add(v, last[0])
+		n := 1
+		for ; n < osbWindow && last[n] != 0; n++ {
+			slots[n] = e.add(v, last[n]*0x9E3779B1+last[0]+uint32(n)*0x7FEB352D)
+		}
+		if e.note != nil {
+			e.note(b[from:to], slots[:n])
+		}
+		if e.block == 0 {
+			continue
+		}
+		if e.words++; e.words == blockWords && e.block < maxBlock {
+			e.ends = append(e.ends, int32(len(e.parts)))
+			e.block, e.words = e.block+1, 0
+		}
+	}
+}
+
+// pairs emits words and pairs of neighbours.
+func (e *extractor) pairs(v view, salt uint32, b []byte) {
+	before := uint32(0)
+	for from, to := nextWord(b, 0, true); from < to; from, to = nextWord(b, to, true) {
+		w := hash(b[from:min(to, from+maxWord)])
+		e.add(v, w*0x9E3779B1+salt)
+		if before != 0 {
+			e.add(v, ((before*0x85EBCA6B+w)*0x9E3779B1+salt)^saltPair)
+		}
+		before = w
+	}
+}
+
+// links emits the labels of hosts from the right ("com", "example.com", …) and the
+// words of the whole link.
+func (e *extractor) links(all []links.Link) {
+	for i := range all[:min(len(all), maxLinks)] {
+		h := all[i].Host
+		h = h[max(0, len(h)-255):]
+		w := uint32(fnvBasis)
+		for k := len(h) - 1; k >= 0; k-- {
+			if h[k] == '.' || k == 0 {
+				e.add(viewLinks, w^saltHost)
+			}
+			w = (w ^ uint32(h[k])) * fnvPrime
+		}
+		raw := all[i].Raw
+		e.buf = text.AppendNormal(e.buf[:0], raw[:min(len(raw), maxField)], maxField)
+		e.pairs(viewLinks, 0, e.buf)
+	}
+}
+
+// nextWord returns the next word from i on, an empty one at the end; fine parts
+// words at "@" and "-" too.
+func nextWord(b []byte, i int, fine bool) (from, to int) {
+	in := func(c byte) bool { return wordByte[c] && !(fine && (c == '@' || c == '-')) }
+	for i < len(b) && !in(b[i]) {
+		i++
+	}
+	from = i
+	for i < len(b) && in(b[i]) {
+		i++
+	}
+	return from, i
+}
+
+var wordByte = func() (t [256]bool) {
+	for c := range t {
+		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 || strings.IndexByte("$'-!@", byte(c)) >= 0
+	}
+	return t
+}()
+
+// FNV-1a.
+const (
+	fnvBasis = 2166136261
+	fnvPrime = 16777619
+)
+
+func hash(b []byte) uint32 {
+	h := uint32(fnvBasis)
+	for _, c := range b {
+		h = (h ^ uint32(c)) * fnvPrime
+	}
+	return h
+}
+
+func fnv(s string) uint32 {
+	h := uint32(fnvBasis)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * fnvPrime
+	}
+	return h
+}
+
+// set tells which slots were met in this message, and in which block last. It is
+// a hash table with open addressing; a generation saves clearing it.
+type set struct {
+	cells []uint64 // generation 30 bits, block 10, slot 24
+	mask  uint32
+	gen   uint64
+	used  int
+}
+
+const maxBlock = 1<<10 - 1
+
+// reset empties the set and sizes it for about n features.
+func (s *set) reset(n int) {
+	size := 1 << 13
+	for size < 2*n {
+		size <<= 1
+	}
+	if s.gen++; len(s.cells) < size || s.gen == 1<<30 {
+		s.cells, s.gen = make([]uint64, max(size, len(s.cells))), 1
+	}
+	s.mask, s.used = uint32(size-1), 0
+}
+
+// put notes slot in block and returns the block where it was before.
+func (s *set) put(slot, block uint32) (before uint32, found bool) {
+	for i := slot * 0x9E3779B1 >> 7 & s.mask; ; i = (i + 1) & s.mask {
+		c := s.cells[i]
+		if c>>34 != s.gen {
+			s.cells[i] = s.gen<<34 | uint64(block)<<24 | uint64(slot)
+			if s.used++; s.used > int(s.mask)*3/4 {
+				s.grow()
+			}
+			return 0, false
+		}
+		if uint32(c)&(1<<24-1) == slot {
+			s.cells[i] = s.gen<<34 | uint64(block)<<24 | uint64(slot)
+			return uint32(c >> 24 & maxBlock), true
+		}
+	}
+}
+
+// grow makes room where a message has more features than its size let expect.
+func (s *set) grow() {
+	old, gen := s.cells[:s.mask+1], s.gen
+	size := 2 * len(old)
+	s.cells, s.gen, s.mask, s.used = make([]uint64, size), 1, uint32(size-1), 0
+	for _, c := range old {
+		if c>>34 == gen {
+			s.put(uint32(c)&(1<<24-1), uint32(c>>24&maxBlock))
+		}
+	}
+}
