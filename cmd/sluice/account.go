@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/daemon"
 	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/console/password"
@@ -26,7 +27,7 @@ type consolePassword struct {
 // Run is the way back in for an admin who lost the password: whoever may write
 // the data folder may set it.
 func (c *consolePassword) Run(a *app) error {
-	return c.with(a, func(r *rooms, _ *config.Config) error {
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
 		if term.IsTerminal(a.stderr) {
 			fmt.Fprint(a.stderr, "New password (shown as you type): ")
 		}
@@ -39,7 +40,7 @@ func (c *consolePassword) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("console password: %w", err)
 		}
-		if err := r.store.PutAccount(a.ctx, &sluice.Account{Name: c.Name, Password: hash, Created: time.Now()}); err != nil {
+		if err := r.Store.PutAccount(a.ctx, &sluice.Account{Name: c.Name, Password: hash, Created: time.Now()}); err != nil {
 			return fmt.Errorf("console password: %w", err)
 		}
 		_, err = fmt.Fprintf(a.stdout, "password of %s is set; sessions under way go on until they expire\n", term.Plain(c.Name, 60))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/daemon"
 	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/explain"
@@ -28,22 +28,22 @@ type place struct {
 }
 
 // open opens the rooms beside a daemon that may be running.
-func (p place) open(a *app) (*rooms, *config.Config, error) {
+func (p place) open(a *app) (*daemon.Rooms, *config.Config, error) {
 	cfg, err := config.Load(p.Config, config.Flags{Data: p.Data})
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := openRooms(a.ctx, cfg, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), false)
+	r, err := daemon.OpenRooms(a.ctx, cfg, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), false)
 	return r, cfg, err
 }
 
 // with opens the rooms, runs f, and closes them.
-func (p place) with(a *app, f func(*rooms, *config.Config) error) error {
+func (p place) with(a *app, f func(*daemon.Rooms, *config.Config) error) error {
 	r, cfg, err := p.open(a)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(r, cfg), r.close())
+	return errors.Join(f(r, cfg), r.Close())
 }
 
 type explainCmd struct {
@@ -54,8 +54,8 @@ type explainCmd struct {
 
 // Run shows one record: what came, what was found, what was done, what was said.
 func (c *explainCmd) Run(a *app) error {
-	return c.with(a, func(r *rooms, _ *config.Config) error {
-		rec, err := r.store.Record(a.ctx, reference(c.ID))
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+		rec, err := r.Store.Record(a.ctx, reference(c.ID))
 		if errors.Is(err, sluice.ErrNotFound) {
 			return &exitError{1, fmt.Errorf("explain: no message %q in the log; rows are kept as long as keep.log says", c.ID)}
 		}
@@ -138,8 +138,8 @@ func (c *logCmd) Run(a *app) error {
 		}
 		q.Action = &act
 	}
-	return c.with(a, func(r *rooms, _ *config.Config) error {
-		recs, err := r.store.Records(a.ctx, q)
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+		recs, err := r.Store.Records(a.ctx, q)
 		if err != nil {
 			return err
 		}
@@ -184,8 +184,8 @@ type quarantineList struct {
 
 // Run lists the index.
 func (c *quarantineList) Run(a *app) error {
-	return c.with(a, func(r *rooms, _ *config.Config) error {
-		rows, err := r.store.Quarantined(a.ctx, sluice.Query{Text: c.Text, Limit: c.Limit})
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+		rows, err := r.Store.Quarantined(a.ctx, sluice.Query{Text: c.Text, Limit: c.Limit})
 		if err != nil {
 			return err
 		}
@@ -231,8 +231,8 @@ type quarantineShow struct {
 
 // Run shows one message.
 func (c *quarantineShow) Run(a *app) error {
-	return c.with(a, func(r *rooms, _ *config.Config) error {
-		q, body, err := r.quarantine.Open(a.ctx, reference(c.ID))
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+		q, body, err := r.Quarantine.Open(a.ctx, reference(c.ID))
 		if err != nil {
 			return noSuch("quarantine", c.ID, err)
 		}
@@ -279,14 +279,14 @@ type quarantineRelease struct {
 
 // Run puts messages into the outbox; a running daemon sends them on.
 func (c *quarantineRelease) Run(a *app) error {
-	return c.with(a, func(r *rooms, cfg *config.Config) error {
+	return c.with(a, func(r *daemon.Rooms, cfg *config.Config) error {
 		g, err := adminGate(r, cfg)
 		if err != nil {
 			return err
 		}
 		for _, id := range c.IDs {
 			id = reference(id)
-			if err := releaseAndLabel(a.ctx, g, r.store, id, whoami(), "admin"); err != nil {
+			if err := daemon.Release(a.ctx, g, r.Store, id, whoami(), "admin"); err != nil {
 				return noSuch("quarantine", id, err)
 			}
 			fmt.Fprintf(a.stdout, "%s released; it leaves through the outbox while sluice serve runs\n", id)
@@ -302,7 +302,7 @@ type quarantineDelete struct {
 
 // Run removes messages.
 func (c *quarantineDelete) Run(a *app) error {
-	return c.with(a, func(r *rooms, cfg *config.Config) error {
+	return c.with(a, func(r *daemon.Rooms, cfg *config.Config) error {
 		g, err := adminGate(r, cfg)
 		if err != nil {
 			return err
@@ -324,8 +324,8 @@ type quarantineReindex struct {
 
 // Run rebuilds the index.
 func (c *quarantineReindex) Run(a *app) error {
-	return c.with(a, func(r *rooms, _ *config.Config) error {
-		kept, broken, err := r.quarantine.Reindex(a.ctx, r.store)
+	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+		kept, broken, err := r.Quarantine.Reindex(a.ctx, r.Store)
 		if err != nil {
 			return err
 		}
@@ -338,24 +338,16 @@ func (c *quarantineReindex) Run(a *app) error {
 }
 
 // adminGate is a gate for release and delete: it judges nothing.
-func adminGate(r *rooms, cfg *config.Config) (*gate.Gate, error) {
-	set, err := build.Judge(cfg, r.log, false)
+func adminGate(r *daemon.Rooms, cfg *config.Config) (*gate.Gate, error) {
+	set, err := build.Judge(cfg, r.Log, false)
 	if err != nil {
 		return nil, err
 	}
 	if err := build.AddSigning(cfg, &set); err != nil {
-		r.log.Warn("what is released goes out without a DKIM signature", "error", err)
+		r.Log.Warn("what is released goes out without a DKIM signature", "error", err)
 	}
-	return gate.New(gate.Config{Settings: set, Quarantine: r.quarantine, Index: r.store, Outbox: r.outbox, Log: r.store,
-		Clock: time.Now, Rand: rand.Reader, Logger: r.log}), nil
-}
-
-// releaseAndLabel lets a message go and files that somebody wanted it.
-func releaseAndLabel(ctx context.Context, g *gate.Gate, s sluice.Store, id, by, source string) error {
-	if err := g.Release(ctx, id, by); err != nil {
-		return err
-	}
-	return s.AddFeedback(ctx, &sluice.Feedback{ID: id, Time: time.Now(), Spam: false, Source: source, By: by})
+	return gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
+		Clock: time.Now, Rand: rand.Reader, Logger: r.Log}), nil
 }
 
 func whoami() string {

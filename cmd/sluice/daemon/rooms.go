@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -21,26 +21,26 @@ import (
 	"sluice/store/sqlite"
 )
 
-// rooms are the places that keep things: what a daemon holds open, and what the
+// Rooms are the places that keep things: what a daemon holds open, and what the
 // admin's commands open beside it.
-type rooms struct {
+type Rooms struct {
 	cfg        *config.Config
-	log        *slog.Logger
-	store      *sqlite.Store
-	quarantine *quarantine.Store
-	outbox     *outbox.Outbox
+	Log        *slog.Logger
+	Store      *sqlite.Store
+	Quarantine *quarantine.Store
+	Outbox     *outbox.Outbox
 	deliver    func(context.Context, *sluice.Delivery) []sluice.Outcome
 	spool      string
 	lock       *os.File
 }
 
-// openRooms opens the data folder. The daemon takes its lock; commands work
+// OpenRooms opens the data folder. The daemon takes its lock; commands work
 // beside a running daemon and don't.
-func openRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon bool) (_ *rooms, err error) {
-	r := &rooms{cfg: cfg, log: log, spool: filepath.Join(cfg.Data, "spool")}
+func OpenRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon bool) (_ *Rooms, err error) {
+	r := &Rooms{cfg: cfg, Log: log, spool: filepath.Join(cfg.Data, "spool")}
 	defer func() {
 		if err != nil {
-			_ = r.close() // the first error is the one to tell
+			_ = r.Close() // the first error is the one to tell
 		}
 	}()
 	if !daemon {
@@ -58,14 +58,14 @@ func openRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon
 			return nil, err
 		}
 	}
-	if r.store, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "sluice.db"), Log: log}); err != nil {
+	if r.Store, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "sluice.db"), Log: log}); err != nil {
 		return nil, err
 	}
-	if r.quarantine, err = quarantine.New(quarantine.Config{Dir: filepath.Join(cfg.Data, "quarantine"),
+	if r.Quarantine, err = quarantine.New(quarantine.Config{Dir: filepath.Join(cfg.Data, "quarantine"),
 		MaxBytes: int64(cfg.Keep.QuarantineSize), Retention: cfg.Keep.Quarantine.Duration}); err != nil {
 		return nil, err
 	}
-	r.outbox, err = outbox.New(outbox.Config{Dir: filepath.Join(cfg.Data, "outbox"), Expire: cfg.Keep.Outbox.Duration,
+	r.Outbox, err = outbox.New(outbox.Config{Dir: filepath.Join(cfg.Data, "outbox"), Expire: cfg.Keep.Outbox.Duration,
 		Deliver: func(ctx context.Context, d *sluice.Delivery) []sluice.Outcome { return r.deliver(ctx, d) }, Alarm: r.alarm})
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func openRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon
 	if !daemon {
 		return r, nil
 	}
-	dropped, err := r.quarantine.Recover(ctx)
+	dropped, err := r.Quarantine.Recover(ctx)
 	if dropped > 0 {
 		log.Info("quarantine: unfinished messages dropped; their senders got no 250 and still have them", "messages", dropped)
 	}
@@ -81,7 +81,7 @@ func openRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon
 }
 
 // takeLock keeps a second daemon off the same data.
-func (r *rooms) takeLock() error {
+func (r *Rooms) takeLock() error {
 	f, err := os.OpenFile(filepath.Join(r.cfg.Data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
@@ -97,16 +97,16 @@ func (r *rooms) takeLock() error {
 	return nil
 }
 
-func (r *rooms) alarm(a outbox.Alarm) {
-	r.log.Error("outbox: a message could not be delivered; it is kept in the folder failed", "id", a.ID, "expired", a.Expired, "recipients", len(a.Outcomes))
+func (r *Rooms) alarm(a outbox.Alarm) {
+	r.Log.Error("outbox: a message could not be delivered; it is kept in the folder failed", "id", a.ID, "expired", a.Expired, "recipients", len(a.Outcomes))
 }
 
 // work runs what goes on beside the mail until ctx ends.
-func (r *rooms) work(ctx context.Context) {
+func (r *Rooms) work(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := r.outbox.Run(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("outbox stopped", "error", err)
+		if err := r.Outbox.Run(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Error("outbox stopped", "error", err)
 		}
 	})
 	wg.Go(func() {
@@ -124,35 +124,35 @@ func (r *rooms) work(ctx context.Context) {
 }
 
 // sweep lets go of what is past its time.
-func (r *rooms) sweep(ctx context.Context) {
+func (r *Rooms) sweep(ctx context.Context) {
 	now := time.Now()
-	if n, err := r.store.Sweep(ctx, now.Add(-r.cfg.Keep.Log.Duration)); err != nil {
-		r.log.Error("log: sweeping old rows", "error", err)
+	if n, err := r.Store.Sweep(ctx, now.Add(-r.cfg.Keep.Log.Duration)); err != nil {
+		r.Log.Error("log: sweeping old rows", "error", err)
 	} else if n > 0 {
-		r.log.Info("log: old rows removed", "rows", n)
+		r.Log.Info("log: old rows removed", "rows", n)
 	}
-	if _, err := r.store.SweepReports(ctx, now.Add(-r.cfg.Reports.Keep.Duration)); err != nil {
-		r.log.Error("reports: sweeping old rows", "error", err)
+	if _, err := r.Store.SweepReports(ctx, now.Add(-r.cfg.Reports.Keep.Duration)); err != nil {
+		r.Log.Error("reports: sweeping old rows", "error", err)
 	}
-	ids, err := r.quarantine.Sweep(ctx, now)
+	ids, err := r.Quarantine.Sweep(ctx, now)
 	if err != nil {
-		r.log.Error("quarantine: sweeping", "error", err)
+		r.Log.Error("quarantine: sweeping", "error", err)
 	}
 	for _, id := range ids {
-		if err := r.store.Unindex(ctx, id); err != nil && !errors.Is(err, sluice.ErrNotFound) {
-			r.log.Error("quarantine index: run sluice quarantine reindex", "id", id, "error", err)
+		if err := r.Store.Unindex(ctx, id); err != nil && !errors.Is(err, sluice.ErrNotFound) {
+			r.Log.Error("quarantine index: run sluice quarantine reindex", "id", id, "error", err)
 		}
 	}
 }
 
 // health says what is wrong, or nil.
-func (r *rooms) health(ctx context.Context) error {
+func (r *Rooms) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if _, err := r.store.CountAccounts(ctx); err != nil {
+	if _, err := r.Store.CountAccounts(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	if err := r.store.Health(); err != nil {
+	if err := r.Store.Health(); err != nil {
 		return fmt.Errorf("message log: %w", err)
 	}
 	var st unix.Statfs_t
@@ -163,22 +163,23 @@ func (r *rooms) health(ctx context.Context) error {
 }
 
 // observe shows the rooms' gauges.
-func (r *rooms) observe(reg prometheus.Registerer) {
+func (r *Rooms) observe(reg prometheus.Registerer) {
 	gauge := func(name, help string, f func() float64) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "sluice", Name: name, Help: help}, f))
 	}
-	gauge("log_dropped", "Log rows dropped because the disk was too slow.", func() float64 { return float64(r.store.LogStats().Dropped) })
-	gauge("log_failed", "Log rows that could not be written.", func() float64 { return float64(r.store.LogStats().Failed) })
-	gauge("log_queued", "Log rows that wait.", func() float64 { return float64(r.store.LogStats().Queued) })
-	gauge("outbox_messages", "Messages that wait in the outbox.", func() float64 { return float64(r.outbox.Len()) })
-	gauge("quarantine_messages", "Messages in quarantine.", func() float64 { _, n := r.quarantine.Usage(); return float64(n) })
-	gauge("quarantine_bytes", "Bytes in quarantine.", func() float64 { b, _ := r.quarantine.Usage(); return float64(b) })
+	gauge("log_dropped", "Log rows dropped because the disk was too slow.", func() float64 { return float64(r.Store.LogStats().Dropped) })
+	gauge("log_failed", "Log rows that could not be written.", func() float64 { return float64(r.Store.LogStats().Failed) })
+	gauge("log_queued", "Log rows that wait.", func() float64 { return float64(r.Store.LogStats().Queued) })
+	gauge("outbox_messages", "Messages that wait in the outbox.", func() float64 { return float64(r.Outbox.Len()) })
+	gauge("quarantine_messages", "Messages in quarantine.", func() float64 { _, n := r.Quarantine.Usage(); return float64(n) })
+	gauge("quarantine_bytes", "Bytes in quarantine.", func() float64 { b, _ := r.Quarantine.Usage(); return float64(b) })
 }
 
-func (r *rooms) close() error {
+// Close closes the database and lets another daemon in.
+func (r *Rooms) Close() error {
 	var err error
-	if r.store != nil {
-		err = r.store.Close()
+	if r.Store != nil {
+		err = r.Store.Close()
 	}
 	if r.lock != nil {
 		err = errors.Join(err, r.lock.Close())

@@ -1,0 +1,451 @@
+// Package daemon is sluice serve: it opens the rooms, wires them, listens on every
+// port, and reloads and stops in order.
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sluice"
+	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/outside"
+	"sluice/config"
+	"sluice/console"
+	"sluice/console/public"
+	"sluice/explain/ref"
+	"sluice/gate"
+	"sluice/judge/verdict"
+	"sluice/live"
+	"sluice/smtpd"
+)
+
+// Daemon is the running gateway.
+type Daemon struct {
+	log      *slog.Logger
+	rooms    *Rooms
+	gate     *gate.Gate
+	registry *prometheus.Registry
+	console  *console.Console
+	sealer   *ref.Sealer
+	resolver *build.Resolver
+	port     *build.Port
+	memory   *build.Memory
+	reports  *reporting
+	board    *live.Board
+	control  net.Listener
+	smtp     []*smtpListener
+	web      []*webListener
+}
+
+type smtpListener struct {
+	cfg    config.Listener
+	ln     net.Listener
+	server *smtpd.Server
+}
+
+type webListener struct {
+	name   string
+	ln     net.Listener
+	server *http.Server
+}
+
+// Open opens what the daemon keeps and wires it; nothing listens yet.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
+	r, err := OpenRooms(ctx, cfg, log, true)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{log: log, rooms: r, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	keys, err := ref.LoadOrCreateKeys(filepath.Join(cfg.Data, "ref.keys"), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if d.sealer, err = ref.New(ref.Config{Keys: keys, Rand: rand.Reader}); err != nil {
+		return nil, err
+	}
+	d.resolver = build.NewResolver(cfg)
+	d.resolver.Observe(d.registry)
+	d.port = build.NewPort(log, d.resolver.Resolver)
+	if err := d.port.Apply(cfg); err != nil {
+		return nil, err
+	}
+	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port.Spared, log)
+	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks}
+	d.board = live.New(time.Now(), outer.Board())
+	set, err := build.Settings(cfg, log, d.resolver.Resolver, d.port, d.memory)
+	if err != nil {
+		return nil, err
+	}
+	if d.reports, err = buildReports(cfg, r, d.resolver.Resolver, log, d.sign); err != nil {
+		return nil, err
+	}
+	d.reports.observe(d.registry)
+	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Spared: d.port.Spared, Networks: d.port.Networks},
+		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
+	r.deliver = d.reports.route(d.gate.Deliver)
+	r.observe(d.registry)
+	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+		Port:  outer.Pages(d.board),
+		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
+		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
+		Version: build.Version, Clock: time.Now, Rand: rand.Reader, Log: log})
+	return d, err
+}
+
+// sign makes signatures with the keys in force.
+func (d *Daemon) sign(raw []byte, domain string, now time.Time) ([]byte, error) {
+	if f := d.gate.Settings().Sign; f != nil {
+		return f(raw, domain, now)
+	}
+	return nil, nil
+}
+
+// consoleURL is where a person finds the console; "" where it isn't served.
+func consoleURL(cfg *config.Config) string {
+	switch {
+	case cfg.Console.Address == "":
+		return ""
+	case cfg.Console.URL != "":
+		return cfg.Console.URL
+	}
+	return "http://" + cfg.Console.Address
+}
+
+func byToken(names map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, secret := range names {
+		out[secret] = name
+	}
+	return out
+}
+
+// marks draw the thresholds across a ledger's bars.
+func marks(p config.Policy) []console.Mark {
+	return []console.Mark{{Name: "tag", Points: verdict.Points(p.TagAt)}, {Name: "quarantine", Points: verdict.Points(p.QuarantineAt)},
+		{Name: "reject", Points: verdict.Points(p.RejectAt)}}
+}
+
+// release lets a message go and remembers that an admin wanted it.
+func (d *Daemon) release(ctx context.Context, id, by string) error {
+	return Release(ctx, d.gate, d.rooms.Store, id, by, "admin")
+}
+
+// Listen opens every port before any of them is served, so that a port that is
+// taken is one clear sentence and not half a daemon.
+func (d *Daemon) Listen(cfg *config.Config) error {
+	tlsConf, err := loadTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	for _, l := range cfg.Listen {
+		ln, err := listenOn("smtp", l.Address)
+		if err != nil {
+			return err
+		}
+		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, tlsConf),
+			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool, Door: l.Kind})
+		d.smtp = append(d.smtp, &smtpListener{l, ln, s})
+		d.observe(s, l.Address)
+	}
+	if ln, err := live.Listen(filepath.Join(cfg.Data, live.Socket)); err != nil {
+		d.log.Warn("sluice top can't reach this daemon", "error", err)
+	} else {
+		d.control = ln
+	}
+	if cfg.Console.Address != "" {
+		if err := d.listenWeb("console", cfg.Console.Address, d.console.Handler()); err != nil {
+			return err
+		}
+	}
+	if cfg.Public.Address != "" {
+		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
+		if err != nil {
+			return err
+		}
+		if err := d.listenWeb("public", cfg.Public.Address, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observe shows a door's gauges.
+func (d *Daemon) observe(s *smtpd.Server, address string) {
+	gauge := func(name, help string, f func(smtpd.Stats) float64) {
+		d.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "sluice", Name: name, Help: help,
+			ConstLabels: prometheus.Labels{"address": address}}, func() float64 { return f(s.Stats()) }))
+	}
+	gauge("smtp_connections", "Connections now.", func(s smtpd.Stats) float64 { return float64(s.Open) })
+	gauge("smtp_refused_connections", "Connections over a limit since the start.", func(s smtpd.Stats) float64 { return float64(s.Refused) })
+	gauge("smtp_panics", "Sessions that panicked since the start.", func(s smtpd.Stats) float64 { return float64(s.Panics) })
+	gauge("smtp_bytes_in_flight", "Message bytes held now.", func(s smtpd.Stats) float64 { return float64(s.InFlight) })
+}
+
+func (d *Daemon) listenWeb(name, addr string, h http.Handler) error {
+	ln, err := listenOn(name, addr)
+	if err != nil {
+		return err
+	}
+	d.web = append(d.web, &webListener{name, ln, console.NewServer(h, d.log)})
+	return nil
+}
+
+func listenOn(what, addr string) (net.Listener, error) {
+	// Every wait has a deadline of its own, so probes by the kernel aren't needed.
+	lc := net.ListenConfig{KeepAlive: -1}
+	ln, err := lc.Listen(context.Background(), "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: port %s is taken by another program; stop it, or choose another address with --listen or --console", what, addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s: no right to listen on %s; give the binary CAP_NET_BIND_SERVICE or use a port above 1023", what, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s: can't listen on %q: %w", what, addr, err)
+	}
+	return ln, nil
+}
+
+func loadTLS(t config.TLS) (*tls.Config, error) {
+	if t.Cert == "" {
+		return nil, nil
+	}
+	c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("tls: certificate %s with key %s: %w", t.Cert, t.Key, err)
+	}
+	// Opportunistic TLS with TLS 1.0 beats clear text, but Go's default floor
+	// of 1.2 has been met by every mail server for ten years (RFC 8997).
+	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// typing is how long a command may take from its first octet to its last, even
+// where a client may be silent for longer.
+const typing = 30 * time.Second
+
+func doorSettings(cfg *config.Config, l config.Listener, g *gate.Gate, t *tls.Config) smtpd.Settings {
+	set := smtpd.Settings{Hostname: cfg.Hostname, TLS: t, ImplicitTLS: l.TLS == "implicit", AlreadyAccepted: l.AlreadyAccepted, Trusted: cfg.IsTrusted,
+		Extensions: func(ctx context.Context) sluice.Extensions {
+			e := g.Extensions(ctx)
+			if max := int64(cfg.Limits.MessageSize); e.Size == 0 || e.Size > max {
+				e.Size = max
+			}
+			return e
+		},
+		Limits: smtpd.Limits{Conns: cfg.Limits.Connections, ConnsPerClient: cfg.Limits.PerClient,
+			Message: int64(cfg.Limits.MessageSize), Recipients: cfg.Limits.Recipients, Errors: cfg.Limits.Errors,
+			TextLine: int(cfg.Limits.TextLine), CommandLine: int(cfg.Limits.CommandLine)},
+		Timeouts: smtpd.Timeouts{Idle: cfg.Limits.Command.Duration, Command: min(cfg.Limits.Command.Duration, typing),
+			Data: cfg.Limits.MessageArrive.Duration, Session: cfg.Limits.Session.Duration, MinRate: cfg.Limits.MinRate},
+	}
+	if l.TLS == "none" {
+		set.TLS = nil
+	}
+	if l.Kind == sluice.DoorSubmission {
+		set.Mechanisms, set.ClearTextAuth = []string{"PLAIN", "LOGIN", "OAUTHBEARER"}, l.AuthWithoutTLS
+	}
+	if l.Proxy {
+		set.Proxies, set.ProxyRequired = in(cfg.Connect.Proxies), true
+	}
+	if hops := in(cfg.Connect.XClient); len(cfg.Connect.XClient) > 0 {
+		set.Peers = func(a netip.Addr) smtpd.Peer { return smtpd.Peer{XClient: hops(a), XForward: hops(a)} }
+	}
+	return set
+}
+
+// in says whether an address is in one of the networks.
+func in(list []config.Prefix) func(netip.Addr) bool {
+	return func(a netip.Addr) bool {
+		a = a.Unmap()
+		return slices.ContainsFunc(list, func(p config.Prefix) bool { return p.Contains(a) })
+	}
+}
+
+// Hello prints what a first user needs to know.
+func (d *Daemon) Hello(ctx context.Context, w io.Writer, cfg *config.Config) error {
+	url, err := "", error(nil)
+	if cfg.Console.Address != "" {
+		if url, err = d.console.SetupURL(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "Sluice is ready.\n")
+	for _, s := range d.smtp {
+		fmt.Fprintf(w, "  mail     smtp://%s  for %s\n", s.ln.Addr(), domainList(cfg))
+	}
+	for _, l := range d.web {
+		fmt.Fprintf(w, "  %-8s http://%s\n", l.name, l.ln.Addr())
+	}
+	fmt.Fprintf(w, "  data     %s\n", cfg.Data)
+	if url != "" {
+		fmt.Fprintf(w, "\nFirst start: set the admin password once at\n  %s\n", url)
+	}
+	_, err = fmt.Fprintln(w)
+	return err
+}
+
+func domainList(cfg *config.Config) string {
+	var names []string
+	for _, d := range cfg.Domains {
+		names = append(names, d.Names...)
+	}
+	if len(names) > 6 {
+		names = append(names[:6], fmt.Sprintf("and %d more", len(names)-6))
+	}
+	return strings.Join(names, ", ")
+}
+
+// openToken unseals a reference for the public page.
+func (d *Daemon) openToken(token string) (public.Facts, error) {
+	f, err := d.sealer.Open(token, time.Now())
+	switch {
+	case errors.Is(err, ref.ErrExpired):
+		return public.Facts{}, public.ErrExpired
+	case err != nil:
+		return public.Facts{}, public.ErrInvalid
+	}
+	return public.Facts{Ref: f.ID, Time: f.Time, Client: f.Client, Hello: f.Helo, Phase: f.Phase, Threat: f.Threat, Code: f.Code, Reasons: f.Reasons}, nil
+}
+
+// Run serves until ctx ends, then stops gracefully.
+func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { d.rooms.work(work) })
+	wg.Go(func() { d.reports.Run(work) })
+	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
+	if d.control != nil {
+		wg.Go(func() {
+			if err := live.Serve(work, d.control, func() live.Snapshot { return d.board.Snapshot(time.Now()) }, d.log); err != nil {
+				d.log.Error("control socket", "error", err)
+			}
+		})
+	}
+	failed := make(chan error, len(d.smtp)+len(d.web))
+	for _, s := range d.smtp {
+		go func() { failed <- s.server.Serve(s.ln) }()
+	}
+	for _, w := range d.web {
+		go func() { failed <- w.server.Serve(w.ln) }()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			d.shutdown()
+			return nil
+		case <-hup:
+			d.reload(load)
+		case err := <-failed:
+			if !errors.Is(err, smtpd.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
+				d.shutdown()
+				return fmt.Errorf("a listener failed: %w", err)
+			}
+		}
+	}
+}
+
+// reload swaps settings for new sessions and drops none. Bad settings change
+// nothing.
+func (d *Daemon) reload(load func() (*config.Config, error)) {
+	cfg, err := load()
+	if err == nil {
+		err = d.apply(cfg)
+	}
+	if err != nil {
+		d.log.Error("reload: the old settings stay in force", "error", err)
+		return
+	}
+	d.log.Info("reload: new sessions use the new settings", "config", cfg.Hash())
+}
+
+func (d *Daemon) apply(cfg *config.Config) error {
+	if err := d.port.Apply(cfg); err != nil {
+		return err
+	}
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory)
+	if err != nil {
+		return err
+	}
+	t, err := loadTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	old := d.gate.Settings().Routes
+	d.gate.Reload(set)
+	old.Close() // idle connections only: sessions under way keep their routes
+	for _, s := range d.smtp {
+		s.server.Reload(doorSettings(cfg, s.cfg, d.gate, t))
+	}
+	return nil
+}
+
+// shutdown ends sessions between commands and lets running messages finish.
+func (d *Daemon) shutdown() {
+	d.log.Info("stopping: running messages are finished, idle sessions are told to come back")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range d.smtp {
+		wg.Go(func() {
+			if err := s.server.Shutdown(ctx); err != nil {
+				d.log.Warn("stopping: some sessions were cut", "error", err)
+			}
+		})
+	}
+	for _, w := range d.web {
+		wg.Go(func() { _ = w.server.Shutdown(ctx) }) // a page that is cut can be loaded again
+	}
+	wg.Wait()
+}
+
+// Close lets go of everything.
+func (d *Daemon) Close() {
+	for _, s := range d.smtp {
+		_ = s.ln.Close() // closed already after a shutdown
+	}
+	for _, w := range d.web {
+		_ = w.ln.Close()
+	}
+	if d.control != nil {
+		_ = d.control.Close() // and removed; served no more after a shutdown
+	}
+	if d.port != nil {
+		d.port.Close()
+	}
+	d.resolver.Close()
+	d.reports.close()
+	if err := d.rooms.Close(); err != nil {
+		d.log.Error("closing", "error", err)
+	}
+}
