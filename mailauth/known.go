@@ -1,11 +1,14 @@
 package mailauth
 
 import (
+	"slices"
+
 	"sluice/mailauth/arc"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
 	"sluice/mailauth/iprev"
 	"sluice/mailauth/spf"
+	"sluice/message/links"
 )
 
 // Known is what has been found out about a session and its transaction; nil is what
@@ -49,4 +52,21 @@ func (a *Auth) Known() Known {
 	}
 	k.DKIM, _ = a.dkim.peek()
 	return k
+}
+
+// Aligned says whether the author's own domain is proved: DMARC passed, or, where the
+// domain has no policy, SPF or DKIM passed for it or its organization. It is false
+// where nobody asked for DMARC.
+func (k Known) Aligned() bool {
+	switch {
+	case k.DMARC == nil:
+		return false
+	case k.DMARC.Value != dmarc.None:
+		return k.DMARC.Value == dmarc.Pass
+	}
+	org := links.OrgDomain(k.DMARC.Domain)
+	own := func(d string) bool { return d != "" && links.OrgDomain(d) == org }
+	return k.SPF != nil && k.SPF.Result == spf.Pass && k.SPF.Identity == spf.MailFrom && own(k.SPF.Domain) ||
+		slices.ContainsFunc(k.DKIM, func(r dkim.Result) bool { return r.Status == dkim.Pass && own(r.Domain) }) ||
+		slices.ContainsFunc(k.DMARC.Identifiers, func(i dmarc.Identifier) bool { return i.Aligned && i.Result == "pass" })
 }

@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,6 @@ import (
 	"sluice/check"
 	"sluice/learn/correspondent"
 	"sluice/mailauth"
-	"sluice/mailauth/dmarc"
 	"sluice/message"
 	"sluice/message/header"
 	"sluice/reason"
@@ -63,7 +61,7 @@ func newKnown(t *correspondent.Table) check.Checker {
 			return nil
 		}
 		in.Auth.DMARC(ctx, in.Message, in.Now) // and with it SPF and DKIM
-		if !Aligned(in.Auth.Known(), author.Domain) {
+		if !aligned(in.Auth.Known(), author) {
 			return nil
 		}
 		var out []sluice.Evidence
@@ -103,15 +101,9 @@ func words(r correspondent.Relation, author header.Address) string {
 	return fmt.Sprintf("%s: mail accepted on %d days", us, r.Days)
 }
 
-// Aligned says whether the author's domain is proved: DMARC passed, or SPF or DKIM
-// for the same organization, with a policy or without.
-func Aligned(k mailauth.Known, domain string) bool {
-	if k.DMARC == nil || domain == "" || !header.EqualFold(k.DMARC.Domain, domain) {
-		return false
-	}
-	return k.DMARC.Value == dmarc.Pass || slices.ContainsFunc(k.DMARC.Identifiers, func(i dmarc.Identifier) bool {
-		return i.Aligned && i.Result == "pass"
-	})
+// aligned says whether the address that people read is the one that was proved.
+func aligned(k mailauth.Known, author header.Address) bool {
+	return k.Aligned() && header.EqualFold(k.DMARC.Domain, author.Domain)
 }
 
 // newName looks for strangers, and for those among them with a name that we know.
@@ -207,7 +199,7 @@ func Incoming(c *sluice.Conn, e *sluice.Envelope, m *message.Message, k mailauth
 		return in, false
 	}
 	author, clear := m.From()
-	if !clear || !Aligned(k, author.Domain) {
+	if !clear || !aligned(k, author) {
 		return in, false
 	}
 	return correspondent.Incoming{Tenant: e.Tenant, To: recipients(e), From: correspondent.Mailbox{Name: author.Name, Address: author.String()}}, true

@@ -12,9 +12,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/learn/network"
-	"sluice/mailauth"
 	"sluice/mailauth/dkim"
-	"sluice/mailauth/dmarc"
 	"sluice/mailauth/spf"
 	"sluice/message/header"
 	"sluice/message/links"
@@ -251,7 +249,7 @@ func (s *source) auth(a *Auth) {
 		a.SPF = string(k.SPF.Result)
 	}
 	if k.DMARC != nil {
-		a.DMARC, a.Aligned = string(k.DMARC.Value), aligned(k)
+		a.DMARC, a.Aligned = string(k.DMARC.Value), k.Aligned()
 	}
 	for i := range k.DKIM {
 		d := &k.DKIM[i]
@@ -269,10 +267,6 @@ func (s *source) auth(a *Auth) {
 			}
 		}
 	}
-}
-
-func aligned(k mailauth.Known) bool {
-	return k.DMARC.Value == dmarc.Pass || slices.ContainsFunc(k.DMARC.Identifiers, func(i dmarc.Identifier) bool { return i.Aligned && i.Result == "pass" })
 }
 
 func (s *source) header(name string) string {
