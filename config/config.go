@@ -97,10 +97,22 @@ type Upstream struct {
 	Networks   []Prefix `toml:"networks"`
 }
 
-// TLS is the certificate for STARTTLS. Both empty: STARTTLS isn't offered.
+// TLS is where the certificate for mail comes from: files; else, where acme_email or
+// acme_names is set, an authority by ACME (RFC 8555); else one that we make ourselves
+// at the first start.
 type TLS struct {
 	Cert string `toml:"cert"` // PEM file, leaf first
 	Key  string `toml:"key"`
+	// ACMEEmail is where the authority writes to. Setting it, or names, agrees to its
+	// terms.
+	ACMEEmail string   `toml:"acme_email"`
+	ACMENames []string `toml:"acme_names"` // default: hostname
+	// ACMEHTTP is where the challenge http-01 is answered; the authority asks on port
+	// 80.
+	ACMEHTTP string `toml:"acme_http"`
+	ACMECA   string `toml:"acme_ca"` // URL of its directory; default: Let's Encrypt
+	// SelfMade false leaves TLS off where there is no other certificate.
+	SelfMade bool `toml:"self_made"`
 }
 
 // Console is the admin's web page.
@@ -248,6 +260,7 @@ func Default() *Config {
 		Data:     "sluice-data",
 		Listen:   []Listener{{Address: "127.0.0.1:2525"}},
 		Console:  Console{Address: "127.0.0.1:8025"},
+		TLS:      TLS{SelfMade: true},
 		Policy:   Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999},
 		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, PerClient: 50,
 			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),

@@ -17,6 +17,7 @@ import (
 	"github.com/gaissmai/bart"
 
 	"sluice"
+	"sluice/certs"
 	"sluice/check"
 	checkdnsbl "sluice/check/dnsbl"
 	checkreputation "sluice/check/reputation"
@@ -390,4 +391,14 @@ func login(cfg *config.Config) (sluice.Authenticator, error) {
 		return nil, fmt.Errorf("submission: %w", err)
 	}
 	return a, nil
+}
+
+// Certs says where the certificate for mail comes from.
+func Certs(cfg *config.Config, log *slog.Logger) certs.Config {
+	t := cfg.TLS
+	c := certs.Config{Cert: t.Cert, Key: t.Key, NoSelfMade: !t.SelfMade, Names: []string{cfg.Hostname}, Dir: cfg.Data, Log: log}
+	if t.ACMEEmail != "" || len(t.ACMENames) > 0 {
+		c.ACME = &certs.ACME{Email: t.ACMEEmail, CA: t.ACMECA, Names: t.ACMENames, HTTP: t.ACMEHTTP}
+	}
+	return c
 }

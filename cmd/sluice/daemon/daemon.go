@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sluice"
+	"sluice/certs"
 	"sluice/cmd/sluice/build"
 	"sluice/cmd/sluice/outside"
 	"sluice/config"
@@ -47,8 +48,10 @@ type Daemon struct {
 	console  *console.Console
 	sealer   *ref.Sealer
 	resolver *build.Resolver
+	lists    *build.Resolver // asks the DNS lists
 	port     *build.Port
 	memory   *build.Memory
+	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
 	control  net.Listener
@@ -90,12 +93,19 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.resolver = build.NewResolver(cfg)
 	d.resolver.Observe(d.registry)
-	d.port = build.NewPort(log, d.resolver.Resolver)
+	if d.certs, err = certs.New(ctx, build.Certs(cfg, log)); err != nil {
+		return nil, err
+	}
+	// The lists have a cache of their own: a flood of clients must not push out what is
+	// known of senders.
+	d.lists = build.NewResolver(cfg)
+	d.port = build.NewPort(log, d.lists.Resolver)
 	if err := d.port.Apply(cfg); err != nil {
 		return nil, err
 	}
 	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port.Spared, log)
-	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks}
+	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
+		Certificates: d.certificates}
 	d.board = live.New(time.Now(), outer.Board())
 	set, err := build.Settings(cfg, log, d.resolver.Resolver, d.port, d.memory)
 	if err != nil {
@@ -159,16 +169,12 @@ func (d *Daemon) release(ctx context.Context, id, by string) error {
 // Listen opens every port before any of them is served, so that a port that is
 // taken is one clear sentence and not half a daemon.
 func (d *Daemon) Listen(cfg *config.Config) error {
-	tlsConf, err := loadTLS(cfg.TLS)
-	if err != nil {
-		return err
-	}
 	for _, l := range cfg.Listen {
 		ln, err := listenOn("smtp", l.Address)
 		if err != nil {
 			return err
 		}
-		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, tlsConf),
+		s := smtpd.New(smtpd.Config{Gate: d.gate, Log: d.log, Settings: doorSettings(cfg, l, d.gate, d.certs.TLS()),
 			Budget: int64(cfg.Limits.InFlight), SpoolDir: d.rooms.spool, Door: l.Kind})
 		d.smtp = append(d.smtp, &smtpListener{l, ln, s})
 		d.observe(s, l.Address)
@@ -194,6 +200,15 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// certificates lists those for mail.
+func (d *Daemon) certificates(time.Time) []console.Certificate {
+	var out []console.Certificate
+	for _, i := range d.certs.Info() {
+		out = append(out, console.Certificate{Names: i.Names, Source: i.Source, Issuer: i.Issuer, Until: i.NotAfter, Trouble: i.Problem})
+	}
+	return out
 }
 
 // observe shows a door's gauges.
@@ -230,19 +245,6 @@ func listenOn(what, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: can't listen on %q: %w", what, addr, err)
 	}
 	return ln, nil
-}
-
-func loadTLS(t config.TLS) (*tls.Config, error) {
-	if t.Cert == "" {
-		return nil, nil
-	}
-	c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, fmt.Errorf("tls: certificate %s with key %s: %w", t.Cert, t.Key, err)
-	}
-	// Opportunistic TLS with TLS 1.0 beats clear text, but Go's default floor
-	// of 1.2 has been met by every mail server for ten years (RFC 8997).
-	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, nil
 }
 
 // typing is how long a command may take from its first octet to its last, even
@@ -344,6 +346,7 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	defer cancel()
 	wg.Go(func() { d.rooms.work(work) })
 	wg.Go(func() { d.reports.Run(work) })
+	wg.Go(func() { d.certs.Run(work) })
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -397,15 +400,14 @@ func (d *Daemon) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	t, err := loadTLS(cfg.TLS)
-	if err != nil {
+	if err := d.certs.Reload(context.Background(), build.Certs(cfg, d.log)); err != nil {
 		return err
 	}
 	old := d.gate.Settings().Routes
 	d.gate.Reload(set)
 	old.Close() // idle connections only: sessions under way keep their routes
 	for _, s := range d.smtp {
-		s.server.Reload(doorSettings(cfg, s.cfg, d.gate, t))
+		s.server.Reload(doorSettings(cfg, s.cfg, d.gate, d.certs.TLS()))
 	}
 	return nil
 }
@@ -440,10 +442,14 @@ func (d *Daemon) Close() {
 	if d.control != nil {
 		_ = d.control.Close() // and removed; served no more after a shutdown
 	}
+	if d.certs != nil {
+		d.certs.Close()
+	}
 	if d.port != nil {
 		d.port.Close()
 	}
 	d.resolver.Close()
+	d.lists.Close()
 	d.reports.close()
 	if err := d.rooms.Close(); err != nil {
 		d.log.Error("closing", "error", err)

@@ -86,7 +86,7 @@ func Load(ctx context.Context, path string, flags config.Flags) *Report {
 	resolver := build.NewResolver(cfg)
 	defer resolver.Close()
 	return Run(ctx, Config{Settings: cfg, Resolver: resolver.Resolver,
-		Certs: certs.Config{Cert: cfg.TLS.Cert, Key: cfg.TLS.Key, Names: []string{cfg.Hostname}, Dir: cfg.Data}})
+		Certs: build.Certs(cfg, nil)})
 }
 
 // Run examines a set-up and reports in the order of the list. It takes at most 15
