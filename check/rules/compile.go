@@ -32,6 +32,7 @@ const (
 	maxWhy     = 300         // octets
 	maxPattern = 500         // octets of a regular expression
 	maxInst    = 400         // its program
+	maxProgram = 4000        // all programs of one rule: they take time to make
 	ruleBudget = 100_000_000 // units of one rule
 	setBudget  = 1_000_000_000
 	memory     = 100_000 // elements that the machine may make: none that passes makes any
@@ -87,6 +88,7 @@ type compiler struct {
 	program  *vm.Program
 	cost     int
 	nodes    int
+	programs int // instructions of regular expressions
 	earliest sluice.Phase
 	uses     map[string]bool
 	patterns patterns
@@ -417,6 +419,9 @@ func (c *compiler) match(at ast.Node, over, pattern size) error {
 	inst, err := program(p)
 	if err != nil {
 		return &placed{at, err.Error(), `message.subject matches "(?i)invoice [0-9]+"`}
+	}
+	if c.programs += inst; c.programs > maxProgram {
+		return &placed{at, "the regular expressions of this rule are too large together", "two rules"}
 	}
 	c.cost += stepCost * inst * (over.octets + maxList*boolInt(over.list))
 	return nil
