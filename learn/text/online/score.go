@@ -4,7 +4,7 @@ import "math"
 
 // segmentPenalty is taken from the margin of the part of a text that reads worst:
 // the worst of many is high by chance.
-const segmentPenalty = 0.35
+const segmentPenalty = 0.7
 
 // Outcome is what a message reads.
 type Outcome struct {
