@@ -392,6 +392,20 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
+// Marks of what is left out don't hide a message that is all of them.
+func TestNotLeftOut(t *testing.T) {
+	long := "You have won a great sum of money in our lottery, and all that you have to do is to write to the agent who keeps the cheque for you, with your name, your age and the address where he can send it to you by courier. " +
+		"Please keep this strictly confidential until the money is in your hands."
+	for name, body := range map[string]string{
+		"below a signature's mark": "--\n" + strings.Repeat(long+"\n", 4),
+		"above a legal notice":     long + "\nThis message is confidential and privileged. If you got it in error, its disclosure is prohibited, so please delete it at once and tell us about it, since the law says that you must; that goes for its files as well, whoever sent them to you.",
+	} {
+		if p := memory().Print(mail("ann@example.net", body)); p.Text.N < 40 {
+			t.Errorf("%s: %d runs of words", name, p.Text.N)
+		}
+	}
+}
+
 // Tricks with characters don't make a new text of an old one.
 func TestDisguise(t *testing.T) {
 	m := memory()

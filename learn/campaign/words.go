@@ -35,11 +35,16 @@ func words(visible string, own map[string]bool, yield func(word []byte)) {
 // ends says where the sender's own text ends: at a quoted message, at a signature,
 // or at the footer of a list near the end.
 func ends(lines []string) int {
+	const maxFooter = 800 // octets: behind more there is a message
+	left := len(lines)
+	for _, l := range lines {
+		left += len(l)
+	}
 	for i, l := range lines {
+		left -= len(l) + 1
 		l = strings.TrimRight(l, " \t\r")
-		last := len(lines) - i
 		switch {
-		case last <= 12 && (l == "--" || len(l) >= 20 && strings.ContainsAny(l[:1], "_-=*") && strings.Trim(l, l[:1]) == ""):
+		case len(lines)-i <= 12 && left <= maxFooter && (l == "--" || len(l) >= 20 && strings.ContainsAny(l[:1], "_-=*") && strings.Trim(l, l[:1]) == ""):
 			return i
 		case quotes(l), i+1 < len(lines) && strings.HasSuffix(strings.TrimSpace(lines[i+1]), ":") && quotes(l+" "+strings.TrimSpace(lines[i+1])):
 			return i
@@ -67,10 +72,15 @@ func quotes(l string) bool {
 	return false
 }
 
-// block is the number of lines up to the next empty one, that one included.
+// block is the number of lines of a paragraph: up to the next empty one, that one
+// included; a long line is a paragraph of its own.
 func block(lines []string) int {
+	const long = 200
 	for i, l := range lines {
-		if strings.TrimSpace(l) == "" {
+		switch {
+		case len(l) >= long && i > 0:
+			return i
+		case len(l) >= long, strings.TrimSpace(l) == "":
 			return i + 1
 		}
 	}
@@ -85,15 +95,15 @@ var notices = literal.New([]string{
 })
 
 // legal says whether a paragraph, in its normal form, is a notice that a company puts
-// under all its mail.
+// under all its mail: three such words, and one in each 300 octets.
 func legal(paragraph []byte) bool {
-	const enough = 3
 	var seen uint64
 	notices.Scan(paragraph, func(pattern, _, _ int) bool {
 		seen |= 1 << pattern
-		return bits.OnesCount64(seen) < enough
+		return true
 	})
-	return bits.OnesCount64(seen) >= enough
+	n := bits.OnesCount64(seen)
+	return n >= 3 && n*300 >= len(paragraph)
 }
 
 // reader turns lines into words.
