@@ -108,6 +108,9 @@ func evidence(matches []campaign.Match, now time.Time) []sluice.Evidence {
 		if raw := math.Round(10*trusted*min(1, (reported.Bad-reported.Good)/enough)) / 10; raw >= least {
 			e := check.Found(reason.CampaignReported, fmt.Sprintf("%s, reported %.1f against %.1f%s", history(reported), reported.Bad, reported.Good, twin(reported)))
 			e.Raw = raw
+			if reported.Threat != sluice.ThreatNone {
+				e.Threat = reported.Threat
+			}
 			out = append(out, e)
 		}
 	}

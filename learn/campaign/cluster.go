@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"net/netip"
 	"time"
+
+	"sluice"
 )
 
 // Kinds of clusters: what their messages have in common.
@@ -37,6 +39,7 @@ type record struct {
 	kind       byte
 	generation uint8
 	flags      uint8
+	threat     sluice.Threat // what the last bad report called it
 }
 
 // Flags of a record.

@@ -12,6 +12,7 @@ import (
 	"math"
 	"time"
 
+	"sluice"
 	"sluice/internal/durable"
 )
 
@@ -165,7 +166,7 @@ func (c *record) append(b []byte) []byte {
 	for _, f := range []float32{c.messages, c.bad, c.good} {
 		b = le.AppendUint32(b, math.Float32bits(f))
 	}
-	return append(b, c.kind, c.generation, c.flags)
+	return append(b, c.kind, c.generation, c.flags, byte(c.threat))
 }
 
 // fields takes numbers off a chunk; past its end they are 0 and short is set.
@@ -215,7 +216,7 @@ func (f *fields) record() (c record) {
 	for _, w := range []*float32{&c.messages, &c.bad, &c.good} {
 		*w = f.weight()
 	}
-	c.kind, c.generation, c.flags = f.u8(), f.u8(), f.u8()
+	c.kind, c.generation, c.flags, c.threat = f.u8(), f.u8(), f.u8(), sluice.Threat(f.u8())
 	return c
 }
 
@@ -347,7 +348,7 @@ func (m *Memory) take(kind byte, f *fields, now time.Time) bool {
 		b.tag[at%ways], b.cluster[at%ways], b.bits[at%ways] = tag, r, sketch
 	case chunkRecords:
 		id, c := int(f.u32()), f.record()
-		if f.short || id == 0 || id >= len(m.records) || c.kind < kindText || c.kind > kindFile || c.parent.id() >= len(m.records) {
+		if f.short || id == 0 || id >= len(m.records) || c.kind < kindText || c.kind > kindFile || int(c.threat) >= sluice.ThreatCount || c.parent.id() >= len(m.records) {
 			return false
 		}
 		m.records[id] = c

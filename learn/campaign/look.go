@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice"
 )
 
 // Match is what is known of a cluster that a message belongs to.
@@ -19,7 +21,8 @@ type Match struct {
 
 	// Bad and Good are what trusted reports weigh by now; one is 1 at first.
 	Bad, Good float64
-	Reported  bool // the reports speak against this message
+	Reported  bool          // the reports speak against this message
+	Threat    sluice.Threat // what the last bad report called it; ThreatNone: it didn't
 	// Unrelated is the number of unrelated networks, this message's included, that
 	// the cluster came from since Since, if that is less than Config.Outbreak ago.
 	Unrelated int
@@ -90,7 +93,7 @@ func (m *Memory) match(h hit, p *Print, s *Sighting) Match {
 	case inside && c.flags&badInside == 0:
 		against = 0 // leads to the owner's sites alone: forwarded, or through a list
 	}
-	out.Reported = against >= leastReport
+	out.Reported, out.Threat = against >= leastReport, c.threat
 	m.burst(&c, s, now)
 	if c.burstAt != 0 && now <= c.burstAt+uint32(m.cfg.Outbreak/time.Second) {
 		out.Unrelated, out.Since = c.burst.count(), moment(c.burstAt)
@@ -143,10 +146,11 @@ func bit(b bool) string {
 type Label struct {
 	Time   time.Time
 	Bad    bool
-	Trust  float64 // 0…1: an admin and a trap have 1, a user what their reports were worth
-	By     string  // who: labels of one source don't add up to protection
-	Undo   bool    // takes an earlier label back
-	Domain string  // authenticated author domain with a good name, as in [Sighting]; "" else
+	Trust  float64       // 0…1: an admin and a trap have 1, a user what their reports were worth
+	By     string        // who: labels of one source don't add up to protection
+	Threat sluice.Threat // what a bad message is, if that is known
+	Undo   bool          // takes an earlier label back
+	Domain string        // authenticated author domain with a good name, as in [Sighting]; "" else
 }
 
 // Label applies a label to the clusters of a message, making them where it wasn't
@@ -215,11 +219,15 @@ func (m *Memory) label(r ref, c *record, p *Print, s *Sighting, l *Label) {
 	if l.Bad {
 		bad = min(max(bad+float64(delta), 0), mostLabel)
 		c.flags |= badBefore
+		if !l.Undo && l.Threat != sluice.ThreatNone {
+			c.threat = l.Threat
+		}
 		if inside {
 			c.flags |= badInside
 		}
 		if bad == 0 {
 			c.flags &^= badBefore | badInside
+			c.threat = sluice.ThreatNone
 		}
 	} else {
 		good = min(max(good+float64(delta), 0), mostLabel)
