@@ -16,11 +16,15 @@ type Observation struct {
 	Message  *message.Message
 	Action   sluice.Action
 	Reply    sluice.Reply
+	ID       string
+	// Trapped messages went to a spamtrap, and to nobody else.
+	Trapped bool
 }
 
 // observe tells the observer, if there is one.
 func (s *session) observe(j *judged, reply sluice.Reply) {
 	if f := s.gate.cfg.Observe; f != nil && j.msg != nil {
-		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Action: j.action, Reply: reply})
+		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Action: j.action, Reply: reply,
+			ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)})
 	}
 }

@@ -117,7 +117,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
 		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Spared: d.port.Spared, Networks: d.port.Networks},
-		Observe: d.reports.Observe, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
+		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
 	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
@@ -200,6 +200,23 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// read shows a judged message to those who read along. What a spamtrap caught is
+// labelled for whoever learns.
+func (d *Daemon) read(o *gate.Observation) {
+	d.reports.Observe(o)
+	if !o.Trapped {
+		return
+	}
+	f := &sluice.Feedback{ID: o.ID, Tenant: o.Envelope.Tenant, Time: time.Now(), Spam: true, Source: "trap", By: "spamtrap"}
+	go func() { // a database that is held must not keep the sender waiting
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := d.rooms.Store.AddFeedback(ctx, f); err != nil {
+			d.log.Error("a spamtrap's label is lost", "id", f.ID, "error", err)
+		}
+	}()
 }
 
 // certificates lists those for mail.
