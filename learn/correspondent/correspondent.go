@@ -46,8 +46,8 @@ type Config struct {
 	// Key is the site's secret under which addresses are hashed, at least 16 octets.
 	// With another key all that was stored is unknown.
 	Key []byte
-	// Capacity is how many pairs are remembered, default 200,000 (about 9 MB), at most
-	// a million; half as many names and message identifiers.
+	// Capacity is how many pairs are remembered, default 200,000, at most a million;
+	// half as many names and message identifiers. All of it is about 20 MB by default.
 	Capacity  int
 	Days      int           // days with accepted mail that make a correspondent, default 5
 	Span      time.Duration // between the first and the last of them, default 14 days

@@ -229,12 +229,24 @@ func (t *Table) save(ctx context.Context, now time.Time, memos sluice.Memos) (in
 	return n1 + n2 + n3, errors.Join(err1, err2, err3)
 }
 
-// begin drops what another key has hashed and marks the store with this one.
+// begin drops what another key has hashed and marks the store with this one. It
+// looks for itself, since Load may have failed.
 func (t *Table) begin(ctx context.Context, now time.Time, memos sluice.Memos) error {
+	same := false
+	err := memos.EachMemo(ctx, MemoKind, func(m sluice.Memo) error {
+		same = same || m.Key == keyMemo && string(m.Value) == t.keyMark()
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("correspondent: save: %w", err)
+	}
+	if t.keep.key = same; same {
+		return nil
+	}
 	if _, err := memos.DropMemos(ctx, MemoKind, now.Add(time.Second)); err != nil {
 		return fmt.Errorf("correspondent: save: %w", err)
 	}
-	err := memos.PutMemos(ctx, []sluice.Memo{{Kind: MemoKind, Key: keyMemo, Value: []byte(t.keyMark()), Updated: now}})
+	err = memos.PutMemos(ctx, []sluice.Memo{{Kind: MemoKind, Key: keyMemo, Value: []byte(t.keyMark()), Updated: now}})
 	if err != nil {
 		return fmt.Errorf("correspondent: save: %w", err)
 	}

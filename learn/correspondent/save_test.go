@@ -152,3 +152,37 @@ func TestBrokenStore(t *testing.T) {
 		t.Error("the good buckets aren't loaded")
 	}
 }
+
+// TestNotLoaded: a table that couldn't load doesn't wipe the store.
+func TestNotLoaded(t *testing.T) {
+	m, tab := memory.New(), make1(t, Config{})
+	write(tab, noon, Mailbox{"", "bob@example.org"})
+	flush(t, tab, noon, m)
+	other := make1(t, Config{})
+	flush(t, other, noon, m)
+	again := make1(t, Config{})
+	if _, err := again.Load(t.Context(), noon, m); err != nil || again.Known(noon, us, ann, "bob@example.org").Level != Person {
+		t.Error("the store was wiped", err)
+	}
+}
+
+// BenchmarkFlush writes a full table of the default size.
+func BenchmarkFlush(b *testing.B) {
+	m, tab := memory.New(), make1(b, Config{})
+	for i := range 300_000 {
+		tab.Received(noon, Incoming{Tenant: us, To: []string{ann}, From: Mailbox{"", fmt.Sprintf("b%d@domain%d.example", i, i)}})
+		tab.Received(noon.Add(day), Incoming{Tenant: us, To: []string{ann}, From: Mailbox{"", fmt.Sprintf("b%d@domain%d.example", i, i)}})
+	}
+	for b.Loop() {
+		for i := range tab.pairs.dirty {
+			tab.pairs.dirty[i].Store(true)
+		}
+		flush(b, tab, noon, m)
+	}
+	size := 0
+	if err := m.EachMemo(b.Context(), MemoKind, func(m sluice.Memo) error { size += len(m.Value); return nil }); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(size), "octets")
+	b.ReportMetric(float64(tab.Stats().Pairs.Len), "pairs")
+}
