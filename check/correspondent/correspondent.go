@@ -65,17 +65,26 @@ func newKnown(t *correspondent.Table) check.Checker {
 			return nil
 		}
 		var out []sluice.Evidence
+		reply := repliesTo(t, in, author.String())
+		if reply {
+			out = append(out, check.Found(reason.ReplyToOurs, "answers a message that was sent to "+quote(author.String())))
+		}
 		if r := closest(t, in, author.String()); r.Level != correspondent.Unknown {
 			e := check.Found(reason.CorrespondentKnown, words(r, author))
 			e.Raw = math.Round(r.Decibel()*10) / 10
+			if reply {
+				e.Raw = max(e.Raw, besideReply)
+			}
 			out = append(out, e)
-		}
-		if repliesTo(t, in, author.String()) {
-			out = append(out, check.Found(reason.ReplyToOurs, "answers a message that was sent to "+quote(author.String())))
 		}
 		return out
 	})
 }
+
+// besideReply is what an acquaintance adds to a reply. Both rest on one fact, that our
+// side wrote, and who steals a mailbox answers the threads in it: together they are
+// worth six decibels at most.
+const besideReply = -2
 
 // closest is the best relation of a recipient to the author.
 func closest(t *correspondent.Table, in *check.Input, author string) (best correspondent.Relation) {

@@ -88,10 +88,15 @@ func TestChecks(t *testing.T) {
 		if got := strings.Join(checktest.Reasons(ev), " "); got != c.want {
 			t.Errorf("%s: %q, want %q: %+v", c.name, got, c.want, ev)
 		}
+		sum := 0.0
 		for _, e := range ev {
+			sum += e.Raw
 			if e.Raw < 0 && c.client == bad {
 				t.Errorf("%s: %s speaks for mail that isn't authenticated", c.name, e.Reason)
 			}
+		}
+		if sum < -6 {
+			t.Errorf("%s: %v decibels for a mailbox that may be stolen", c.name, sum)
 		}
 	}
 	// Own users and messages without an envelope aren't judged.
