@@ -163,6 +163,26 @@ func TestOutbreakAfterTrial(t *testing.T) {
 	}
 }
 
+// A campaign that was quiet breaks out anew; one that goes on has a history.
+func TestOutbreakOfKnown(t *testing.T) {
+	for _, tt := range []struct {
+		quiet time.Duration
+		want  bool
+	}{{30 * time.Hour, true}, {3 * time.Hour, false}} {
+		m := memory()
+		for i := range 10 {
+			m.Observe(m.Print(mail("ann@example.net", phish("Ann", i))), sighting(9, start.Add(time.Duration(i)*time.Hour)))
+		}
+		then := start.Add(9*time.Hour + tt.quiet)
+		for i := range 5 {
+			m.Observe(m.Print(mail("ann@example.net", phish("Ann", i))), sighting(i*100, then))
+		}
+		if k := look(t, m, mail("ann@example.net", phish("Ann", 5)), sighting(500, then)); k.Outbreak != tt.want {
+			t.Errorf("quiet for %v: %+v", tt.quiet, k)
+		}
+	}
+}
+
 // send makes the newsletter a wanted campaign.
 func send(m *campaign.Memory) (later time.Time) {
 	for i := range 20 {
@@ -209,6 +229,20 @@ func TestWanted(t *testing.T) {
 	}
 	if k = look(t, m, genuine(), stranger); k.Reported || k.Wanted {
 		t.Errorf("the newsletter, forwarded: %+v", k)
+	}
+}
+
+// A fraud that uses the owner's mail as it is, links and all, is blocked once a message
+// of that sort was reported.
+func TestReportOfInside(t *testing.T) {
+	m := memory()
+	later := send(m)
+	m.Label(m.Print(genuine()), campaign.Label{Time: later, Bad: true, Trust: 1, By: "trap"})
+	if k := look(t, m, genuine(), sighting(3, later)); !k.Reported {
+		t.Errorf("%+v", k)
+	}
+	if k := look(t, m, genuine(), owner(1, later)); k.Reported || !k.Wanted {
+		t.Errorf("the owner: %+v", k)
 	}
 }
 
