@@ -25,8 +25,9 @@ type Arrival struct {
 	Now    time.Time
 	// Open counts the door's connections now, and Limit is the most it takes.
 	Open, Limit int
-	// Mine counts those of this client: an IPv4 address or an IPv6 /64.
-	Mine int
+	// Mine counts those of this client: an IPv4 address or an IPv6 /64. MineLimit is
+	// the most it may have.
+	Mine, MineLimit int
 }
 
 // Admission is the answer to an Arrival.

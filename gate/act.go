@@ -124,7 +124,7 @@ func (s *session) backendRefusal(j *judged, outcomes []sluice.Outcome, temporary
 	case r.Positive(): // never a false 250
 		r = sluice.ReplyTo(pick.Err)
 	}
-	return explain.Relayed(r, s.options(j.id, sluice.PhaseMessage, &j.verdict, r.Code))
+	return explain.Relayed(r, s.options(j.id, sluice.PhaseMessage, &j.verdict, r.Code, ""))
 }
 
 // accepted is the one honest positive reply: it doesn't say whether the message
@@ -140,7 +140,7 @@ func (s *session) trouble(where string, j *judged, err error) sluice.Reply {
 	j.action, j.why = sluice.Defer, reason.LocalError
 	if e, ok := errors.AsType[*sluice.Error](err); ok && e.Reply.Temporary() {
 		j.why = e.Why
-		return explain.Failure(err, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Reply.Code))
+		return explain.Failure(err, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Reply.Code, e.Why))
 	}
 	return s.refusal(j)
 }

@@ -19,7 +19,7 @@ func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.
 		switch d.Action {
 		case sluice.Reject, sluice.Defer, sluice.Drop:
 			e, _ := reason.Lookup(string(d.Why))
-			replies[i] = explain.Reply(d.Action, d.Why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code))
+			replies[i] = explain.Reply(d.Action, d.Why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code, d.Why))
 			s.refused(d.Why, sluice.PhaseMessage, replies[i])
 		case sluice.Accept, sluice.Tag, sluice.Banner, sluice.Strip:
 			relay = append(relay, i)

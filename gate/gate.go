@@ -25,6 +25,7 @@ import (
 	"sluice/judge/verdict"
 	"sluice/mailauth"
 	"sluice/mailauth/arc"
+	"sluice/reason"
 )
 
 // Settings are what a reload may change. A session keeps those it began with.
@@ -154,12 +155,19 @@ func (g *Gate) open(ctx context.Context, c *sluice.Conn) *session {
 // newID makes the reference of a transaction.
 func (g *Gate) newID() string { return ref.NewID(g.cfg.Rand) }
 
-// options are what a rendered reply needs beside the verdict.
-func (s *session) options(id string, phase sluice.Phase, v *sluice.Verdict, code int) explain.Options {
+// say words a refusal for a reason of the catalogue.
+func (s *session) say(why sluice.Reason, id string, phase sluice.Phase, v *sluice.Verdict) sluice.Reply {
+	e, _ := reason.Lookup(string(why))
+	return explain.Reason(why, s.options(id, phase, v, e.Code, why))
+}
+
+// options are what a rendered reply needs beside the verdict; lead is the reason that
+// the page behind the link begins with.
+func (s *session) options(id string, phase sluice.Phase, v *sluice.Verdict, code int, lead sluice.Reason) explain.Options {
 	o := explain.Options{Ref: id, Postmaster: s.set.Postmaster}
 	if s.set.PublicURL != "" && s.gate.cfg.Sealer != nil {
 		o.PublicURL = s.set.PublicURL
-		o.Token = s.gate.cfg.Sealer.Seal(s.facts(id, phase, v, code))
+		o.Token = s.gate.cfg.Sealer.Seal(s.facts(id, phase, v, code, lead))
 	}
 	return o
 }

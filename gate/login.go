@@ -91,7 +91,7 @@ func (s *session) refuseLogin(why sluice.Reason, detail string) sluice.Reply {
 		s.ledger = append(s.ledger, ev)
 		v = s.verdict()
 	}
-	r := explain.Reason(why, s.options(id, sluice.PhaseAuth, &v, e.Code))
+	r := s.say(why, id, sluice.PhaseAuth, &v)
 	r.Slow = why == reason.AuthGuessing
 	s.refused(why, sluice.PhaseAuth, r)
 	s.gate.cfg.Metrics.logins.WithLabelValues(strings.ToLower(string(why))).Inc()

@@ -124,5 +124,5 @@ func (s *session) decide(j *judged) {
 // refusal renders the reply to a refused or deferred message.
 func (s *session) refusal(j *judged) sluice.Reply {
 	e, _ := reason.Lookup(string(j.why))
-	return explain.Reply(j.action, j.why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code))
+	return explain.Reply(j.action, j.why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code, j.why))
 }

@@ -1,13 +1,13 @@
 package gate
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
 	"sluice"
 	"sluice/check"
 	checkrep "sluice/check/reputation"
-	"sluice/explain"
 	"sluice/guard"
 	"sluice/guard/greylist"
 	"sluice/internal/table"
@@ -57,30 +57,41 @@ func (g *Gate) spared(a netip.Addr) bool { return g.cfg.Port.Spared != nil && g.
 
 // Admit implements [sluice.Gate].
 func (g *Gate) Admit(a sluice.Arrival) sluice.Admission {
-	p := &g.cfg.Port
-	if p.Guard == nil {
-		return sluice.Admission{Known: true}
+	client := a.Client.Addr()
+	spared := g.spared(client)
+	crowded := a.Open >= a.Limit-a.Limit/4
+	known := spared || crowded && g.known(a.Now, client)
+	d := guard.Decision{Allow: true}
+	if p := g.cfg.Port.Guard; p != nil {
+		d = p.Admit(a.Now, client)
 	}
-	d := p.Guard.Admit(a.Now, a.Client.Addr())
-	if d.Allow {
-		return sluice.Admission{Known: a.Open > a.Limit/2 && g.known(a.Now, a.Client.Addr())}
+	switch {
+	case !d.Allow:
+	case a.MineLimit > 0 && a.Mine >= a.MineLimit && !spared:
+		d = guard.Decision{Reason: reason.ConnectionLimit, Detail: fmt.Sprintf("%d connections at once", a.Mine)}
+	case crowded && !known:
+		d = guard.Decision{Reason: reason.Overload, Detail: fmt.Sprintf("%d of %d connections are in use", a.Open, a.Limit)}
+	default:
+		return sluice.Admission{Known: known}
 	}
-	set := g.Settings()
-	why := d.Reason
-	g.cfg.Metrics.refused(why, sluice.PhaseConnect)
-	s := &session{gate: g, set: set, conn: &sluice.Conn{Client: a.Client, Local: a.Local, Start: a.Now, Door: a.Door}}
+	return sluice.Admission{Refuse: g.turnAway(a, d)}
+}
+
+// turnAway words the refusal of a connection that gets no session. Under attack only
+// a sample of them gets a row of the log; all are counted.
+func (g *Gate) turnAway(a sluice.Arrival, d guard.Decision) sluice.Reply {
+	g.cfg.Metrics.refused(d.Reason, sluice.PhaseConnect)
+	s := &session{gate: g, set: g.Settings(), conn: &sluice.Conn{Client: a.Client, Local: a.Local, Start: a.Now, Door: a.Door}}
 	id := g.newID()
-	v := sluice.Verdict{Threat: sluice.ThreatBot}
-	e, _ := reason.Lookup(string(why))
-	r := explain.Reason(why, s.options(id, sluice.PhaseConnect, &v, e.Code))
-	p.Live.Turned(a.Now, a.Client.Addr(), why, r.Code)
-	if p.Guard.Sample(a.Now) {
+	v := sluice.Verdict{Threat: sluice.ThreatNone, Ledger: []sluice.Contribution{{Evidence: sluice.Evidence{
+		Reason: d.Reason, Phase: sluice.PhaseConnect, State: sluice.Unknown, Detail: d.Detail}}}}
+	r := s.say(d.Reason, id, sluice.PhaseConnect, &v)
+	g.cfg.Port.Live.Turned(a.Now, a.Client.Addr(), d.Reason, r.Code)
+	if p := g.cfg.Port.Guard; p == nil || p.Sample(a.Now) {
 		s.conn.ID = id
-		ev := sluice.Evidence{Reason: why, Phase: sluice.PhaseConnect, Group: sluice.GroupSession, Threat: sluice.ThreatBot, Detail: d.Detail}
-		s.ledger = []sluice.Evidence{ev}
-		s.recordRefusal(id, sluice.PhaseConnect, s.verdict(), r)
+		s.recordRefusal(id, sluice.PhaseConnect, v, r)
 	}
-	return sluice.Admission{Refuse: r}
+	return r
 }
 
 // pause is how long a client is listened to before it is greeted: bots talk first.
@@ -156,8 +167,7 @@ func (s *session) overRate(from string) (sluice.Reply, bool) {
 	if d.Allow {
 		return sluice.Reply{}, false
 	}
-	e, _ := reason.Lookup(string(d.Reason))
-	r := explain.Reason(d.Reason, s.options(s.tx.env.ID, sluice.PhaseMail, &sluice.Verdict{}, e.Code))
+	r := s.say(d.Reason, s.tx.env.ID, sluice.PhaseMail, &sluice.Verdict{})
 	s.refused(d.Reason, sluice.PhaseMail, r)
 	s.tx.void, s.tx.voidPhase, s.tx.voidReply = true, sluice.PhaseMail, r
 	return r, true

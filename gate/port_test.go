@@ -151,6 +151,29 @@ func TestSparedNeverBanned(t *testing.T) {
 	}
 }
 
+// TestCrowded: under load known senders keep their place, and others hear why.
+func TestCrowded(t *testing.T) {
+	a := newAttacked(t, nil)
+	ask := func(open, mine int) sluice.Admission {
+		return a.gate.Admit(sluice.Arrival{Client: a.conn.Client, Now: a.now, Door: sluice.DoorSMTP, Open: open, Limit: 100, Mine: mine, MineLimit: 5})
+	}
+	if ad := ask(74, 0); ad.Refuse.Code != 0 {
+		t.Errorf("room for everybody: %v", ad.Refuse)
+	}
+	want(t, ask(75, 0).Refuse, "421 4.3.2")
+	want(t, ask(10, 5).Refuse, "421 4.7.0")
+	for range 5 {
+		a.port.Reputation.Observe(a.now, reputation.Outcome{Good: 1}, reputation.AddressKey(a.conn.Client.Addr()))
+	}
+	if ad := ask(100, 0); ad.Refuse.Code != 0 || !ad.Known {
+		t.Errorf("a known sender at a full port: %+v", ad)
+	}
+	rows, err := a.store.Records(t.Context(), sluice.Query{})
+	if err != nil || len(rows) == 0 || !strings.Contains(rows[0].Reply.Text, rows[0].ID) {
+		t.Errorf("the reference of a refusal can't be looked up: %+v, %v", rows, err)
+	}
+}
+
 func TestGreetPause(t *testing.T) {
 	a := newAttacked(t, nil)
 	pause := func() time.Duration {

@@ -100,7 +100,7 @@ func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sl
 	l, err := route.Directory.Lookup(ctx, local+"@"+domain)
 	if l.Reply.Temporary() || l.Reply.Permanent() {
 		// The back end knows the mailbox and won't have its mail now.
-		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, l.Reply.Code))
+		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, l.Reply.Code, ""))
 		s.missed(to, r)
 		return r, true
 	}
@@ -149,8 +149,7 @@ func (s *session) harvested(to string) sluice.Reply {
 // refuseRcpt answers one recipient and remembers that for the log.
 func (s *session) refuseRcpt(to string, why sluice.Reason) sluice.Reply {
 	v := s.verdict()
-	e, _ := reason.Lookup(string(why))
-	r := explain.Reason(why, s.options(s.tx.env.ID, sluice.PhaseRcpt, &v, e.Code))
+	r := s.say(why, s.tx.env.ID, sluice.PhaseRcpt, &v)
 	s.missed(to, r)
 	s.refused(why, sluice.PhaseRcpt, r)
 	return r

@@ -84,11 +84,14 @@ func wide(r *sluice.Record, action string) []any {
 }
 
 // facts are what the sealed token carries: no recipient, no points.
-func (s *session) facts(id string, phase sluice.Phase, v *sluice.Verdict, code int) ref.Facts {
+func (s *session) facts(id string, phase sluice.Phase, v *sluice.Verdict, code int, lead sluice.Reason) ref.Facts {
 	f := ref.Facts{ID: id, Time: s.gate.cfg.Clock(), Node: s.set.Node, Client: clientOf(s.conn), Helo: s.conn.Hello.Name,
 		Phase: phase, Threat: v.Threat, Code: code}
+	if lead != "" {
+		f.Reasons = append(f.Reasons, lead)
+	}
 	for _, c := range v.Ledger {
-		if c.State == sluice.Found && (c.Points > 0 || c.Hard == sluice.HardStop) {
+		if c.Reason != lead && c.State == sluice.Found && (c.Points > 0 || c.Hard == sluice.HardStop) {
 			f.Reasons = append(f.Reasons, c.Reason)
 		}
 	}

@@ -7,13 +7,11 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/explain"
 	"sluice/guard/greylist"
 	"sluice/judge/verdict"
 	"sluice/learn/dialect"
 	"sluice/live"
 	"sluice/mailauth"
-	"sluice/reason"
 )
 
 // session follows one connection. A door drives it from one goroutine.
@@ -193,8 +191,7 @@ func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply 
 		id = s.tx.env.ID
 	}
 	vd := s.verdict()
-	c, _ := reason.Lookup(string(v.Kind))
-	r := explain.Reason(v.Kind, s.options(id, v.Phase, &vd, c.Code))
+	r := s.say(v.Kind, id, v.Phase, &vd)
 	s.refused(v.Kind, v.Phase, r)
 	if s.tx == nil {
 		s.recordBot(id, v.Phase, vd, r)

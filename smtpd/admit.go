@@ -51,7 +51,7 @@ func (s *Server) admit(set *settings, nc net.Conn, p party) *conn {
 	open, mine := len(s.conns), s.clients[key]
 	s.mu.Unlock()
 	verdict := s.ask(sluice.Arrival{Client: p.client, Local: p.local, Door: s.door, Now: now,
-		Open: open, Limit: set.Limits.Conns, Mine: mine})
+		Open: open, Limit: set.Limits.Conns, Mine: mine, MineLimit: set.Limits.ConnsPerClient})
 	if verdict.Refuse.Code != 0 {
 		s.stats.turnedAway.Add(1)
 		s.turnAway(set, nc, p.client, verdict.Refuse)
