@@ -19,6 +19,7 @@ const (
 // loss grows, it forgets earlier.
 type platt struct {
 	a, b   float64
+	prior  float64
 	margin [plattWindow]float32
 	spam   [plattWindow]bool
 	n      int // held
@@ -27,7 +28,7 @@ type platt struct {
 
 	loss, losses float64 // mean and number
 	drift, least float64
-	Resets       int
+	resets       int // drifts found
 }
 
 // first is the line of a learner that knows nothing.
@@ -37,15 +38,15 @@ func newPlatt() platt { return platt{a: firstSlope} }
 
 func (p *platt) odds(margin float64) float64 { return p.a*margin + p.b }
 
-// prior is the logarithm of the odds of spam among the labels held.
-func (p *platt) prior() float64 {
+// recount sets prior, the logarithm of the odds of spam among the labels held.
+func (p *platt) recount() {
 	spam := 0
 	for _, s := range p.spam[:p.n] {
 		if s {
 			spam++
 		}
 	}
-	return math.Log((float64(spam) + 1) / (float64(p.n-spam) + 1))
+	p.prior = math.Log((float64(spam) + 1) / (float64(p.n-spam) + 1))
 }
 
 func logistic(odds float64) float64 { return 1 / (1 + math.Exp(-odds)) }
@@ -67,6 +68,7 @@ func (p *platt) see(margin float64, spam bool) {
 	p.margin[p.next], p.spam[p.next] = float32(margin), spam
 	p.next = (p.next + 1) % plattWindow
 	p.n = min(p.n+1, plattWindow)
+	p.recount()
 	if p.since++; p.since >= plattEvery {
 		p.since = 0
 		p.fit()
@@ -86,7 +88,7 @@ func (p *platt) forget() {
 	copy(p.spam[:], spam[:keep])
 	p.n, p.next = keep, keep%plattWindow
 	p.loss, p.losses, p.drift, p.least = 0, 0, 0, 0
-	p.Resets++
+	p.resets++
 	p.fit()
 }
 

@@ -2,9 +2,18 @@ package online
 
 import "math"
 
-// segmentPenalty is taken from the margin of the part of a text that reads worst:
-// the worst of many is high by chance.
-const segmentPenalty = 0.7
+// A penalty is taken from the margin of the part of a text that reads worst: the
+// worst of many is high by chance, the more so the less is known. It shrinks to
+// segmentPenalty with the labels of the rarer class, and is twice that at
+// segmentLabels.
+const (
+	segmentPenalty = 0.8
+	segmentLabels  = 200
+)
+
+func (k *knowledge) penalty() float64 {
+	return segmentPenalty * (1 + segmentLabels/float64(1+min(k.ham, k.spam)))
+}
 
 // Outcome is what a message reads.
 type Outcome struct {
@@ -120,12 +129,12 @@ func judge[W weights](w W, f *Features, to Recipient, c *knowledge) Outcome {
 	share := c.share()
 	out := Outcome{Slow: float64(m.slow), Fast: float64(m.fast), Whole: float64(blend(m, share)), Coverage: float64(s.known) / float64(len(f.index))}
 	out.Margin = out.Whole
-	if part, block := worst(w, f, &s, share); float64(part)-segmentPenalty > out.Whole {
-		out.Margin, out.Block = float64(part)-segmentPenalty, block
+	if part, block := worst(w, f, &s, share); float64(part)-c.penalty() > out.Whole {
+		out.Margin, out.Block = float64(part)-c.penalty(), block
 	}
 	odds := c.platt.odds(out.Margin) + c.biases.of(to)
 	out.P = logistic(odds)
-	out.DB = (odds - c.platt.prior()) * 10 / math.Ln10
+	out.DB = (odds - c.platt.prior) * 10 / math.Ln10
 	return out
 }
 

@@ -1,0 +1,57 @@
+package online
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func benchState() *State {
+	s := NewState()
+	for _, l := range labels(20, 1000) {
+		s.Learn(l)
+	}
+	return s
+}
+
+// BenchmarkScore is extraction and score of a parsed message.
+func BenchmarkScore(b *testing.B) {
+	m := benchState().Model()
+	for _, kb := range []int{1, 10, 100} {
+		r := rand.New(rand.NewPCG(1, 1))
+		var words []string
+		for range 5000 {
+			words = append(words, fmt.Sprintf("w%dx", r.IntN(100000)))
+		}
+		msg := write("someone", prose(r, words, kb*1024/5))
+		msg.View()
+		b.Run(fmt.Sprintf("%dkB", kb), func(b *testing.B) {
+			for b.Loop() {
+				m.Score(Extract(msg), Recipient{})
+			}
+		})
+	}
+}
+
+// BenchmarkLearn is one label of a message of a small text.
+func BenchmarkLearn(b *testing.B) {
+	s := benchState()
+	all := labels(21, 500)
+	i := 0
+	for b.Loop() {
+		s.Learn(all[i%len(all)])
+		i++
+	}
+}
+
+// BenchmarkModel is a snapshot after one label.
+func BenchmarkModel(b *testing.B) {
+	s := benchState()
+	all := labels(22, 100)
+	i := 0
+	for b.Loop() {
+		s.Learn(all[i%len(all)])
+		s.Model()
+		i++
+	}
+}
