@@ -27,7 +27,7 @@ func (m *Model) Top(msg *message.Message, n int) []text.Token {
 		for _, i := range slots {
 			if !counted[i] {
 				counted[i] = true
-				x := m.slot(i)
+				x := m.gather(nil, []uint32{i})[0]
 				w += blend(margins{x.slow, x.fast}, share)
 			}
 		}

@@ -20,8 +20,8 @@ const Extractor = 1
 const (
 	maxRaw    = 2000     // octets of header and body as they came
 	maxGrams  = 2000     // octets of visible text that are cut into byte grams
-	maxText   = 48 << 10 // octets of visible text
-	maxTail   = 16 << 10 // how many of them come from the end of a longer text
+	maxText   = 32 << 10 // octets of visible text
+	maxTail   = 8 << 10  // how many of them come from the end of a longer text
 	maxOther  = 4 << 10  // octets of hidden text, and of alternative text
 	maxHeader = 8 << 10  // octets of header that are read word by word
 	maxField  = 1000     // octets of one field, of the subject, of a link
@@ -94,7 +94,7 @@ func (f *Features) learned() *Features {
 }
 
 // Extract reads the features of m. Its time is linear in what is looked at, about
-// 64 kB at most.
+// 40 kB at most.
 func Extract(m *message.Message) *Features {
 	e := extractors.Get().(*extractor)
 	defer extractors.Put(e)

@@ -1,6 +1,9 @@
 package online
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // A penalty is taken from the margin of the part of a text that reads worst: the
 // worst of many is high by chance, the more so the less is known. It shrinks to
@@ -39,16 +42,20 @@ type sums struct {
 	known int
 }
 
-// weights is where sums are read from: a snapshot, or the state itself.
+// weights is where slots are read from: a snapshot, or the state itself.
 type weights interface {
-	slot(i uint32) slot
+	// gather appends the slots of index to dst; marks on them don't count.
+	gather(dst []slot, index []uint32) []slot
 }
 
-func total[W weights](w W, f *Features) (s sums) {
+// gathered is the memory of one scoring, pooled.
+var gathered = sync.Pool{New: func() any { return new([]slot) }}
+
+func total(all []slot, f *Features) (s sums) {
 	start := int32(0)
 	for v, end := range f.ends {
-		for _, i := range f.index[start:end] {
-			x := w.slot(i)
+		for k := range all[start:end] {
+			x := &all[start:end][k]
 			s.views[v].slow += x.slow
 			s.views[v].fast += x.fast
 			if x.ham|x.spam != 0 {
@@ -73,7 +80,7 @@ func (s *sums) whole(f *Features) (m margins) {
 // and returns the worst reading and its first block. What is cut from the
 // beginning of the message, raw and as byte grams, is left out: it is where good
 // words are put.
-func worst[W weights](w W, f *Features, s *sums, share float32) (margin float32, block int) {
+func worst(parts []slot, f *Features, s *sums, share float32) (margin float32, block int) {
 	margin = float32(math.Inf(-1))
 	if len(f.blocks) <= 2 {
 		return margin, 0
@@ -96,8 +103,8 @@ func worst[W weights](w W, f *Features, s *sums, share float32) (margin float32,
 	for k, end := range f.blocks {
 		var here, both float32
 		shared := 0
-		for _, i := range f.parts[start:end] {
-			x := w.slot(i & slotMask)
+		for k, i := range f.parts[start:end] {
+			x := &parts[start:end][k]
 			v := blend(margins{x.slow, x.fast}, share)
 			here += v
 			if i&inBefore != 0 {
@@ -120,16 +127,20 @@ func worst[W weights](w W, f *Features, s *sums, share float32) (margin float32,
 func blend(m margins, fast float32) float32 { return float32(m.slow*(1-fast)) + float32(m.fast*fast) }
 
 // judge reads f.
-func judge[W weights](w W, f *Features, to Recipient, c *knowledge) Outcome {
+func judge(w weights, f *Features, to Recipient, c *knowledge) Outcome {
 	if len(f.index) == 0 {
 		return Outcome{P: 0.5}
 	}
-	s := total(w, f)
+	buf := gathered.Get().(*[]slot)
+	defer gathered.Put(buf)
+	*buf = w.gather((*buf)[:0], f.index)
+	s := total(*buf, f)
 	m := s.whole(f)
 	share := c.share()
 	out := Outcome{Slow: float64(m.slow), Fast: float64(m.fast), Whole: float64(blend(m, share)), Coverage: float64(s.known) / float64(len(f.index))}
 	out.Margin = out.Whole
-	if part, block := worst(w, f, &s, share); float64(part)-c.penalty() > out.Whole {
+	*buf = w.gather((*buf)[:0], f.parts)
+	if part, block := worst(*buf, f, &s, share); float64(part)-c.penalty() > out.Whole {
 		out.Margin, out.Block = float64(part)-c.penalty(), block
 	}
 	odds := c.platt.odds(out.Margin) + c.biases.of(to)

@@ -59,13 +59,17 @@ func (s *State) Model() *Model {
 // live reads the weights as they are.
 type live struct{ s *svm }
 
-func (l live) slot(i uint32) slot {
-	out := l.s.table.slots[i]
-	if id := l.s.near.number[i]; id != 0 {
-		w := l.s.near.weights[id]
-		out.slow, out.fast = w.slow, w.fast
+func (l live) gather(dst []slot, index []uint32) []slot {
+	for _, i := range index {
+		i &= slotMask
+		x := l.s.table.slots[i]
+		if id := l.s.near.number[i]; id != 0 {
+			w := l.s.near.weights[id]
+			x.slow, x.fast = w.slow, w.fast
+		}
+		dst = append(dst, x)
 	}
-	return out
+	return dst
 }
 
 // Model is a snapshot of a State. It never changes and is safe for concurrent use.
@@ -74,11 +78,15 @@ type Model struct {
 	known knowledge
 }
 
-func (m *Model) slot(i uint32) slot {
-	if p := m.pages[i>>pageBits]; p != nil {
-		return p[i&(pageSize-1)]
+func (m *Model) gather(dst []slot, index []uint32) []slot {
+	for _, i := range index {
+		var x slot
+		if p := m.pages[i&slotMask>>pageBits]; p != nil {
+			x = p[i&(pageSize-1)]
+		}
+		dst = append(dst, x)
 	}
-	return slot{}
+	return dst
 }
 
 // Score judges a message; to may be empty. Its time is linear in the features.
