@@ -1,0 +1,53 @@
+package trec_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"sluice/eval"
+	"sluice/eval/trec"
+	"sluice/internal/shared"
+	"sluice/learn/text/online"
+	"sluice/message"
+)
+
+// TestEvade trains on the part "train" of SpamAssassin's corpus and disguises the
+// spam of the part "test". A short run takes a quarter; SLUICE_TREC takes all.
+func TestEvade(t *testing.T) {
+	dir := shared.Dir(t, "corpora")
+	split, err := eval.Corpora(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := func(name string) []trec.Message {
+		n := 0
+		out, err := trec.Corpus(dir, split, func(e *eval.Entry) bool {
+			n++
+			return e.Corpus == "spamassassin" && e.Part == name && (os.Getenv("SLUICE_TREC") != "" || n%4 == 0)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	got, err := trec.Evade(t.Context(), trec.EvasionConfig{
+		Train: part("train"), Test: part("test"), Seed: 1, Filter: trec.Online(true)(),
+		Load: func(_ context.Context, m *trec.Message) ([]byte, error) {
+			return eval.ReadMail(dir, &eval.Entry{Path: m.ID})
+		},
+		Extract: func(m *message.Message) any { return online.Extract(m) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", trec.EvasionText(got))
+	if got[0].Recall < 0.6 {
+		t.Errorf("recall without a trick is %.3f", got[0].Recall)
+	}
+	for _, e := range got[1:] {
+		if !(e.OfClean >= 0.4) {
+			t.Errorf("%s: %.3f of clean recall", e.Trick, e.OfClean)
+		}
+	}
+}
