@@ -10,7 +10,7 @@ import (
 type Conn struct {
 	ID     string         // random, unique, safe in logs and headers
 	Client netip.AddrPort // who connects; behind a trusted hop, the first untrusted one
-	Via    netip.AddrPort // the hop of ours that spoke for the client (PROXY, XCLIENT, XFORWARD); zero: none
+	Via    netip.AddrPort `json:",omitzero"` // the hop of ours that spoke for the client (PROXY, XCLIENT, XFORWARD); zero: none
 	Local  netip.AddrPort // our side
 	Start  time.Time
 	Door   string // "smtp", "submission", "lmtp", "scan", …: the door the message came in by
@@ -18,7 +18,7 @@ type Conn struct {
 	TLS    *TLSInfo // nil in clear text
 	Auth   string   // authenticated account, "" for none
 	// Dialect is how the client has spoken so far; package learn/dialect reads it.
-	Dialect Dialect
+	Dialect Dialect `json:",omitzero"`
 
 	// Trusted clients (config) may send as they like: their mail is judged, but
 	// rejections become quarantine, since they accepted it already.
@@ -43,7 +43,7 @@ type TLSInfo struct {
 	ServerName string // SNI
 	// Fingerprint names the client's TLS library by its ClientHello; "" where it
 	// wasn't seen.
-	Fingerprint string
+	Fingerprint string `json:",omitzero"`
 }
 
 // Dialect is how a client speaks, beside what it means: the case of its verbs, its

@@ -13,7 +13,7 @@ type Envelope struct {
 	SMTPUTF8 bool
 	Tenant   string // owner of the recipients' domain; of outbound mail, of the sender's
 	// Outbound mail comes from a user of ours and goes to other systems.
-	Outbound bool
+	Outbound bool `json:",omitzero"`
 	Received time.Time
 }
 

@@ -57,6 +57,7 @@ type Config struct {
 	Submission  Submission  `toml:"submission"`
 	Directories []Directory `toml:"directory"`
 	Rates       Rates       `toml:"rates"`
+	Rules       []AdminRule `toml:"rule"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string

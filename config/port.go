@@ -94,6 +94,17 @@ type Directory struct {
 	Wait   Duration `toml:"timeout"` // default 3s
 }
 
+// AdminRule is a rule of the admin's own; docs/rules.md is its language.
+type AdminRule struct {
+	Name   string  `toml:"name"`
+	When   string  `toml:"when"`
+	Points float64 `toml:"points"` // −6 to 6; positive speaks against the message
+	Why    string  `toml:"why"`
+	Phase  string  `toml:"phase"` // connect, hello, mail or message; default: the earliest possible
+	DryRun bool    `toml:"dry_run"`
+	Tenant string  `toml:"tenant"`
+}
+
 // Rates bound what clients may ask for in a time. 0 takes the default.
 type Rates struct {
 	Connections       int `toml:"connections"`        // new ones a minute, of one address

@@ -59,7 +59,7 @@ func (s *session) message(ctx context.Context, body sluice.Content, each bool) (
 			replies = slices.Repeat([]sluice.Reply{s.refusal(j)}, n)
 		}
 		s.record(j, outcomes, replies[0])
-		s.learnFrom(j)
+		s.learnFrom(j, replies[0])
 		s.tx = nil
 	}()
 	s.judge(ctx, j, body.Bytes())

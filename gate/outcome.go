@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/check/correspondent"
 	checkrep "sluice/check/reputation"
 	"sluice/internal/table"
 	"sluice/judge/policy"
@@ -56,8 +57,13 @@ func outcome(evidence []sluice.Evidence, w verdict.Weights, p policy.Policy, tra
 }
 
 // learnFrom remembers what a judged message tells of those who sent it.
-func (s *session) learnFrom(j *judged) {
+func (s *session) learnFrom(j *judged, reply sluice.Reply) {
 	p := &s.gate.cfg.Port
+	if s.conn.Auth != "" && j.msg != nil && reply.Positive() && p.Correspondents != nil {
+		if out, ok := correspondent.Outgoing(s.conn, j.env, j.msg); ok {
+			p.Correspondents.Sent(s.gate.cfg.Clock(), out)
+		}
+	}
 	if p.Reputation == nil || j.msg == nil || s.conn.Trusted || s.conn.AlreadyAccepted || s.conn.Auth != "" {
 		return
 	}
@@ -67,6 +73,11 @@ func (s *session) learnFrom(j *judged) {
 	}
 	now := s.gate.cfg.Clock()
 	s.wanted = s.wanted || good > 0
+	if good > 0 && reply.Positive() && p.Correspondents != nil {
+		if in, ok := correspondent.Incoming(s.conn, j.env, j.msg, s.tx.auth.Known()); ok {
+			p.Correspondents.Received(now, in)
+		}
+	}
 	if good > 0 && p.Guard != nil {
 		p.Guard.Good(now, s.conn.Client.Addr())
 	}

@@ -11,6 +11,7 @@ import (
 	"sluice/guard"
 	"sluice/guard/greylist"
 	"sluice/internal/table"
+	"sluice/learn/correspondent"
 	"sluice/learn/network"
 	"sluice/learn/reputation"
 	"sluice/live"
@@ -25,6 +26,8 @@ type Port struct {
 	Guard      *guard.Guard
 	Greylist   *greylist.List
 	Reputation *reputation.Table
+	// Correspondents knows who writes to whom; nil: nobody.
+	Correspondents *correspondent.Table
 	// Live shows what goes on; nil: nobody looks.
 	Live *live.Board
 	// Networks knows who operates an address; nil: nobody does.

@@ -5,6 +5,7 @@ package build
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/check/recipient"
+	"sluice/check/rules"
 	"sluice/check/session"
 	checktext "sluice/check/text"
 	"sluice/config"
@@ -88,7 +90,11 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Le
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
 		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
-	list = append(list, more...)
+	own, err := adminRules(cfg)
+	if err != nil {
+		return gate.Settings{}, err
+	}
+	list = append(append(list, own...), more...)
 	pol, weights := buildPolicy(cfg), verdict.DefaultWeights()
 	pipe := pipeline.Config{Clock: time.Now, Weights: weights, Panicked: panicked(log)}
 	if frugal {
@@ -103,6 +109,33 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Le
 		PublicURL: cfg.PublicURL, Postmaster: cfg.Postmaster,
 		Budget: cfg.Limits.Judge.Duration, Retention: cfg.Keep.Quarantine.Duration,
 	}, nil
+}
+
+// adminRules compiles the admin's own rules. A bad one is an error: nothing starts
+// half.
+func adminRules(cfg *config.Config) ([]check.Checker, error) {
+	if len(cfg.Rules) == 0 {
+		return nil, nil
+	}
+	var list []rules.Rule
+	for _, r := range cfg.Rules {
+		one := rules.Rule{Name: r.Name, When: r.When, Points: r.Points, Why: r.Why, DryRun: r.DryRun, Tenant: r.Tenant}
+		if r.Phase != "" {
+			if err := one.Phase.UnmarshalText([]byte(r.Phase)); err != nil {
+				return nil, fmt.Errorf("rule %q: phase %q: want connect, hello, mail or message", r.Name, r.Phase)
+			}
+		}
+		list = append(list, one)
+	}
+	set, problems := rules.Compile(list)
+	if len(problems) > 0 {
+		var all []error
+		for _, p := range problems {
+			all = append(all, errors.New(p.String()))
+		}
+		return nil, fmt.Errorf("rules: %w", errors.Join(all...))
+	}
+	return rules.Checks(rules.Config{Current: func() *rules.Set { return set }, Zone: time.Local}), nil
 }
 
 // Verifier makes what finds out who a sender is; r may be nil.

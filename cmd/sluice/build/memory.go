@@ -2,16 +2,20 @@ package build
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"sluice"
 	"sluice/config"
+	"sluice/explain/ref"
 	"sluice/guard"
 	"sluice/guard/greylist"
+	"sluice/learn/correspondent"
 	"sluice/learn/reputation"
 )
 
@@ -21,6 +25,8 @@ type Memory struct {
 	Guard      *guard.Guard
 	Greylist   *greylist.List // nil: nobody is asked to come again
 	Reputation *reputation.Table
+	// Correspondents knows who writes to whom; nil where its key can't be kept.
+	Correspondents *correspondent.Table
 
 	memos sluice.Memos
 	log   *slog.Logger
@@ -45,7 +51,17 @@ func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, spar
 		m.Greylist = greylist.New(greylist.Config{Delay: cfg.Greylist.Wait.Duration})
 	}
 	now := time.Now()
-	_, err := rep.Load(ctx, now, memos)
+	keys, err := ref.LoadOrCreateKeys(filepath.Join(cfg.Data, "correspondent.keys"), rand.Reader)
+	if err == nil {
+		m.Correspondents, err = correspondent.New(correspondent.Config{Key: keys[0]})
+	}
+	if err == nil {
+		_, err = m.Correspondents.Load(ctx, now, memos)
+	}
+	if err != nil {
+		log.Error("correspondents: what was known of them is forgotten", "error", err)
+	}
+	_, err = rep.Load(ctx, now, memos)
 	_, gerr := m.Guard.Load(ctx, now, memos)
 	err = errors.Join(err, gerr)
 	if m.Greylist != nil {
@@ -78,17 +94,18 @@ func (m *Memory) Run(ctx context.Context, tidy func()) {
 		select {
 		case <-t.C:
 			tidy()
-			m.save(ctx, m.Reputation.Save)
+			m.save(ctx, m.Reputation.Save, func(t *correspondent.Table) error { _, err := t.Save(ctx, time.Now(), m.memos); return err })
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			m.save(ctx, m.Reputation.Flush)
+			m.save(ctx, m.Reputation.Flush, func(t *correspondent.Table) error { _, err := t.Flush(ctx, time.Now(), m.memos); return err })
 			return
 		}
 	}
 }
 
-func (m *Memory) save(ctx context.Context, reputation func(context.Context, time.Time, sluice.Memos) (int, error)) {
+func (m *Memory) save(ctx context.Context, reputation func(context.Context, time.Time, sluice.Memos) (int, error),
+	correspondents func(*correspondent.Table) error) {
 	now := time.Now()
 	_, err := reputation(ctx, now, m.memos)
 	_, gerr := m.Guard.Save(ctx, now, m.memos)
@@ -96,6 +113,9 @@ func (m *Memory) save(ctx context.Context, reputation func(context.Context, time
 	if m.Greylist != nil {
 		_, lerr := m.Greylist.Save(ctx, now, m.memos)
 		err = errors.Join(err, lerr)
+	}
+	if m.Correspondents != nil {
+		err = errors.Join(err, correspondents(m.Correspondents))
 	}
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("what was learned of other hosts can't be saved; it is tried again", "error", fmt.Sprint(err))

@@ -19,6 +19,7 @@ import (
 	"sluice"
 	"sluice/certs"
 	"sluice/check"
+	checkcorrespondent "sluice/check/correspondent"
 	checkdnsbl "sluice/check/dnsbl"
 	checkreputation "sluice/check/reputation"
 	"sluice/config"
@@ -160,6 +161,7 @@ func (p *Port) applyLists(cfg *config.Config) error {
 // portChecks are the checks that ask what a daemon remembers.
 func portChecks(cfg *config.Config, p *Port, m *Memory) []check.Checker {
 	out := checkreputation.Checks(checkreputation.Config{Table: m.Reputation, Networks: p.Networks()})
+	out = append(out, checkcorrespondent.Checks(m.Correspondents)...)
 	if lists := p.Lists(); lists != nil {
 		out = append(out, checkdnsbl.Checks(checkdnsbl.Config{Lists: lists, Threshold: cfg.Connect.BlockAt})...)
 	}

@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
-		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Spared: d.port.Spared, Networks: d.port.Networks},
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Correspondents: d.memory.Correspondents, Spared: d.port.Spared, Networks: d.port.Networks},
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
