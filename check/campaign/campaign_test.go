@@ -91,9 +91,9 @@ func TestReported(t *testing.T) {
 	if len(ev) == 1 && ev[0].Threat != sluice.ThreatPhish {
 		t.Errorf("threat %v", ev[0].Threat)
 	}
-	w.want(w.arrive(w.input("198.51.100.3", "villain.com", 60*24*time.Hour)), reason.CampaignReported, 12, "")
-	if ev := w.arrive(w.input("198.51.100.3", "villain.com", 300*24*time.Hour)); len(ev) != 0 {
-		t.Errorf("ten months later: %+v", ev)
+	w.want(w.arrive(w.input("198.51.100.3", "villain.com", 360*24*time.Hour)), reason.CampaignReported, 12, "")
+	if ev := w.arrive(w.input("198.51.100.3", "villain.com", 1200*24*time.Hour)); len(ev) != 0 {
+		t.Errorf("three years later: %+v", ev)
 	}
 }
 
@@ -142,10 +142,17 @@ func TestSighting(t *testing.T) {
 	if s = cfg.Sighting(conn, env, mailauth.Known{DMARC: &dmarc.Result{Value: dmarc.Fail, Domain: "garden.org"}}, checktest.Now); s.Domain != "" || s.History {
 		t.Errorf("not authenticated: %+v", s)
 	}
-	stored := *conn
-	stored.Stored = true
-	if s = cfg.Sighting(&stored, env, pass, checktest.Now); s.Client.IsValid() || s.ASN != 0 {
-		t.Errorf("read from disk: %+v", s)
+	for name, edit := range map[string]func(*sluice.Conn){
+		"read from disk": func(c *sluice.Conn) { c.Stored = true },
+		"a user of ours": func(c *sluice.Conn) { c.Auth = "ann" },
+		"a trusted hop":  func(c *sluice.Conn) { c.Trusted = true },
+		"a local client": func(c *sluice.Conn) { c.Client = netip.MustParseAddrPort("10.0.0.1:25") },
+	} {
+		from := *conn
+		edit(&from)
+		if s = cfg.Sighting(&from, env, pass, checktest.Now); s.Client.IsValid() || s.ASN != 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
 	}
 	if s = (campaign.Config{}).Sighting(conn, env, pass, checktest.Now); s.History {
 		t.Errorf("nobody knows of a history: %+v", s)

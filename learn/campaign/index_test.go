@@ -99,7 +99,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%d: %+v", i, k)
 		}
 	}
-	now += uint32(200 * day / time.Second)
+	now += uint32(500 * day / time.Second)
 	for i := range 200 {
 		m.Observe(m.text(strings.Join(vocabulary(uint64(1000+i), 60), " ")), at(now))
 	}

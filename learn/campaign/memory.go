@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice"
 	"sluice/internal/domains"
 	"sluice/internal/table"
 )
@@ -28,8 +29,8 @@ type Config struct {
 	Key uint64
 
 	HalfLife      time.Duration // of counts, default 14 days
-	LabelHalfLife time.Duration // of reports, default 30 days
-	Forget        time.Duration // what wasn't seen for so long is forgotten first, default 120 days
+	LabelHalfLife time.Duration // of reports about what isn't seen any more, default 180 days
+	Forget        time.Duration // what wasn't seen for so long is forgotten first, default 400 days
 
 	Outbreak time.Duration // default an hour
 	Networks int           // unrelated ones that make an outbreak, default 4
@@ -56,7 +57,7 @@ func (c *Config) defaults() {
 	for _, d := range []struct {
 		to  *time.Duration
 		def time.Duration
-	}{{&c.HalfLife, 14 * day}, {&c.LabelHalfLife, 30 * day}, {&c.Forget, 120 * day}, {&c.Outbreak, time.Hour}} {
+	}{{&c.HalfLife, 14 * day}, {&c.LabelHalfLife, 180 * day}, {&c.Forget, 400 * day}, {&c.Outbreak, time.Hour}} {
 		if *d.to < time.Second {
 			*d.to = d.def
 		}
@@ -315,7 +316,13 @@ func (m *Memory) join(a, b ref) ref {
 		return a
 	}
 	if cb.first < ca.first {
-		a, b, ca, cb = b, a, cb, ca
+		a, ca, cb = b, cb, ca
+	}
+	halfLife := uint32(m.cfg.HalfLife / time.Second)
+	ca.fade(max(ca.last, cb.last), halfLife)
+	cb.fade(max(ca.last, cb.last), halfLife)
+	if ca.threat == sluice.ThreatNone {
+		ca.threat = cb.threat
 	}
 	if at := max(ca.labelAt, cb.labelAt); at != 0 {
 		b1, g1 := ca.labels(at, m.cfg.LabelHalfLife)
@@ -360,6 +367,9 @@ func (m *Memory) count(r ref, p *Print, s *Sighting) {
 	if s.Client.IsValid() {
 		c.sources.add(m.sketcher.name('a', s.Client.Unmap().String()))
 		c.networks.add(m.sketcher.name('n', neighbourhood(s.Client).String()))
+	}
+	if bad, good := c.labels(now, m.cfg.LabelHalfLife); bad-good >= 0.5 && !s.named() {
+		c.labelAt = max(c.labelAt, now) // reports fade with silence, not while the campaign goes on
 	}
 	if s.named() {
 		c.domains.add(m.sketcher.name('d', s.Domain))

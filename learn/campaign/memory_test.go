@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,11 +82,11 @@ func TestReportBlocksTheRest(t *testing.T) {
 	if !k.Reported || k.Bad < 0.99 || k.Similarity < 0.8 {
 		t.Errorf("after the report: %+v", k)
 	}
-	if k = look(t, m, copy, sighting(2, start.Add(30*24*time.Hour))); k.Bad < 0.49 || k.Bad > 0.51 || !k.Reported {
+	if k = look(t, m, copy, sighting(2, start.Add(180*24*time.Hour))); k.Bad < 0.49 || k.Bad > 0.51 || !k.Reported {
 		t.Errorf("a half-life later: %+v", k)
 	}
-	if k = look(t, m, copy, sighting(2, start.Add(365*24*time.Hour))); k.Reported {
-		t.Errorf("a year later: %+v", k)
+	if k = look(t, m, copy, sighting(2, start.Add(900*24*time.Hour))); k.Reported {
+		t.Errorf("years later: %+v", k)
 	}
 	report.Undo = true
 	m.Label(first, report)
@@ -101,6 +102,23 @@ func TestReportBlocksTheRest(t *testing.T) {
 	other := mail("ann@example.net", "The minutes of our last meeting are attached, please tell me by Friday whether you agree with what they say about the roof and the new heating.\n")
 	if k := m.Look(m.Print(other), sighting(3, start)); len(k) != 0 {
 		t.Errorf("another text: %+v", k)
+	}
+}
+
+// A report holds while the campaign goes on, a weak one doesn't.
+func TestReportHolds(t *testing.T) {
+	for _, tt := range []struct{ trust, want float64 }{{1, 0.6}, {0.3, 0.05}} {
+		m := memory()
+		m.Label(m.Print(mail("ann@example.net", phish("Ann", 1))), campaign.Label{Time: start, Bad: true, Trust: tt.trust, By: "user"})
+		at := start
+		for i := range 7 {
+			at = at.Add(100 * 24 * time.Hour)
+			m.Observe(m.Print(mail("ann@example.net", phish("Ann", i))), sighting(i, at))
+		}
+		k := look(t, m, mail("ann@example.net", phish("Ann", 9)), sighting(1, at.Add(100*24*time.Hour)))
+		if k.Reported != (tt.trust == 1) || k.Bad > tt.want+0.1 || k.Bad < tt.want-0.1 {
+			t.Errorf("a report of %v, two years later: %+v", tt.trust, k)
+		}
 	}
 }
 
@@ -151,15 +169,17 @@ func TestOutbreak(t *testing.T) {
 	}
 }
 
-// An outbreak counts though the sender tried the text the day before.
+// An outbreak counts though the sender tried the text before.
 func TestOutbreakAfterTrial(t *testing.T) {
-	m := memory()
-	m.Observe(m.Print(mail("ann@example.net", phish("Ann", 9))), sighting(9, start.Add(-40*time.Hour)))
-	for i := range 4 {
-		m.Observe(m.Print(mail("ann@example.net", phish("Ann", i))), sighting(i*100, start.Add(time.Duration(i)*time.Second)))
-	}
-	if k := look(t, m, mail("ann@example.net", phish("Ann", 5)), sighting(500, start.Add(5*time.Second))); !k.Outbreak || k.Unrelated != 5 {
-		t.Errorf("%+v", k)
+	for _, before := range []time.Duration{40 * time.Hour, 3 * time.Hour} {
+		m := memory()
+		m.Observe(m.Print(mail("ann@example.net", phish("Ann", 9))), sighting(9, start.Add(-before)))
+		for i := range 4 {
+			m.Observe(m.Print(mail("ann@example.net", phish("Ann", i))), sighting(i*100, start.Add(time.Duration(i)*time.Second)))
+		}
+		if k := look(t, m, mail("ann@example.net", phish("Ann", 5)), sighting(500, start.Add(5*time.Second))); !k.Outbreak || k.Unrelated != 5 {
+			t.Errorf("tried %v before: %+v", before, k)
+		}
 	}
 }
 
@@ -243,6 +263,29 @@ func TestReportOfInside(t *testing.T) {
 	}
 	if k := look(t, m, genuine(), owner(1, later)); k.Reported || !k.Wanted {
 		t.Errorf("the owner: %+v", k)
+	}
+}
+
+// TestConcurrent is for the race detector: mail, labels and a snapshot at once.
+func TestConcurrent(t *testing.T) {
+	m := memory()
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 50 {
+				at := start.Add(time.Duration(i) * time.Second)
+				p := m.Print(mail("ann@example.net", phish("Ann", i)))
+				m.Look(p, sighting(g*100, at))
+				m.Observe(p, sighting(g*100, at))
+				m.Observe(m.Print(genuine()), owner(i, at))
+				m.Label(p, campaign.Label{Time: at, Bad: i%2 == 0, Trust: 0.5, By: "user"})
+			}
+		})
+	}
+	wg.Go(func() { saved(t, m) })
+	wg.Wait()
+	if st := m.Stats(); st.Clusters != 2 {
+		t.Errorf("%+v", st)
 	}
 }
 
