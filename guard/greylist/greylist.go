@@ -170,13 +170,19 @@ func (c *Config) worthOfTry(v *try, now time.Time) float64 {
 // pass says how often triples of a domain or network came back.
 type pass struct {
 	returns uint32
+	domain  bool // an authenticated domain, not a network
 	last    int64
 	noted   int64 // the last that was to be written down
 }
 
-// worth is nothing before a return.
+// worthOfPass is nothing before a return. Bots have networks by the thousand and come
+// back too; a domain that authenticates has to be bought, so it is worth more.
 func (c *Config) worthOfPass(v *pass, now time.Time) float64 {
-	return c.left(v.last, now, c.Pass) * math.Log2(1+float64(v.returns))
+	w := c.left(v.last, now, c.Pass) * math.Log2(1+float64(v.returns))
+	if v.domain {
+		w *= 4
+	}
+	return w
 }
 
 // left falls from 1 to 0 within span.
@@ -307,6 +313,7 @@ func (l *List) credit(now time.Time, w who) {
 		if l.config.left(v.last, now, l.config.Pass) <= 0 {
 			*v = pass{}
 		}
+		v.domain = w.domain != ""
 		v.returns, v.last, v.noted = v.returns+1, now.UnixNano(), now.UnixNano()
 	})
 	l.dirty.Note(w)

@@ -75,6 +75,7 @@ func (l *List) load(now time.Time, m sluice.Memo) (bool, error) {
 		return false, nil
 	}
 	l.passes.Update(w, now, func(v *pass) {
+		v.domain = w.domain != ""
 		v.returns, v.last = max(v.returns, p.Returns), max(v.last, p.Last.UnixNano())
 		v.noted = v.last
 	})
