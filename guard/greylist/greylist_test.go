@@ -392,7 +392,7 @@ func TestMemos(t *testing.T) {
 // TestFlood: millions of bots that come once, and many that come back, push out
 // neither passes nor those who are about to come back.
 func TestFlood(t *testing.T) {
-	bots := 10_000_000
+	bots := 3_000_000
 	if testing.Short() || raceEnabled {
 		bots = 200_000
 	}
