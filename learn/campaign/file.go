@@ -125,7 +125,10 @@ func (m *Memory) write(ctx context.Context, w io.Writer) error {
 	}
 	body = body[:0]
 	n := 0
-	for k, v := range m.wanted.All() {
+	m.mu.RLock()
+	owned := m.wanted
+	m.mu.RUnlock()
+	for k, v := range owned.All() {
 		if body = v.append(body, k); len(body) > maxChunk-1024 {
 			c.chunk(chunkWanted, n+1, body)
 			body, n = body[:0], -1
