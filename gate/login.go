@@ -48,6 +48,7 @@ func (s *session) Auth(ctx context.Context, c sluice.Credentials) sluice.Reply {
 	switch {
 	case err == nil:
 		s.conn.Auth = name
+		s.forgive()
 		if guard != nil {
 			if d := guard.LoginOK(now, client, account); d.Reason != "" {
 				ev := check.Unknown(d.Reason, d.Detail) // for the record: the owner isn't to be punished for it

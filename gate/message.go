@@ -79,7 +79,7 @@ func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
 	defer cancel()
 	start := s.gate.cfg.Clock()
 	j.msg = message.Parse(raw, message.DefaultLimits())
-	in := &check.Input{Conn: s.conn, Envelope: j.env, Message: j.msg, Auth: s.tx.auth, Now: start}
+	in := &check.Input{Conn: s.conn, Envelope: j.env, Message: j.msg, Auth: s.who(), Now: start}
 	for _, p := range [...]sluice.Phase{sluice.PhaseHeader, sluice.PhaseMessage} {
 		s.tx.ledger = append(s.tx.ledger, s.set.Pipeline.Run(ctx, p, in, s.evidence())...)
 	}

@@ -307,6 +307,15 @@ func testSubmission(t *testing.T) {
 	if r := a.send(s, "", "friend@elsewhere.example"); r.Code != 250 {
 		t.Fatalf("%v", r)
 	}
+	if rows, err := a.store.Records(t.Context(), sluice.Query{Limit: 1}); err != nil || len(rows) != 1 {
+		t.Errorf("%v, %v", rows, err)
+	} else {
+		for _, c := range rows[0].Verdict.Ledger { // Mail-Toaster-6#387: karma rejected the owner's own users
+			if c.Reason == reason.HeloWorkstation {
+				t.Errorf("a user who logged in is judged as a stranger: %+v", c)
+			}
+		}
+	}
 	if len(out.got) != 1 || !out.got[0].Envelope.Outbound {
 		t.Errorf("went out: %+v", out.got)
 	}

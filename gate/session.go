@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,10 +69,7 @@ func (s *session) evidence() []sluice.Evidence {
 // run executes a phase's checks and files what they found: facts of the
 // connection stay for its life, the rest for the transaction's.
 func (s *session) run(ctx context.Context, phase sluice.Phase, env *sluice.Envelope) {
-	in := &check.Input{Conn: s.conn, Envelope: env, Auth: s.auth, Now: s.gate.cfg.Clock()}
-	if s.tx != nil {
-		in.Auth = s.tx.auth
-	}
+	in := &check.Input{Conn: s.conn, Envelope: env, Auth: s.who(), Now: s.gate.cfg.Clock()}
 	s.visit.Phase(phase)
 	found := s.set.Pipeline.Run(ctx, phase, in, s.evidence())
 	if s.tx == nil {
@@ -79,6 +77,25 @@ func (s *session) run(ctx context.Context, phase sluice.Phase, env *sluice.Envel
 	} else {
 		s.tx.ledger = append(s.tx.ledger, found...)
 	}
+}
+
+// who is what can be asked about the client and the sender: of users who logged in
+// nothing, since that says who they are. Where they sit, and what their own domain's
+// policies say of that place, must not count against them.
+func (s *session) who() *mailauth.Auth {
+	switch {
+	case s.conn.Auth != "":
+		return nil
+	case s.tx != nil:
+		return s.tx.auth
+	}
+	return s.auth
+}
+
+// forgive forgets what was found out about a client before it logged in, but for
+// what stops it.
+func (s *session) forgive() {
+	s.ledger = slices.DeleteFunc(s.ledger, func(e sluice.Evidence) bool { return e.Hard == sluice.Soft })
 }
 
 // hardStop returns the first hard stop found so far, or "".
