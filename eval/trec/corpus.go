@@ -11,9 +11,8 @@ import (
 	"sluice/message"
 )
 
-// Corpus returns the labelled messages of a split that keep wants, and the reader
-// that Config needs; documents are *message.Message put through extract. To learn
-// when they came, it reads all of them.
+// Corpus returns the labelled messages of a split that keep wants. To learn when
+// they came, it reads all of them.
 func Corpus(dir string, split []eval.Entry, keep func(*eval.Entry) bool) ([]Message, error) {
 	var out []Message
 	for i := range split {
@@ -54,7 +53,7 @@ func Features(dir string) func(context.Context, *Message) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return online.Extract(message.Parse(b, message.DefaultLimits())), nil
+		return online.Extract(message.Parse(b, message.DefaultLimits())).Sorted(), nil
 	}
 }
 

@@ -123,7 +123,7 @@ func readAll(ctx context.Context, c *Config) ([]any, error) {
 	}
 	close(next)
 	wg.Wait()
-	if err := errors.Join(firstOf(errs)); err != nil {
+	if err := firstOf(errs); err != nil {
 		return nil, fmt.Errorf("trec: %w", err)
 	}
 	return docs, nil

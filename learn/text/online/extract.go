@@ -64,6 +64,8 @@ type Features struct {
 	ends  [views]int32   // where each view ends in index
 	norm  [views]float32 // value of a feature of each view; all squares sum up to 1
 
+	sorted bool // index, in each view
+
 	// Of a text that is longer than a segment: the words view in the order of the
 	// text, by block, with the marks below. Not kept for learning.
 	parts  []uint32
@@ -79,11 +81,16 @@ const (
 // Len returns the number of different features.
 func (f *Features) Len() int { return len(f.index) }
 
-// learned returns f without what only scoring needs, its slots in the order of the
-// table: a window of examples goes through memory forwards.
-func (f *Features) learned() *Features {
+// Sorted returns f with its slots in the order of the table, which Learn needs: a
+// window of examples goes through memory forwards. Whoever calls it beforehand, in
+// another goroutine, takes that work from the learner; scores stay the same but
+// for rounding.
+func (f *Features) Sorted() *Features {
+	if f.sorted {
+		return f
+	}
 	g := *f
-	g.parts, g.blocks = nil, nil
+	g.sorted = true
 	g.index = slices.Clone(f.index)
 	start := int32(0)
 	for _, end := range g.ends {

@@ -16,9 +16,10 @@ func newNear() *near {
 	return &near{weights: make([]margins, 1), slots: make([]uint32, 1), uses: make([]uint16, 1), number: make([]uint32, tableSize)}
 }
 
-// take returns f with numbers instead of slots.
+// take returns f, sorted, with numbers instead of slots.
 func (n *near) take(f *Features, t *table) *Features {
 	g := *f
+	g.parts, g.blocks = nil, nil // only scoring needs them
 	g.index = make([]uint32, len(f.index))
 	for k, i := range f.index {
 		id := n.number[i]

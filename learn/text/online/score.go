@@ -10,9 +10,12 @@ import (
 // segmentPenalty with the labels of the rarer class, and is twice that at
 // segmentLabels.
 const (
-	segmentPenalty = 0.8
-	segmentLabels  = 200
+	segmentPenalty = 0.6
+	segmentLabels  = 400
 )
+
+// stranger is the margin of a message before the first label: most mail is wanted.
+const stranger = -0.15
 
 func (k *knowledge) penalty() float64 {
 	return segmentPenalty * (1 + segmentLabels/float64(1+min(k.ham, k.spam)))
@@ -142,6 +145,9 @@ func judge(w weights, f *Features, to Recipient, c *knowledge) Outcome {
 	*buf = w.gather((*buf)[:0], f.parts)
 	if part, block := worst(*buf, f, &s, share); float64(part)-c.penalty() > out.Whole {
 		out.Margin, out.Block = float64(part)-c.penalty(), block
+	}
+	if c.ham+c.spam == 0 {
+		out.Margin = stranger
 	}
 	odds := c.platt.odds(out.Margin) + c.biases.of(to)
 	out.P = logistic(odds)

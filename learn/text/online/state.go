@@ -26,6 +26,7 @@ func (s *State) Learn(l Label) {
 	if l.Features == nil || len(l.Features.index) == 0 {
 		return
 	}
+	l.Features = l.Features.Sorted()
 	before := judge(live{&s.svm}, l.Features, l.To, &s.known)
 	s.known.platt.see(before.Margin, l.Spam)
 	s.known.biases.learn(l.To, before.P, l.Spam)

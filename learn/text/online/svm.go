@@ -54,7 +54,7 @@ type svm struct {
 // first, where it is too near to the boundary. It returns what the message read
 // before. An example with c = 0 is not learned from by that set of weights.
 func (s *svm) see(f *Features, spam bool, slowC, fastC float32) margins {
-	e := &example{f: s.near.take(f.learned(), s.table), spam: spam, slow: multiplier{c: slowC}, fast: multiplier{c: fastC}}
+	e := &example{f: s.near.take(f.Sorted(), s.table), spam: spam, slow: multiplier{c: slowC}, fast: multiplier{c: fastC}}
 	newest := s.next
 	if len(s.ring) < window {
 		newest = len(s.ring)
