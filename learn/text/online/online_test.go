@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sluice/learn/text"
 	"sluice/message"
 )
 
@@ -237,6 +238,30 @@ func TestTop(t *testing.T) {
 	}
 	if got := s.Model().Top(write("someone", "casino"), 0); len(got) != 0 {
 		t.Errorf("none are asked for, %v come", got)
+	}
+}
+
+// The shipped reading stands until labels of both kinds have come, and goes then.
+func TestOver(t *testing.T) {
+	c := text.Calibration{Floor: -6, Ceiling: 24}
+	base, here := text.Score{DB: 10}, Outcome{DB: -20}
+	s := NewState()
+	if got := s.Model().Over(base, c, here); got != base.DB {
+		t.Errorf("without labels it is %.2f", got)
+	}
+	last := base.DB
+	for _, n := range []int{20, 200, 2000} {
+		for _, l := range labels(uint64(n), n) {
+			s.Learn(l)
+		}
+		got := s.Model().Over(base, c, here)
+		if got >= last || got < c.Floor {
+			t.Errorf("with %d more labels it went from %.2f to %.2f", n, last, got)
+		}
+		last = got
+	}
+	if last != c.Floor {
+		t.Errorf("in the end it is %.2f", last)
 	}
 }
 
