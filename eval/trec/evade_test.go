@@ -16,6 +16,9 @@ import (
 // TestEvade trains on the part "train" of SpamAssassin's corpus and disguises the
 // spam of the part "test". A short run takes a quarter; SLUICE_TREC takes all.
 func TestEvade(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := shared.Dir(t, "corpora")
 	split, err := eval.Corpora(dir)
 	if err != nil {

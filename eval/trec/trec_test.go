@@ -128,6 +128,9 @@ func TestEmptyClass(t *testing.T) {
 // A short run takes every eighth message. SLUICE_TREC=full runs all with the seeds
 // 11 to 15 and prints the figures of DESIGN.md.
 func TestSpamAssassin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := shared.Dir(t, "corpora")
 	split, err := eval.Corpora(dir)
 	if err != nil {
