@@ -243,6 +243,9 @@ func (s *session) Close(ended string) {
 		return
 	}
 	s.ended = true
+	if ended == sluice.EndedQuit {
+		s.passedGreeting() // it waited, though it had nothing to say
+	}
 	s.Reset()
 	s.judgeVisit()
 	now := s.gate.cfg.Clock()
