@@ -219,6 +219,13 @@ func TestGreylistOnlyWhenGrey(t *testing.T) {
 	want(t, s.Rcpt(t.Context(), "bob@a.example", nil), "451 4.7.1")
 	want(t, s.Rcpt(t.Context(), "eve@a.example", nil), "451 4.7.1")
 	want(t, s.Rcpt(t.Context(), "postmaster@a.example", nil), "451 4.7.1") // reachable, at a second try
+	var last sluice.Reply
+	for i := 0; i < 100 && !last.Close; i++ {
+		last = s.Rcpt(t.Context(), fmt.Sprintf("guess%d@a.example", i), nil)
+	}
+	if want(t, last, "421 4.7.1"); !last.Close {
+		t.Error("a guesser that is asked to come again goes on for ever")
+	}
 	s.Close(sluice.EndedQuit)
 	a.now = a.now.Add(61 * time.Second)
 	s = a.open()

@@ -146,10 +146,20 @@ func (s *session) harvested(to string) sluice.Reply {
 	return r
 }
 
+// mostWaits is how many recipients of one session are asked to come again.
+const mostWaits = 20
+
 // refuseRcpt answers one recipient and remembers that for the log.
 func (s *session) refuseRcpt(to string, why sluice.Reason) sluice.Reply {
 	v := s.verdict()
 	r := s.say(why, s.tx.env.ID, sluice.PhaseRcpt, &v)
+	if why == reason.Greylisted {
+		// All further ones would hear the same: a list's server comes again for
+		// them, and a guesser is done here.
+		if s.waits++; s.waits >= mostWaits {
+			r.Code, r.Close = 421, true
+		}
+	}
 	s.missed(to, r)
 	s.refused(why, sluice.PhaseRcpt, r)
 	return r

@@ -33,6 +33,7 @@ type session struct {
 	answers *greylist.Session
 
 	failures int // logins that failed
+	waits    int // recipients that were greylisted
 	visit    live.Visit
 }
 
