@@ -410,6 +410,13 @@ func (d *Daemon) reload(load func() (*config.Config, error)) {
 }
 
 func (d *Daemon) apply(cfg *config.Config) error {
+	// What can be wrong without touching anything is found out first.
+	if _, err := build.Judge(cfg, d.log, true); err != nil {
+		return err
+	}
+	if _, err := build.Routes(cfg); err != nil {
+		return err
+	}
 	if err := d.port.Apply(cfg); err != nil {
 		return err
 	}
