@@ -337,8 +337,8 @@ func TestBadStart(t *testing.T) {
 		{"no such file", []string{"--config", "/nonexistent/sluice.toml"}, "no such file"},
 		{"settings are a folder", []string{"--config", filepath.Dir(bad)}, "is a directory"},
 		{"no certificate", []string{"--config", uncertified, "--listen", "127.0.0.1:0", "--data", other}, "no such file"},
-		{"bad address", []string{"--listen", "nonsense", "--data", other}, "can't listen on"},
-		{"bad relay", []string{"--relay", "ftp://x"}, "want smtp://HOST:PORT or maildir:PATH"},
+		{"bad address", []string{"--listen", "nonsense", "--data", other}, "want ADDRESS:PORT"},
+		{"bad relay", []string{"--relay", "ftp://x"}, "want smtp://HOST:PORT"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out, err := exec.Command(Binary(t), append([]string{"serve"}, tc.args...)...).CombinedOutput()

@@ -125,12 +125,13 @@ func page(t *testing.T, url string) string {
 	return resp.Status + " " + string(b[:n])
 }
 
-// TestNoDescriptors opens more connections than the daemon has descriptors: it
+// TestNoDescriptors opens more connections than the daemon has descriptors, which
+// takes a setting that asks for more than fit: it
 // says so once, answers 4xx where it can, and serves again when they are free.
 func TestNoDescriptors(t *testing.T) {
 	needTool(t, "prlimit", "util-linux")
 	sink := NewSink(t, "X-Test", nil)
-	d := serve(t, setup{relay: "smtp://" + sink.Addr, accepted: true, limits: "connections_per_client = 500",
+	d := serve(t, setup{relay: "smtp://" + sink.Addr, accepted: true, limits: "connections = 2000\nconnections_per_client = 500",
 		wrap: []string{"prlimit", "--nofile=64:64"}})
 	early := d.dial() // has its session before the flood
 	defer early.Close()

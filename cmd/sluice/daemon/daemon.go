@@ -93,9 +93,6 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.resolver = build.NewResolver(cfg)
 	d.resolver.Observe(d.registry)
-	if d.certs, err = certs.New(ctx, build.Certs(cfg, log)); err != nil {
-		return nil, err
-	}
 	// The lists have a cache of their own: a flood of clients must not push out what is
 	// known of senders.
 	d.lists = build.NewResolver(cfg)
@@ -109,6 +106,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	d.board = live.New(time.Now(), outer.Board())
 	set, err := build.Settings(cfg, log, d.resolver.Resolver, d.port, d.memory)
 	if err != nil {
+		return nil, err
+	}
+	if d.certs, err = certs.New(ctx, build.Certs(cfg, log)); err != nil {
 		return nil, err
 	}
 	if d.reports, err = buildReports(cfg, r, d.resolver.Resolver, log, d.sign); err != nil {
