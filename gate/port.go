@@ -69,6 +69,8 @@ func (g *Gate) Admit(a sluice.Arrival) sluice.Admission {
 		d = p.Admit(a.Now, client)
 	}
 	switch {
+	case d.Offence == reason.DNSBLBlocked:
+		d.Reason = d.Offence // the lists help it more than we do
 	case !d.Allow:
 	case a.MineLimit > 0 && a.Mine >= a.MineLimit && !spared:
 		d = guard.Decision{Reason: reason.ConnectionLimit, Detail: fmt.Sprintf("%d connections at once", a.Mine)}

@@ -151,6 +151,20 @@ func TestSparedNeverBanned(t *testing.T) {
 	}
 }
 
+// TestBannedForLists: who comes back again and again though lists name it hears so at
+// connect, and at no cost.
+func TestBannedForLists(t *testing.T) {
+	a := newAttacked(t, nil)
+	arrival := sluice.Arrival{Client: a.conn.Client, Now: a.now, Door: sluice.DoorSMTP, Limit: 100}
+	for range 3 {
+		a.port.Guard.Offend(a.now, a.conn.Client.Addr(), reason.DNSBLBlocked, 3.4)
+	}
+	r := a.gate.Admit(arrival).Refuse
+	if want(t, r, "554 5.7.1"); !strings.Contains(r.Text, "block list") {
+		t.Errorf("%v", r)
+	}
+}
+
 // TestCrowded: under load known senders keep their place, and others hear why.
 func TestCrowded(t *testing.T) {
 	a := newAttacked(t, nil)

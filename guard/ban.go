@@ -186,7 +186,7 @@ func (g *Guard) banned(now time.Time, host, prefix network.Key) Decision {
 
 func (v *ban) decision(k network.Key) Decision {
 	until := time.Unix(0, v.until).UTC()
-	return Decision{Reason: reason.ClientBanned, Until: until,
+	return Decision{Reason: reason.ClientBanned, Until: until, Offence: v.why,
 		Detail: fmt.Sprintf("%v is banned until %s for %s, ban %d in a row", k, until.Format(time.RFC3339), v.why, v.times)}
 }
 

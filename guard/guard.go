@@ -83,6 +83,8 @@ type Decision struct {
 	Until  time.Time     // when it may try again
 	Delay  time.Duration // where Allow is set: how long to wait before going on
 	Detail string        // for the admin
+	// Offence is what a ban is for.
+	Offence sluice.Reason
 }
 
 var allowed = Decision{Allow: true}
