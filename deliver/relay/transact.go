@@ -76,6 +76,11 @@ func (t *transaction) finish(f *failure) []sluice.Outcome {
 		}
 	}
 	for i := range t.out {
+		if f != nil && t.out[i].Reply.Code == 0 {
+			// It was never asked about, or not answered: what ended the
+			// transaction is its answer too.
+			t.out[i] = sluice.Outcome{Reply: f.reply, Err: f.err}
+		}
 		t.out[i].Recipient = t.m.rcpts[i].Address
 	}
 	return t.out
@@ -109,7 +114,8 @@ func (t *transaction) envelope() *failure {
 			return t.gone(cmds[at][:4], err)
 		}
 		if err := c.send(c.scratch); err != nil {
-			if f := t.lastWords(cmds[at][:4]); f != nil {
+			// What came before we asked answers nothing.
+			if f := t.lastWords(cmds[at][:4]); f != nil && !errors.Is(err, errEarly) {
 				return f
 			}
 			return t.gone(cmds[at][:4], err)
