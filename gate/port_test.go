@@ -133,6 +133,22 @@ func TestHarvest(t *testing.T) {
 	}
 }
 
+// TestForwardedStartsAnew: a hop of ours speaks for one client after another, and what
+// one did isn't held against the next.
+func TestForwardedStartsAnew(t *testing.T) {
+	a := newAttacked(t, nil)
+	s := a.open()
+	a.mail(s, "x@sender.example")
+	for i := range 30 {
+		s.Rcpt(t.Context(), fmt.Sprintf("user%d@a.example", i), nil)
+	}
+	want(t, s.Rcpt(t.Context(), "bob@a.example", nil), "550 5.7.1")
+	a.conn.Client = netip.MustParseAddrPort("198.51.100.7:4000")
+	s.Forwarded(t.Context())
+	a.mail(s, "ann@sender.example")
+	want(t, s.Rcpt(t.Context(), "bob@a.example", nil), "250")
+}
+
 // TestSparedNeverBanned: proxies, trusted and allow-listed networks.
 func TestSparedNeverBanned(t *testing.T) {
 	a := newAttacked(t, nil)

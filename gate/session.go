@@ -140,7 +140,9 @@ func (s *session) TLS(ctx context.Context) {
 func (s *session) Forwarded(ctx context.Context) {
 	s.Reset()
 	s.visit.Forwarded(s.gate.cfg.Clock(), s.conn.Client.Addr())
-	s.ledger = nil
+	// What another client did before isn't this one's.
+	s.ledger, s.answers = nil, nil
+	s.harvest, s.hostile, s.wanted, s.waits = false, false, false, 0
 	if s.set.Verifier != nil {
 		s.auth = s.set.Verifier.Open(s.conn)
 	}
