@@ -123,23 +123,6 @@ type QuarantineIndex interface {
 	ReplaceIndex(ctx context.Context, each func(yield func(*Quarantined) error) error) error
 }
 
-// Feedback is one label given to a message.
-type Feedback struct {
-	Seq    int64 // order of arrival, given by the store
-	ID     string
-	Tenant string
-	Time   time.Time
-	Spam   bool
-	Source string // "admin", "user", "release", "trap", …
-	By     string
-}
-
-// FeedbackLog is the ordered log of labels that every model replays.
-type FeedbackLog interface {
-	AddFeedback(ctx context.Context, f *Feedback) error
-	FeedbackSince(ctx context.Context, seq int64, limit int) ([]*Feedback, error)
-}
-
 // Tenant owns recipient domains.
 type Tenant struct {
 	ID      string

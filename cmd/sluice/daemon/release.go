@@ -9,7 +9,7 @@ import (
 )
 
 // Release lets a message go and files that somebody wanted it.
-func Release(ctx context.Context, g *gate.Gate, s sluice.Store, id, by, source string) error {
+func Release(ctx context.Context, g *gate.Gate, s sluice.Store, id, by string, source sluice.Source) error {
 	if err := g.Release(ctx, id, by); err != nil {
 		return err
 	}
