@@ -97,6 +97,12 @@ func (f *Features) Sorted() *Features {
 		slices.Sort(g.index[start:end])
 		start = end
 	}
+	g.parts = slices.Clone(f.parts)
+	start = 0
+	for _, end := range g.blocks {
+		slices.Sort(g.parts[start:end])
+		start = end
+	}
 	return &g
 }
 

@@ -17,8 +17,6 @@ import (
 const (
 	fileMark = "SLUONL01"
 	maxFile  = 96 << 20
-	// maxLearned bounds the features of one example of a file.
-	maxLearned = 1 << 17
 )
 
 // errFile is behind every complaint about a file's content.

@@ -33,7 +33,8 @@ type Learner struct {
 type task struct {
 	label Label
 	do    func(*State) error
-	done  chan<- error // of do; room for one
+	state *State       // takes the place of the learner's
+	done  chan<- error // of do and state; room for one
 }
 
 // ErrClosed is what a closed learner answers.
@@ -68,8 +69,24 @@ func (l *Learner) Learn(ctx context.Context, label Label) error {
 // Do runs f between two labels, after all that were handed over before, and returns
 // its error. f must not keep the state.
 func (l *Learner) Do(ctx context.Context, f func(*State) error) error {
+	return l.wait(ctx, task{do: f})
+}
+
+// Replace puts s in the place of the state, between two labels, after all that
+// were handed over before. From then on the learner owns s. Readers go from the
+// last snapshot of the one state to the first of the other in one step; it is
+// there when Replace returns. This is how a label is taken back: load the snapshot
+// before it, learn the log without it, replace. Labels that come while that goes on
+// are the caller's to hold back, or to learn into s as well.
+func (l *Learner) Replace(ctx context.Context, s *State) error {
+	return l.wait(ctx, task{state: s})
+}
+
+// wait hands over t and waits until it is done.
+func (l *Learner) wait(ctx context.Context, t task) error {
 	done := make(chan error, 1)
-	if err := l.send(ctx, task{do: f, done: done}); err != nil {
+	t.done = done
+	if err := l.send(ctx, t); err != nil {
 		return err
 	}
 	select {
@@ -127,8 +144,16 @@ func (l *Learner) run() {
 		}
 	}
 	handle := func(t task) {
-		if t.do != nil {
-			t.done <- t.do(l.state)
+		switch {
+		case t.do != nil:
+			err := t.do(l.state)
+			news++ // it may have changed what it was given
+			t.done <- err
+			return
+		case t.state != nil:
+			l.state, news = t.state, 0
+			l.model.Store(l.state.Model())
+			t.done <- nil
 			return
 		}
 		l.state.Learn(t.label)

@@ -72,6 +72,12 @@ func (s *svm) see(f *Features, spam bool, slowC, fastC float32) margins {
 	if !slow && !fast {
 		return m
 	}
+	s.pass(newest, slow, fast)
+	return m
+}
+
+// pass goes through the window once, from newest backwards.
+func (s *svm) pass(newest int, slow, fast bool) {
 	s.turns++
 	for k := range len(s.ring) {
 		at := (newest - k + len(s.ring)) % len(s.ring)
@@ -82,7 +88,6 @@ func (s *svm) see(f *Features, spam bool, slowC, fastC float32) margins {
 			s.step(e, doSlow, doFast)
 		}
 	}
-	return m
 }
 
 func (m *multiplier) due(turn bool) bool {
