@@ -52,6 +52,7 @@ type Input struct {
 	Message  *message.Message
 	Auth     *mailauth.Auth // who the client and the sender are; nil where nobody can be asked
 	Now      time.Time
+	Notes    *Notes // what was worked out of this message so far; may be nil
 }
 
 // Checker states facts about an Input. It must be safe for concurrent use, may

@@ -15,6 +15,7 @@ import (
 	"sluice/learn/campaign"
 	"sluice/mailauth"
 	"sluice/mailauth/dmarc"
+	"sluice/message"
 	"sluice/message/links"
 	"sluice/reason"
 )
@@ -39,10 +40,10 @@ func Checks(c Config) []check.Checker {
 
 type checker struct{ cfg Config }
 
-// Info declares the check. It is dear, since it reads the whole text.
+// Info declares the check. It waits for who the sender is, and reads the whole text.
 func (c checker) Info() check.Info {
 	return check.Info{
-		Name: "campaign/memory", Phase: sluice.PhaseMessage, Group: sluice.GroupCampaign, Cost: check.Heavy,
+		Name: "campaign/memory", Phase: sluice.PhaseMessage, Group: sluice.GroupCampaign, Cost: check.Remote,
 		Reasons: []sluice.Reason{reason.CampaignReported, reason.CampaignOutbreak, reason.CampaignWanted},
 	}
 }
@@ -53,7 +54,7 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if in.Message == nil || in.Conn == nil || in.Envelope == nil {
 		return nil, ctx.Err()
 	}
-	p := c.cfg.Memory.Print(in.Message)
+	p := c.cfg.Print(in.Notes, in.Message)
 	if p.Empty() {
 		return nil, ctx.Err()
 	}
@@ -62,6 +63,11 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	}
 	s := c.cfg.Sighting(in.Conn, in.Envelope, in.Auth.Known(), in.Now)
 	return evidence(c.cfg.Memory.Look(p, s), in.Now), ctx.Err()
+}
+
+// Print reads a message, once where notes are kept.
+func (c Config) Print(n *check.Notes, m *message.Message) *campaign.Print {
+	return check.Note(n, func() *campaign.Print { return c.Memory.Print(m) })
 }
 
 // Sighting is how a message came, from what the session and its authentication know.
