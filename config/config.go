@@ -58,6 +58,7 @@ type Config struct {
 	Directories []Directory `toml:"directory"`
 	Rates       Rates       `toml:"rates"`
 	Rules       []AdminRule `toml:"rule"`
+	Campaign    Campaign    `toml:"campaign"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -269,6 +270,7 @@ func Default() *Config {
 		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
 		Connect: Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8,
 			Spare: []Prefix{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}},
+		Campaign: Campaign{Fingerprints: 1_000_000, OutbreakNetworks: 4},
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}

@@ -115,6 +115,18 @@ type Rates struct {
 	UserRecipients    int `toml:"user_recipients"`    // a day
 }
 
+// Campaign is the memory of what many messages have in common. It is read at the
+// start only.
+type Campaign struct {
+	Off bool `toml:"off"`
+	// Fingerprints is how many are kept, twelve for a message and about 40 octets
+	// each: 10_000 to 100_000_000.
+	Fingerprints int `toml:"fingerprints"`
+	// OutbreakNetworks is how many unrelated networks must send the same new message
+	// within an hour to make an outbreak: 2 to 100.
+	OutbreakNetworks int `toml:"outbreak_networks"`
+}
+
 // Pause is a time, or "off".
 type Pause struct {
 	time.Duration
@@ -159,6 +171,12 @@ func (c *Config) finishPort() error {
 			return fmt.Errorf("config: dnsbl %q: weight %v: want points from 0 to 30; kind says which way they count", l.Zone, l.Weight)
 		}
 		l.Zone = zone
+	}
+	if n := c.Campaign.Fingerprints; n < 10_000 || n > 100_000_000 {
+		return fmt.Errorf("config: campaign: fingerprints: %d: want 10_000 to 100_000_000", n)
+	}
+	if n := c.Campaign.OutbreakNetworks; n < 2 || n > 100 {
+		return fmt.Errorf("config: campaign: outbreak_networks: %d: want 2 to 100", n)
 	}
 	if w := c.Greylist.Wait.Duration; w < time.Second || w > 5*time.Minute {
 		return fmt.Errorf("config: greylist: wait %v: want 1s to 5m", w)

@@ -20,6 +20,7 @@ type judged struct {
 	id        string
 	env       *sluice.Envelope
 	msg       *message.Message
+	notes     *check.Notes // what was worked out of msg
 	verdict   sluice.Verdict
 	decisions []sluice.Decision
 	each      bool          // every recipient gets a reply of its own (LMTP)
@@ -78,8 +79,8 @@ func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
 	ctx, cancel := context.WithTimeout(ctx, s.set.Budget)
 	defer cancel()
 	start := s.gate.cfg.Clock()
-	j.msg = message.Parse(raw, message.DefaultLimits())
-	in := &check.Input{Conn: s.conn, Envelope: j.env, Message: j.msg, Auth: s.who(), Now: start}
+	j.msg, j.notes = message.Parse(raw, message.DefaultLimits()), new(check.Notes)
+	in := &check.Input{Conn: s.conn, Envelope: j.env, Message: j.msg, Auth: s.who(), Now: start, Notes: j.notes}
 	for _, p := range [...]sluice.Phase{sluice.PhaseHeader, sluice.PhaseMessage} {
 		s.tx.ledger = append(s.tx.ledger, s.set.Pipeline.Run(ctx, p, in, s.evidence())...)
 	}

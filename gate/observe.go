@@ -2,6 +2,7 @@ package gate
 
 import (
 	"sluice"
+	"sluice/check"
 	"sluice/mailauth"
 	"sluice/message"
 )
@@ -14,6 +15,8 @@ type Observation struct {
 	Envelope *sluice.Envelope
 	Auth     *mailauth.Auth // may be nil
 	Message  *message.Message
+	Notes    *check.Notes
+	Verdict  *sluice.Verdict
 	Action   sluice.Action
 	Reply    sluice.Reply
 	ID       string
@@ -24,7 +27,7 @@ type Observation struct {
 // observe tells the observer, if there is one.
 func (s *session) observe(j *judged, reply sluice.Reply) {
 	if f := s.gate.cfg.Observe; f != nil && j.msg != nil {
-		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Action: j.action, Reply: reply,
+		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Notes: j.notes, Verdict: &j.verdict, Action: j.action, Reply: reply,
 			ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)})
 	}
 }

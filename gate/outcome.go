@@ -64,6 +64,7 @@ func (s *session) learnFrom(j *judged, reply sluice.Reply) {
 			p.Correspondents.Sent(s.gate.cfg.Clock(), out)
 		}
 	}
+	s.seen(j)
 	if p.Reputation == nil || j.msg == nil || s.conn.Trusted || s.conn.AlreadyAccepted || s.conn.Auth != "" {
 		return
 	}
@@ -85,6 +86,17 @@ func (s *session) learnFrom(j *judged, reply sluice.Reply) {
 		s.offend(reason.Unwanted)
 	}
 	p.Reputation.Observe(now, reputation.Outcome{Good: good, Bad: bad}, s.keys()...)
+}
+
+// seen counts the message in the memory of campaigns, whatever became of it.
+func (s *session) seen(j *judged) {
+	c := &s.gate.cfg.Port.Campaigns
+	if c.Memory == nil || j.msg == nil {
+		return
+	}
+	if p := c.Print(j.notes, j.msg); !p.Empty() {
+		c.Memory.Observe(p, c.Sighting(s.conn, j.env, s.who().Known(), s.gate.cfg.Clock()))
+	}
 }
 
 // keys are what an outcome of this session is remembered under: what the checks ask

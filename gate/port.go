@@ -7,6 +7,7 @@ import (
 
 	"sluice"
 	"sluice/check"
+	checkcampaign "sluice/check/campaign"
 	checkrep "sluice/check/reputation"
 	"sluice/guard"
 	"sluice/guard/greylist"
@@ -28,6 +29,8 @@ type Port struct {
 	Reputation *reputation.Table
 	// Correspondents knows who writes to whom; nil: nobody.
 	Correspondents *correspondent.Table
+	// Campaigns remembers what many messages have in common; without a memory: nothing.
+	Campaigns checkcampaign.Config
 	// Live shows what goes on; nil: nobody looks.
 	Live *live.Board
 	// Networks knows who operates an address; nil: nobody does.

@@ -245,10 +245,9 @@ func (s *scanner) judge(in input) *scanResult {
 // envelope is what the flags or the batch line say, and for the rest what the
 // stored message remembers of its way.
 func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Envelope) {
-	now := s.gate.Now()
-	conn := &sluice.Conn{ID: in.item.ID, Door: "scan", Start: now, Stored: true}
 	m := message.Parse(mail.Raw, message.DefaultLimits())
 	e := scan.Stored(mail, m)
+	account := ""
 	if j := in.job; j != nil {
 		e.Client = first(j.Client, e.Client)
 		e.Hello = first(j.Hello, e.Hello)
@@ -258,7 +257,7 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 		if len(j.Rcpts) > 0 {
 			e.Rcpts = j.Rcpts
 		}
-		conn.Auth = j.Account
+		account = j.Account
 	}
 	e.Client, e.Hello = first(s.ip, e.Client), first(s.cmd.Helo, e.Hello)
 	if s.cmd.From != nil {
@@ -267,22 +266,8 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 	if len(s.cmd.Rcpt) > 0 {
 		e.Rcpts = s.cmd.Rcpt
 	}
-	if e.Client.IsValid() {
-		conn.Client = netip.AddrPortFrom(e.Client, 0)
-	}
-	if e.Hello != "" {
-		conn.Hello = sluice.Hello{Verb: "EHLO", Name: e.Hello}
-	}
-	if !e.HasFrom {
-		// An unknown sender is not the null sender: the author stands in.
-		if a := m.Addresses("From"); len(a) > 0 {
-			e.From = a[0].String()
-		}
-	}
-	env := sluice.Envelope{From: e.From, Received: now}
-	for _, r := range e.Rcpts {
-		env.Rcpts = append(env.Rcpts, sluice.Recipient{Address: trimBrackets(r)})
-	}
+	conn, env := e.Session(in.item.ID, m, s.gate.Now())
+	conn.Auth = account
 	return conn, env
 }
 

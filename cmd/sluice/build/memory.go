@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	checkcampaign "sluice/check/campaign"
 	"sluice/config"
 	"sluice/explain/ref"
 	"sluice/guard"
@@ -27,19 +28,21 @@ type Memory struct {
 	Reputation *reputation.Table
 	// Correspondents knows who writes to whom; nil where its key can't be kept.
 	Correspondents *correspondent.Table
+	Campaigns      checkcampaign.Config
 
+	cfg   *config.Config // at the start
 	memos sluice.Memos
 	log   *slog.Logger
 }
 
-// NewMemory makes what the settings ask for and loads what was saved. Spared clients
-// are never limited. What can't be read is forgotten: a port without a memory is
+// NewMemory makes what the settings ask for and loads what was saved. Clients that
+// the port spares are never limited. What can't be read is forgotten: a port without a memory is
 // better than none.
-func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, spared func(netip.Addr) bool, log *slog.Logger) *Memory {
+func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, port *Port, log *slog.Logger) *Memory {
 	rep := reputation.New(reputation.Config{})
 	r := cfg.Rates
-	m := &Memory{memos: memos, log: log, Reputation: rep, Guard: guard.New(guard.Config{
-		Immune: spared,
+	m := &Memory{cfg: cfg, memos: memos, log: log, Reputation: rep, Guard: guard.New(guard.Config{
+		Immune: port.Spared,
 		Known: func(p netip.Prefix) bool {
 			s := rep.Score(time.Now(), networkKey(p))
 			return s.Good >= 3 && s.Bad <= s.Good/10
@@ -61,6 +64,7 @@ func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, spar
 	if err != nil {
 		log.Error("correspondents: what was known of them is forgotten", "error", err)
 	}
+	m.Campaigns = campaignChecks(campaigns(cfg, now, log), rep, port)
 	_, err = rep.Load(ctx, now, memos)
 	_, gerr := m.Guard.Load(ctx, now, memos)
 	err = errors.Join(err, gerr)
@@ -86,18 +90,26 @@ func networkKey(p netip.Prefix) reputation.Key {
 // seconds before a crash is learned again.
 const saveEvery = 30 * time.Second
 
+// The memory of campaigns is one file, which takes a while to write.
+const saveCampaignsEvery = 10 * time.Minute
+
 // Run saves from time to time, and at the end.
 func (m *Memory) Run(ctx context.Context, tidy func()) {
 	t := time.NewTicker(saveEvery)
 	defer t.Stop()
+	large := time.NewTicker(saveCampaignsEvery)
+	defer large.Stop()
 	for {
 		select {
+		case <-large.C:
+			m.saveCampaigns(ctx, m.cfg)
 		case <-t.C:
 			tidy()
 			m.save(ctx, m.Reputation.Save, func(t *correspondent.Table) error { _, err := t.Save(ctx, time.Now(), m.memos); return err })
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
+			m.saveCampaigns(ctx, m.cfg)
 			m.save(ctx, m.Reputation.Flush, func(t *correspondent.Table) error { _, err := t.Flush(ctx, time.Now(), m.memos); return err })
 			return
 		}

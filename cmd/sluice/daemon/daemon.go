@@ -100,7 +100,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	if err := d.port.Apply(cfg); err != nil {
 		return nil, err
 	}
-	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port.Spared, log)
+	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port, log)
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates}
 	d.board = live.New(time.Now(), outer.Board())
@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.reports.observe(d.registry)
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
-		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Correspondents: d.memory.Correspondents, Spared: d.port.Spared, Networks: d.port.Networks},
+		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Correspondents: d.memory.Correspondents, Campaigns: d.memory.Campaigns, Spared: d.port.Spared, Networks: d.port.Networks},
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
