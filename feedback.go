@@ -94,8 +94,16 @@ func (q FeedbackQuery) Page() int { return Query{Limit: q.Limit}.Page() }
 type FeedbackLog interface {
 	// AddFeedback appends an entry and sets its Seq. It is on disk afterwards.
 	AddFeedback(ctx context.Context, f *Feedback) error
-	// FeedbackSince returns up to limit entries after seq, in order.
+	// FeedbackSince returns up to limit entries after seq, in order. An entry of a
+	// lower Seq than one that was returned never appears later.
 	FeedbackSince(ctx context.Context, seq int64, limit int) ([]*Feedback, error)
+	// FeedbackEntry returns one; ErrNotFound.
+	FeedbackEntry(ctx context.Context, seq int64) (*Feedback, error)
+	// ListFeedback returns a page, newest first, without Features and Print.
+	ListFeedback(ctx context.Context, q FeedbackQuery) ([]*Feedback, error)
+	// SweepFeedback deletes entries older than t up to and with seq, and says how
+	// many: what a snapshot doesn't hold is never swept.
+	SweepFeedback(ctx context.Context, t time.Time, seq int64) (int, error)
 }
 
 // Reporter is what is known of one who gives labels.

@@ -24,7 +24,7 @@ type Store struct {
 	seq      int64
 	log      table[*sluice.Record]
 	index    table[*sluice.Quarantined]
-	feedback []sluice.Feedback
+	feedback feedback
 	tenants  map[string]sluice.Tenant
 	accounts map[string]sluice.Account
 	memos    map[string]map[string]sluice.Memo // by kind and key
@@ -237,27 +237,6 @@ func (s *Store) ReplaceIndex(_ context.Context, each func(yield func(*sluice.Qua
 	}
 	s.removed = nil
 	return err
-}
-
-// AddFeedback appends a label and sets its Seq.
-func (s *Store) AddFeedback(_ context.Context, f *sluice.Feedback) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.Seq = int64(len(s.feedback)) + 1
-	s.feedback = append(s.feedback, *f)
-	return nil
-}
-
-// FeedbackSince returns up to limit labels after seq, in order of arrival.
-func (s *Store) FeedbackSince(_ context.Context, seq int64, limit int) ([]*sluice.Feedback, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var out []*sluice.Feedback
-	for i := max(seq, 0); i < int64(len(s.feedback)) && len(out) < limit; i++ {
-		f := s.feedback[i]
-		out = append(out, &f)
-	}
-	return out, nil
 }
 
 // PutTenant adds or replaces a tenant.

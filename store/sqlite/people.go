@@ -8,39 +8,6 @@ import (
 	"sluice"
 )
 
-// AddFeedback appends a label and sets its Seq.
-func (s *Store) AddFeedback(ctx context.Context, f *sluice.Feedback) error {
-	return s.mutate(ctx, true, func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx,
-			`INSERT INTO feedback (id, tenant, time, spam, source, by) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq`,
-			f.ID, f.Tenant, nanos(f.Time), f.Spam, f.Source, f.By).Scan(&f.Seq)
-	})
-}
-
-// FeedbackSince returns up to limit labels after seq, in order of arrival.
-func (s *Store) FeedbackSince(ctx context.Context, seq int64, limit int) ([]*sluice.Feedback, error) {
-	if limit <= 0 {
-		return nil, nil
-	}
-	rows, err := s.read.QueryContext(ctx,
-		`SELECT seq, id, tenant, time, spam, source, by FROM feedback WHERE seq > ? ORDER BY seq LIMIT ?`, seq, limit)
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	defer rows.Close()
-	var out []*sluice.Feedback
-	for rows.Next() {
-		f := new(sluice.Feedback)
-		var at int64
-		if err := rows.Scan(&f.Seq, &f.ID, &f.Tenant, &at, &f.Spam, &f.Source, &f.By); err != nil {
-			return nil, s.explain(err)
-		}
-		f.Time = moment(at)
-		out = append(out, f)
-	}
-	return out, s.explain(rows.Err())
-}
-
 // PutTenant adds or replaces a tenant.
 func (s *Store) PutTenant(ctx context.Context, t *sluice.Tenant) error {
 	domains, err := json.Marshal(escapeAll(t.Domains))

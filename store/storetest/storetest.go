@@ -46,6 +46,10 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Store) {
 		{"ReplaceIndexFails", replaceIndexFails},
 		{"ReplaceIndexMeanwhile", replaceIndexMeanwhile},
 		{"Feedback", feedback},
+		{"FeedbackEntry", feedbackEntry},
+		{"FeedbackPages", feedbackPages},
+		{"FeedbackFilters", feedbackFilters},
+		{"FeedbackSweep", feedbackSweep},
 		{"FeedbackConcurrently", feedbackConcurrently},
 		{"Tenants", tenants},
 		{"Accounts", accounts},
@@ -497,6 +501,8 @@ func notFound(t *testing.T, s sluice.Store) {
 	check("Tenant", err)
 	_, err = s.Account(ctx(t), "x")
 	check("Account", err)
+	_, err = s.FeedbackEntry(ctx(t), 1)
+	check("FeedbackEntry", err)
 	check("Unindex", s.Unindex(ctx(t), "x"))
 	_, err = s.Quarantined(ctx(t), sluice.Query{Before: "x"})
 	check("Quarantined", err)
@@ -670,66 +676,6 @@ func replaceIndexMeanwhile(t *testing.T, s sluice.Store) {
 	}
 	if got := quarantineIDs(t, s, sluice.Query{Text: "newer"}); got != "released" {
 		t.Errorf("the newer row lost: %q", got)
-	}
-}
-
-func feedback(t *testing.T, s sluice.Store) {
-	var last int64
-	for i, h := range Hostile {
-		f := &sluice.Feedback{ID: h, Tenant: "t", Time: noon.Add(time.Duration(i)), Spam: i%2 == 0, Source: "admin", By: h}
-		if err := s.AddFeedback(ctx(t), f); err != nil {
-			t.Fatal(err)
-		}
-		if f.Seq <= last {
-			t.Fatalf("seq %d after %d", f.Seq, last)
-		}
-		last = f.Seq
-	}
-	var got []*sluice.Feedback
-	for seq := int64(0); ; {
-		page, err := s.FeedbackSince(ctx(t), seq, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		got, seq = append(got, page...), page[len(page)-1].Seq
-	}
-	if len(got) != len(Hostile) {
-		t.Fatalf("%d labels, want %d", len(got), len(Hostile))
-	}
-	for i, f := range got {
-		want := &sluice.Feedback{Seq: f.Seq, ID: Hostile[i], Tenant: "t", Time: noon.Add(time.Duration(i)), Spam: i%2 == 0, Source: "admin", By: Hostile[i]}
-		if d := cmp.Diff(want, f); d != "" {
-			t.Errorf("label %d (-want +got):\n%s", i, d)
-		}
-	}
-	if page, err := s.FeedbackSince(ctx(t), 0, 0); len(page) != 0 || err != nil {
-		t.Errorf("limit 0: %d labels, %v", len(page), err)
-	}
-}
-
-func feedbackConcurrently(t *testing.T, s sluice.Store) {
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 25 {
-				if err := s.AddFeedback(ctx(t), &sluice.Feedback{Time: noon}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	got, err := s.FeedbackSince(ctx(t), 0, 1000)
-	if err != nil || len(got) != 100 {
-		t.Fatalf("%d labels, %v; want 100", len(got), err)
-	}
-	for i := 1; i < len(got); i++ {
-		if got[i].Seq <= got[i-1].Seq {
-			t.Fatalf("seq %d after %d", got[i].Seq, got[i-1].Seq)
-		}
 	}
 }
 
