@@ -110,7 +110,7 @@ func TestStripFront(t *testing.T) {
 		{"", ""},
 		{strings.Repeat("x y\n", 100) + "A: b\n", strings.Repeat("x y\n", 100) + "A: b\n"},
 	} {
-		if got := string(stripFront([]byte(tt.in))); got != tt.want {
+		if got := string(Front([]byte(tt.in))); got != tt.want {
 			t.Errorf("%q gives %q, want %q", tt.in, got, tt.want)
 		}
 	}

@@ -101,10 +101,13 @@ func ReadMail(dir string, e *Entry) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	return stripFront(b), nil
+	return Front(b), nil
 }
 
-func stripFront(b []byte) []byte {
+// Front takes off what stands before the first header field: the "From " line of an
+// mbox, and lines of a console, twenty at most. Bytes that don't begin like mail
+// stay as they are.
+func Front(b []byte) []byte {
 	const most = 20 // lines
 	rest := b
 	for range most {
