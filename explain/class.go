@@ -78,6 +78,8 @@ func plainClass(detail string) string {
 		return "Too large"
 	case "4.6":
 		return "Mail loop"
+	case "6.1":
+		return "Nothing learned"
 	case "6.3", "6.7":
 		return "Can't be delivered"
 	case "0.0":

@@ -221,6 +221,13 @@ const (
 	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
 	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
 	ReplyToOurs               = "REPLY_TO_OURS"               // In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.
+	ReportEmpty               = "REPORT_EMPTY"                // no attached message was found in this report
+	ReportHeaderOnly          = "REPORT_HEADER_ONLY"          // only the header of a message is attached, and the message is no longer here
+	ReportInline              = "REPORT_INLINE"               // the message was quoted, not attached, which loses its header
+	ReportLimit               = "REPORT_LIMIT"                // too many reports from you in a short time
+	ReportNotAllowed          = "REPORT_NOT_ALLOWED"          // only users of this site, proved to be so, may report here
+	ReportUnclear             = "REPORT_UNCLEAR"              // the report doesn't say whether the message was wanted
+	ReportUnreadable          = "REPORT_UNREADABLE"           // what is attached is no message in Internet form
 	ReputationAddressBad      = "REPUTATION_ADDRESS_BAD"      // most mail from this address was unwanted here
 	ReputationAddressGood     = "REPUTATION_ADDRESS_GOOD"     // Our own counts for this address speak for it; the detail has them.
 	ReputationAsnBad          = "REPUTATION_ASN_BAD"          // most mail from this operator's networks was unwanted here
@@ -276,7 +283,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "7e1b907118e8032c"
+const hash = "db48cd6e3e51ab35"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -2449,6 +2456,76 @@ var entries = [...]Entry{
 		User:   "This message answers one of yours.",
 		Admin:  "In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.",
 		Source: "RFC 5322 3.6.4; practice",
+	},
+	{ID: "REPORT_EMPTY", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.6.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "no attached message was found in this report",
+		Fix:    "forward the message as an attachment",
+		Page:   "This address takes reports of wanted and unwanted mail. A report must carry the message itself as an attachment, because only that has the header and body as they came. Choose “forward as attachment” in your mail program.",
+		User:   "Your report held no attached message, so nothing was learned from it.",
+		Admin:  "A message to a report address had no message attached.",
+		Source: "RFC 3463 X.6.1; RFC 2046 5.2.1",
+	},
+	{ID: "REPORT_HEADER_ONLY", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.6.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "only the header of a message is attached, and the message is no longer here",
+		Fix:    "attach the whole message",
+		Page:   "This address takes reports of wanted and unwanted mail. The report carries only the header of a message. Its body is not kept here any more, so nothing can be learned from it. Attach the whole message.",
+		User:   "Your report held only the header of a message that is no longer here, so nothing was learned from it.",
+		Admin:  "A report came with text/rfc822-headers, and no stored message has its id.",
+		Source: "RFC 5965 2; RFC 3462 2",
+	},
+	{ID: "REPORT_INLINE", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.6.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "the message was quoted, not attached, which loses its header",
+		Fix:    "forward the message as an attachment",
+		Page:   "This address takes reports of wanted and unwanted mail. The message was forwarded as quoted text: its header is gone and its body is changed, so nothing can be learned from it. Choose “forward as attachment” in your mail program.",
+		User:   "Your report quoted the message instead of attaching it, so nothing was learned from it.",
+		Admin:  "A message to a report address quotes the reported message in its text.",
+		Source: "RFC 3463 X.6.1; RFC 2046 5.2.1",
+	},
+	{ID: "REPORT_LIMIT", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 450, Enhanced: "4.7.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "too many reports from you in a short time",
+		Fix:    "your server will try again",
+		Page:   "This address takes reports of wanted and unwanted mail. You have sent more of them than are taken in a short time. Your server keeps this one and tries again by itself.",
+		User:   "You sent many reports in a short time; some will be taken later.",
+		Admin:  "A reporter is over the rate that feedback.rate allows.",
+		Source: "local policy",
+	},
+	{ID: "REPORT_NOT_ALLOWED", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "only users of this site, proved to be so, may report here",
+		Fix:    "log in to send it, or write to the postmaster",
+		Page:   "This address takes reports of wanted and unwanted mail from the people whose mail this server filters. The message doesn't prove that it comes from one of them: send it through your own mail server after logging in. To complain about mail from this site, write to abuse or postmaster.",
+		User:   "A report was refused, because nothing proved who sent it.",
+		Admin:  "A message to a report address came without a login, from no network of ours, and without an aligned DMARC pass of a domain of ours.",
+		Source: "local policy; RFC 9989 4.4",
+	},
+	{ID: "REPORT_UNCLEAR", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.6.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "the report doesn't say whether the message was wanted",
+		Fix:    "send it to one report address only",
+		Page:   "This address takes reports of wanted and unwanted mail. The report contradicts itself, by going to an address for each, or is of a kind that says nothing about that: a wish to be taken off a list, or a report of failed authentication.",
+		User:   "Your report didn't say whether the message was wanted, so nothing was learned from it.",
+		Admin:  "A report went to addresses for spam and for ham, or its feedback type is opt-out, auth-failure or unknown without an address that says which.",
+		Source: "RFC 5965 7.3; RFC 6430; RFC 6591",
+	},
+	{ID: "REPORT_UNREADABLE", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.6.1",
+		Weight: "judged: never evidence; the answer to a report",
+		Reply:  "what is attached is no message in Internet form",
+		Fix:    "forward the message as an attachment, not as winmail.dat, .msg, zip or encrypted",
+		Page:   "This address takes reports of wanted and unwanted mail. The report carries a file from which the message can't be taken as it came: Outlook's own winmail.dat or .msg, a zip file, or an encrypted or opaquely signed message. Forward the message itself as an attachment (message/rfc822, .eml).",
+		User:   "Your report held a file that can't be read, so nothing was learned from it.",
+		Admin:  "A message to a report address carries winmail.dat, .msg, zip, or an encrypted or opaquely signed message.",
+		Source: "RFC 3463 X.6.1; MS-OXTNEF; MS-OXMSG",
 	},
 	{ID: "REPUTATION_ADDRESS_BAD", Group: "reputation", Phase: "connect", Threat: "spam",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
