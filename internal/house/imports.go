@@ -29,7 +29,9 @@ var rooms = []room{
 	{dir: "mailauth", may: values},
 	{dir: "inspect", may: values},
 	{dir: "learn", may: values},
-	{dir: "check", may: facts, except: []string{"inspect/child"}},
+	// engine asks scanners beside us; check/engine turns their words into evidence.
+	{dir: "engine", may: values},
+	{dir: "check", may: append([]string{"engine"}, facts...), except: []string{"inspect/child"}},
 	{dir: "judge/policy", may: []string{".", "reason"}},
 	{dir: "judge/verdict", may: []string{".", "reason"}},
 	{dir: "judge", may: append([]string{"check"}, facts...)},
