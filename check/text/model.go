@@ -8,6 +8,8 @@ import (
 	"sluice"
 	"sluice/check"
 	learned "sluice/learn/text"
+	"sluice/learn/text/online"
+	"sluice/message"
 	"sluice/reason"
 )
 
@@ -20,47 +22,120 @@ const (
 	fewest = 20
 )
 
-// Model returns the check that asks the text model. It states TEXT_SPAM or
-// TEXT_HAM with the model's decibel, and an unknown TEXT_SPAM where there is too
-// little text to judge.
-func Model(m *learned.Model) check.Checker {
+// Model returns the check that asks the text models: the shipped one, and over it
+// what was learned here, by the number of labels. It states TEXT_SPAM or TEXT_HAM
+// with the decibel of both together, and an unknown TEXT_SPAM where there is too
+// little text to judge and nothing was learned. here may be nil, or return nil.
+func Model(shipped *learned.Model, here func() *online.Model) check.Checker {
+	m := models{shipped, here}
 	return check.Func(check.Info{
 		Name: "text/model", Phase: sluice.PhaseMessage, Group: sluice.GroupText, Cost: check.Heavy,
 		Reasons: []sluice.Reason{reason.TextSpam, reason.TextHam},
-	}, func(in *check.Input) []sluice.Evidence {
-		return []sluice.Evidence{judge(m, learned.FromMessage(in.Message))}
-	})
+	}, func(in *check.Input) []sluice.Evidence { return []sluice.Evidence{m.judge(in)} })
 }
 
-func judge(m *learned.Model, d *learned.Document) sluice.Evidence {
-	s := m.Score(d)
+// Features reads what the site's learner works on, once where notes are kept.
+func Features(n *check.Notes, m *message.Message) *online.Features {
+	return check.Note(n, func() *online.Features { return online.Extract(m) })
+}
+
+type models struct {
+	shipped *learned.Model
+	here    func() *online.Model
+}
+
+func (m models) judge(in *check.Input) sluice.Evidence {
+	d := learned.FromMessage(in.Message)
+	s := m.shipped.Score(d)
+	here := m.learned()
 	if s.Features < fewest {
-		e := check.Found(reason.TextSpam, fmt.Sprintf("too little text: %d features", s.Features))
-		e.State, e.Raw = sluice.Unknown, 0
-		return e
+		if here == nil {
+			e := check.Found(reason.TextSpam, fmt.Sprintf("too little text: %d features", s.Features))
+			e.State, e.Raw = sluice.Unknown, 0
+			return e
+		}
+		s = learned.Score{Features: s.Features}
+	}
+	db, about := s.DB, ""
+	if here != nil {
+		o := here.Score(Features(in.Notes, in.Message), recipient(in.Envelope))
+		db = here.Over(s, m.shipped.Calibration(), o)
+		ham, spam := here.Labels()
+		about = fmt.Sprintf("; learned here from %d wanted and %d unwanted: %+.1f dB, margin %.2f", ham, spam, o.DB, o.Margin)
 	}
 	id := sluice.Reason(reason.TextHam)
-	if s.DB > 0 {
+	if db > 0 {
 		id = reason.TextSpam
 	}
-	e := check.Found(id, detail(m, d, s))
-	e.Raw = math.Round(s.DB*10) / 10
+	e := check.Found(id, detail(s)+about+m.words(in, d, here, db))
+	e.Raw = math.Round(db*10) / 10
 	return e
 }
 
-// detail is what the admin reads. The words are the message's own.
-func detail(m *learned.Model, d *learned.Document, s learned.Score) string {
+// learned is what was learned here, nil where that isn't of both kinds yet.
+func (m models) learned() *online.Model {
+	if m.here == nil {
+		return nil
+	}
+	here := m.here()
+	if here == nil {
+		return nil
+	}
+	if ham, spam := here.Labels(); ham == 0 || spam == 0 {
+		return nil
+	}
+	return here
+}
+
+// recipient says whose words count beside everybody's: those of one domain, and of
+// one user where the message is for nobody else.
+func recipient(e *sluice.Envelope) (to online.Recipient) {
+	if e == nil || len(e.Rcpts) == 0 {
+		return to
+	}
+	to.Domain = strings.ToLower(sluice.DomainOf(e.Rcpts[0].Address))
+	if len(e.Rcpts) == 1 {
+		to.User = strings.ToLower(e.Rcpts[0].Address)
+	}
+	return to
+}
+
+// detail is what the admin reads of the shipped model.
+func detail(s learned.Score) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "margin %.2f", s.Margin)
 	if s.From < s.To {
 		fmt.Fprintf(&b, " of octets %d to %d, of all %.2f", s.From, s.To, s.Whole)
 	}
 	fmt.Fprintf(&b, "; %d features, %.0f %% known", s.Features, 100*s.Coverage)
-	if s.DB >= nameWords {
-		for k, t := range m.Top(d, topWords) {
-			b.WriteString([]string{"; ", ", "}[min(k, 1)])
-			fmt.Fprintf(&b, "%q %+.1f", t.Word, t.DB)
-		}
+	return b.String()
+}
+
+// counts says whether what was learned here counts more than what ships.
+func counts(here *online.Model) bool {
+	if here == nil {
+		return false
+	}
+	ham, spam := here.Labels()
+	return min(ham, spam) >= 250 // as [online.Model.Over] weighs them
+}
+
+// words names those that weigh most, by the model that counts more. They are the
+// message's own.
+func (m models) words(in *check.Input, d *learned.Document, here *online.Model, db float64) string {
+	if db < nameWords {
+		return ""
+	}
+	var top []learned.Token
+	if counts(here) {
+		top = here.Top(in.Message, topWords)
+	} else {
+		top = m.shipped.Top(d, topWords)
+	}
+	var b strings.Builder
+	for k, t := range top {
+		b.WriteString([]string{"; ", ", "}[min(k, 1)])
+		fmt.Fprintf(&b, "%q %+.1f", t.Word, t.DB)
 	}
 	return b.String()
 }

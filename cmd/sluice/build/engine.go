@@ -89,7 +89,7 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Le
 		return gate.Settings{}, err
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
-		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model))
+		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, nil))
 	own, err := adminRules(cfg)
 	if err != nil {
 		return gate.Settings{}, err
