@@ -11,7 +11,7 @@ import (
 // pure lists the folders, with those below them, where time and randomness are
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
-	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live"}
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "complaint"}
 	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/lot.go", "smtpd/tarpit.go", "reason/internal"}
 )
 
@@ -109,7 +109,7 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"directory", "directory/file", "directory/ldap", "directory/callahead",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign",
-	"learn/correspondent", "check/rules",
+	"learn/correspondent", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz

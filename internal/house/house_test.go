@@ -141,7 +141,8 @@ func TestRules(t *testing.T) {
 		{"decoders", "check/attachment/a.go", `import "github.com/nwaples/rardecode/v2"`, []string{"check/attachment/a.go:3: hostile decoders: check/attachment links github.com/nwaples/rardecode/v2; …"}},
 		{"decoders", "gate/a.go", `import "m/inspect/child"`, []string{"gate/a.go:3: hostile decoders: gate links inspect/child; …"}},
 		{"decoders", "inspect/child/a.go", `import "image/png"`, nil},
-		{"decoders", "cmd/x/a.go", `import "m/inspect/child"`, nil},
+		{"decoders", "cmd/sluice/a.go", `import "m/inspect/child"`, nil},
+		{"decoders", "cmd/x/a.go", `import "m/inspect/child"`, []string{"cmd/x/a.go:3: hostile decoders: cmd/x links inspect/child…"}},
 
 		{"banned", "gate/a_test.go", `import "github.com/stretchr/testify/assert"`, []string{"gate/a_test.go:3: banned import: gate imports github.com/stretchr/testify/assert; …"}},
 		{"banned", "gate/a.go", `import ("log/slog"; "log")`, []string{"gate/a.go:3: banned import: gate imports log; …"}},

@@ -27,7 +27,11 @@ var rooms = []room{
 	{dir: "reason"}, {dir: "smtp"}, {dir: "message"}, {dir: "dns"},
 	{dir: "internal", may: values},
 	{dir: "mailauth", may: values},
-	{dir: "inspect", may: values},
+	// The sandbox knows nothing of what runs in it; the child's frame and decoders
+	// know the contract, and nobody but the program's entry links them.
+	{dir: "inspect/sandbox"},
+	{dir: "inspect/child", may: append([]string{"inspect"}, values...), except: []string{"inspect/pool"}},
+	{dir: "inspect", may: values, except: []string{"inspect/child"}},
 	{dir: "learn", may: values},
 	// engine asks scanners beside us; check/engine turns their words into evidence.
 	{dir: "engine", may: values},
@@ -47,6 +51,8 @@ var rooms = []room{
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
+	// What a report says needs the report formats, and who sent it the authentication.
+	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
 	{dir: "console", may: []string{".", "reason", "explain", "message", "live"}},
@@ -153,8 +159,12 @@ var decoders = []string{
 	"github.com/makiuchi-d/gozxing", "github.com/ledongthuc/pdf", "github.com/pdfcpu/pdfcpu", "github.com/ulikunitz/xz",
 }
 
-// decoderRoom is the one folder that may link decoders.
-const decoderRoom = "inspect/child"
+// decoderRoom is the one folder that may link decoders, and decoderEntry the one
+// that may link it.
+const (
+	decoderRoom  = "inspect/child"
+	decoderEntry = wiring + "/sluice"
+)
 
 // Decoders checks that hostile decoders are linked only into the child, and the
 // child only into the program.
@@ -170,7 +180,7 @@ func Decoders(m *Module) []Finding {
 				if slices.ContainsFunc(decoders, func(d string) bool { return within(im.path, d) }) {
 					out = append(out, Finding{m.place(im.pos), rule, show(p.Dir) + " links " + im.path, "decode in " + decoderRoom + ", which may die at any time"})
 				}
-				if target, ours := m.folder(im.path); ours && within(target, decoderRoom) && !within(p.Dir, wiring) {
+				if target, ours := m.folder(im.path); ours && within(target, decoderRoom) && p.Dir != decoderEntry {
 					out = append(out, Finding{m.place(im.pos), rule, show(p.Dir) + " links " + decoderRoom, "talk to the child through package inspect"})
 				}
 			}
