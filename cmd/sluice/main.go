@@ -25,6 +25,7 @@ type commands struct {
 	Log        logCmd        `cmd:"" help:"List what came in, newest first."`
 	Quarantine quarantineCmd `cmd:"" help:"Look after withheld messages."`
 	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
+	Eval       evalCmd       `cmd:"" help:"Try Sluice on labelled mail, yours too, and say what to expect of it."`
 	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
 	Key        keyCmd        `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
 	Report     reportCmd     `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
@@ -93,10 +94,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return 0
 }
 
-// spreadLists repeats learn's --ham and --spam before each of several paths, so
+// spreadLists repeats --ham and --spam of learn and eval before each of several paths, so
 // that "--ham cur new" and the shell's "--ham box/*" mean what they say.
 func spreadLists(args []string) []string {
-	if len(args) == 0 || args[0] != "learn" {
+	if len(args) == 0 || args[0] != "learn" && args[0] != "eval" {
 		return args
 	}
 	out := args[:1:1]

@@ -1,0 +1,166 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/gate"
+	"sluice/judge/policy"
+	"sluice/judge/verdict"
+	"sluice/learn/text"
+	"sluice/learn/text/online"
+	"sluice/reason"
+	"sluice/scan"
+)
+
+// hardPoints stand in for hard stops and passes, which sort above every sum.
+const hardPoints = 1000
+
+// mostWhy is how many reasons an outcome names.
+const mostWhy = 4
+
+// Verdict is all that the gate finds in a stored message, as `sluice scan` says it;
+// model is the text model in its pipeline.
+func Verdict(g *gate.Gate, model *text.Model) Kind { return newWhole(g, model, "verdict", false, true) }
+
+// Site is Verdict with the online learner laid over the text model as it learns, as
+// at a site that is told what its mail was.
+func Site(g *gate.Gate, model *text.Model, trusted bool) Kind {
+	return newWhole(g, model, "site", true, trusted)
+}
+
+func newWhole(g *gate.Gate, model *text.Model, name string, learns, trusted bool) Kind {
+	w := &whole{gate: g, model: model, learns: learns}
+	k := Kind{Name: name, Learns: learns, Read: w.read}
+	make := func(model *text.Model, as bool) func() Filter {
+		return func() Filter {
+			f := &wholeFilter{whole: w, model: model, other: as}
+			if learns {
+				f.learner = &learner{online.NewState(), trusted}
+			}
+			return f
+		}
+	}
+	k.New = make(model, false)
+	k.Refit = func(train []*Mail) Kind {
+		other := k
+		other.New = make(refit(model, train, func(doc any) *text.Document { return doc.(*found).text }), true)
+		return other
+	}
+	return k
+}
+
+// whole reads messages for filters that look at everything.
+type whole struct {
+	gate   *gate.Gate
+	model  *text.Model
+	learns bool
+}
+
+// found is what is in a message, whatever has been learned.
+type found struct {
+	verdict  sluice.Verdict // by the pipeline's own model
+	action   sluice.Action
+	ledger   []sluice.Evidence
+	words    int // index in ledger of what the text model said; −1 where it said nothing
+	text     *text.Document
+	score    text.Score // by the pipeline's own model
+	features *online.Features
+}
+
+func (w *whole) read(ctx context.Context, in *Input) any {
+	o := scan.Stored(in.Mail, in.Message)
+	conn, env := o.Session(in.ID, in.Message, w.gate.Now())
+	ex := w.gate.Examine(ctx, conn, env, in.Mail.Raw)
+	f := &found{verdict: ex.Record.Verdict, action: ex.Action, words: -1, text: text.FromMessage(in.Message)}
+	for _, c := range f.verdict.Ledger {
+		e := c.Evidence
+		e.Detail = "" // long, and not weighed
+		if e.State == sluice.Found && (e.Reason == reason.TextSpam || e.Reason == reason.TextHam) {
+			f.words = len(f.ledger)
+		}
+		f.ledger = append(f.ledger, e)
+	}
+	if w.learns {
+		f.score = w.model.Score(f.text)
+		f.features = online.Extract(in.Message).Sorted()
+	}
+	return f
+}
+
+// wholeFilter judges by the evidence, with the text model's word exchanged.
+type wholeFilter struct {
+	*whole
+	model   *text.Model
+	other   bool     // the model isn't the pipeline's own
+	learner *learner // nil: nothing is learned
+}
+
+func (w *wholeFilter) Judge(doc any) Outcome {
+	f := doc.(*found)
+	v, action := f.verdict, f.action
+	if (w.other || w.learner != nil) && f.words >= 0 {
+		v, action = w.weigh(f)
+	}
+	out := Outcome{Score: v.Points, P: v.Probability, Action: action.String(), Why: why(v)}
+	switch v.HardKind {
+	case sluice.HardStop:
+		out.Score, out.P = out.Score+hardPoints, 1
+	case sluice.HardPass:
+		out.Score, out.P = out.Score-hardPoints, 0
+	}
+	return out
+}
+
+func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
+	score := f.score
+	if w.other || w.learner == nil {
+		score = w.model.Score(f.text)
+	}
+	db := score.DB
+	if w.learner != nil {
+		here := w.learner.state.Score(f.features, online.Recipient{})
+		db = w.learner.state.Model().Over(score, w.model.Calibration(), here)
+	}
+	ledger := append([]sluice.Evidence(nil), f.ledger...)
+	id := sluice.Reason(reason.TextHam)
+	if db > 0 {
+		id = reason.TextSpam
+	}
+	e := check.Found(id, "")
+	e.Raw = math.Round(db*10) / 10
+	ledger[f.words] = e
+	set := w.gate.Settings()
+	v := verdict.Weigh(ledger, set.Weights)
+	return v, policy.Decide(v, set.Policy, "", policy.Circumstances{}).Action
+}
+
+func (w *wholeFilter) Train(doc any, spam bool) {
+	if w.learner != nil {
+		w.learner.Train(doc.(*found).features, spam)
+	}
+}
+
+// why names what weighed most, and a hard reason first.
+func why(v sluice.Verdict) string {
+	var b strings.Builder
+	n := 0
+	if v.Hard != "" {
+		b.WriteString(string(v.Hard))
+		n++
+	}
+	for _, c := range v.Ledger {
+		if n == mostWhy || c.Points == 0 || c.Reason == reason.Prior {
+			continue
+		}
+		if n++; b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %+.1f", c.Reason, c.Points)
+	}
+	return b.String()
+}
