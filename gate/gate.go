@@ -51,6 +51,8 @@ type Settings struct {
 	Retention time.Duration // of quarantined mail; default 30 days
 
 	Traps Traps
+	// Desk takes what users report; nil: there are no report addresses.
+	Desk Desk
 	// GreetPause is how long unknown clients are listened to before they are
 	// greeted; 0: all are greeted at once.
 	GreetPause time.Duration

@@ -42,7 +42,7 @@ func (s *session) MessageEach(ctx context.Context, body sluice.Content) []sluice
 // one for every recipient.
 func (s *session) message(ctx context.Context, body sluice.Content, each bool) (replies []sluice.Reply) {
 	tx := s.tx
-	if tx == nil || tx.void || tx.route == nil && tx.traps == nil {
+	if tx == nil || tx.void || tx.route == nil && tx.traps == nil && !tx.desk {
 		return []sluice.Reply{{Code: 503, Enhanced: "5.5.1", Text: "No transaction"}}
 	}
 	j := &judged{id: tx.env.ID, env: &tx.env, each: each}
@@ -60,9 +60,14 @@ func (s *session) message(ctx context.Context, body sluice.Content, each bool) (
 			replies = slices.Repeat([]sluice.Reply{s.refusal(j)}, n)
 		}
 		s.record(j, outcomes, replies[0])
-		s.learnFrom(j, replies[0])
+		if !tx.desk {
+			s.learnFrom(j, replies[0])
+		}
 		s.tx = nil
 	}()
+	if tx.desk {
+		return s.report(ctx, j, body.Bytes(), n)
+	}
 	s.judge(ctx, j, body.Bytes())
 	if each {
 		replies, outcomes = s.actEach(ctx, j, body.Bytes())

@@ -21,9 +21,14 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 	if s.harvest {
 		return s.harvested(to)
 	}
+	if s.reports(to) {
+		return s.rcptDesk(ctx, to, params)
+	}
 	trap := s.set.Traps.Has(to)
 	route, addr := s.set.Routes.of(to, s.conn.Auth != "")
 	switch {
+	case tx.desk:
+		return s.refuseRcpt(to, reason.MixedRecipients)
 	case trap:
 		route = tx.route // a trap goes no way of its own
 	case route == nil || hidesRoute(addr):

@@ -47,6 +47,7 @@ type transaction struct {
 	misses  int               // recipients refused in all
 
 	traps    map[string]bool // accepted recipients that nobody has; nil: none
+	desk     bool            // all recipients are report addresses
 	returned bool            // the client came again after the greylist had asked it to
 
 	// A violation ends the transaction; its reply is what the log tells.
