@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 # Folder with corpora/ and suites/; tests that need it skip where it is absent.
 SHARED   ?= $(or $(SLUICE_SHARED),../shared)
 
-.PHONY: build run test race lint fuzz bench bench-deps deps generate model tidy clean
+.PHONY: build run test race lint fuzz bench bench-deps bench-peers deps generate model tidy clean
 
 build: ## bin/sluice: one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sluice ./cmd/sluice
@@ -36,6 +36,9 @@ bench: ## Go benchmarks of every package
 
 bench-deps: ## the peers that are measured beside us
 	scripts/install-test-deps --bench
+
+bench-peers: ## other scanners beside us on the same mail (root; PEERS="-n 100 -work DIR"); skips what is absent
+	$(GO) run ./eval/peers -shared $(SHARED) $(PEERS)
 
 generate:
 	$(GO) generate ./...

@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"sluice"
+	"sluice/reason"
 )
 
 func TestAUC(t *testing.T) {
@@ -125,7 +128,7 @@ func TestFromScan(t *testing.T) {
 	}
 	const out = `{"id":"1","file":"../shared/corpora/c/ham/1.eml","verdict":{"threat":"none","probability":0.1,"points":-9.5,"action":"accept","hard":""},"evidence":[]}
 {"id":"2","file":"c/ham/2.eml","verdict":{"points":3,"action":"accept","hard":"ADMIN_ALLOW"}}
-{"id":"3","file":"/x/c/spam/1.eml","verdict":{"points":13.2,"action":"quarantine","hard":""}}
+{"id":"3","file":"/x/c/spam/1.eml","verdict":{"points":13.2,"action":"quarantine","hard":""},"evidence":[{"id":"PRIOR","group":"prior","raw":-10},{"id":"TEXT_SPAM","group":"text","raw":23.2},{"id":"SPF_NONE","group":"identity","state":"unknown"}]}
 {"id":"4","file":"/x/c/spam/2.eml","verdict":{"points":-10,"action":"reject","hard":"EICAR"}}
 {"id":"5","file":"elsewhere.eml","verdict":{"points":1,"action":"accept"}}
 {"id":"6","file":"c/spam/2.eml","error":"unreadable"}
@@ -134,7 +137,11 @@ func TestFromScan(t *testing.T) {
 	if err != nil || left != 2 {
 		t.Fatalf("%d left, %v", left, err)
 	}
-	want := []Judged{{&split[0], -9.5, "accept"}, {&split[1], 3 - hardScore, "accept"}, {&split[2], 13.2, "quarantine"}, {&split[3], -10 + hardScore, "reject"}}
+	want := []Judged{
+		{Entry: &split[0], Score: -9.5, Action: "accept"}, {Entry: &split[1], Score: 3 - hardScore, Action: "accept"},
+		{&split[2], 13.2, "quarantine", []sluice.Evidence{{Reason: reason.TextSpam, Group: sluice.GroupText, Raw: 23.2}}},
+		{Entry: &split[3], Score: -10 + hardScore, Action: "reject"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

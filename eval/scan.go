@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"sluice"
 )
 
 // Judged is a message of the corpora and what was made of it.
@@ -15,6 +17,9 @@ type Judged struct {
 	Entry  *Entry
 	Score  float64 // higher is worse
 	Action string  // accept, tag, banner, strip, quarantine, defer, reject, …; "" for none
+	// Ledger is the evidence that was found, without PRIOR: reason, group and raw
+	// decibel. Hard evidence isn't told from soft.
+	Ledger []sluice.Evidence
 }
 
 // hardScore stands in for hard stops and passes, which sort above every sum.
@@ -28,6 +33,12 @@ type line struct {
 		Action string  `json:"action"`
 		Hard   string  `json:"hard"`
 	} `json:"verdict"`
+	Evidence []struct {
+		ID    sluice.Reason `json:"id"`
+		Group sluice.Group  `json:"group"`
+		Raw   float64       `json:"raw"`
+		State string        `json:"state"`
+	} `json:"evidence"`
 }
 
 // FromScan reads the output of `sluice scan --json` and matches it with the
@@ -57,6 +68,11 @@ func FromScan(r io.Reader, split []Entry) (judged []Judged, left int, err error)
 				j.Score -= hardScore
 			} else {
 				j.Score += hardScore
+			}
+		}
+		for _, e := range l.Evidence {
+			if e.State == "" && e.Group != sluice.GroupPrior {
+				j.Ledger = append(j.Ledger, sluice.Evidence{Reason: e.ID, Group: e.Group, Raw: e.Raw})
 			}
 		}
 		judged = append(judged, j)
