@@ -247,7 +247,7 @@ func (c *Console) routes() *http.ServeMux {
 		api("GET /api/v1/sources", c.apiSources)
 	}
 	api("/api/", func(w http.ResponseWriter, _ *http.Request, _ string) {
-		apiError(w, http.StatusNotFound, "no such resource")
+		web.JSONError(w, http.StatusNotFound, "no such resource")
 	})
 	return mux
 }

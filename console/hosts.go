@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/web"
 	"sluice/live"
 )
 
@@ -316,10 +317,10 @@ func (c *Console) apiHosts(w http.ResponseWriter, r *http.Request, _ string) {
 		rows, err = c.topHosts(now, q)
 	}
 	if err != nil {
-		apiError(w, http.StatusBadRequest, err.Error())
+		web.JSONError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	apiWrite(w, http.StatusOK, map[string]any{"hosts": listed(rows)})
+	web.JSON(w, http.StatusOK, map[string]any{"hosts": listed(rows)})
 }
 
 func (c *Console) lookUp(now time.Time, address string) ([]Host, error) {
@@ -359,14 +360,14 @@ func listed[T any](list []T) []T {
 }
 
 func (c *Console) apiBans(w http.ResponseWriter, _ *http.Request, _ string) {
-	apiWrite(w, http.StatusOK, map[string]any{"bans": listed(c.cfg.Port.Bans(c.cfg.Clock()))})
+	web.JSON(w, http.StatusOK, map[string]any{"bans": listed(c.cfg.Port.Bans(c.cfg.Clock()))})
 }
 
 // apiLift takes the field "network" of a form: an address or a network.
 func (c *Console) apiLift(w http.ResponseWriter, r *http.Request, by string) {
 	n, err := parseNetwork(r.PostFormValue("network"))
 	if err != nil {
-		apiError(w, http.StatusBadRequest, "network: "+err.Error())
+		web.JSONError(w, http.StatusBadRequest, "network: "+err.Error())
 		return
 	}
 	if err := c.cfg.Port.Lift(r.Context(), n, by); err != nil {
@@ -374,7 +375,7 @@ func (c *Console) apiLift(w http.ResponseWriter, r *http.Request, by string) {
 		return
 	}
 	c.audit(r, "lift", n.String(), by)
-	apiWrite(w, http.StatusOK, map[string]string{"network": n.String(), "done": "lift"})
+	web.JSON(w, http.StatusOK, map[string]string{"network": n.String(), "done": "lift"})
 }
 
 // apiSources is the health of what others tell us: lists, directories, certificates.
@@ -389,5 +390,5 @@ func (c *Console) apiSources(w http.ResponseWriter, _ *http.Request, _ string) {
 	if f := c.cfg.Port.Certificates; f != nil {
 		out["certificates"] = listed(f(now))
 	}
-	apiWrite(w, http.StatusOK, out)
+	web.JSON(w, http.StatusOK, out)
 }

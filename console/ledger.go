@@ -52,11 +52,11 @@ func newLedger(v *sluice.Verdict, marks []Mark) ledger {
 	sum, low, high := 0, 0, 0
 	for _, c := range rows {
 		if c.Hard != sluice.Soft && c.State == sluice.Found {
-			l.Hard = append(l.Hard, hardLine{escape(string(c.Reason)), words(string(c.Reason)), explain.Escape(c.Detail, 1000),
+			l.Hard = append(l.Hard, hardLine{escape(string(c.Reason)), catalogued(string(c.Reason)), explain.Escape(c.Detail, 1000),
 				c.Hard == sluice.HardPass, c.Reason == v.Hard})
 			continue
 		}
-		x := line{ID: escape(string(c.Reason)), Words: words(string(c.Reason)), Detail: explain.Escape(c.Detail, 1000),
+		x := line{ID: escape(string(c.Reason)), Words: catalogued(string(c.Reason)), Detail: explain.Escape(c.Detail, 1000),
 			Group: c.Group.String(), Phase: c.Phase.String(), State: c.State.String(), Points: c.Points,
 			Against: c.Points > 0, Prior: c.Group == sluice.GroupPrior}
 		p := tenths(c.Points)
@@ -73,7 +73,7 @@ func newLedger(v *sluice.Verdict, marks []Mark) ledger {
 		l.Lines = append(l.Lines, x)
 	}
 	if v.Hard != "" && !slices.ContainsFunc(l.Hard, func(h hardLine) bool { return h.Decided }) { // named by the verdict only
-		l.Hard = append(l.Hard, hardLine{escape(string(v.Hard)), words(string(v.Hard)), "", v.HardKind == sluice.HardPass, true})
+		l.Hard = append(l.Hard, hardLine{escape(string(v.Hard)), catalogued(string(v.Hard)), "", v.HardKind == sluice.HardPass, true})
 	}
 	slices.SortStableFunc(l.Hard, func(a, b hardLine) int {
 		switch {
@@ -127,9 +127,9 @@ func tenths(f float64) int { return int(math.Round(10 * f)) }
 
 func round(f float64) float64 { return math.Round(100*f) / 100 }
 
-// words are the catalogue's for the admin, "" for a reason it doesn't know (any
+// catalogued are the catalogue's words for the admin, "" for a reason it doesn't know (any
 // more).
-func words(id string) string {
+func catalogued(id string) string {
 	e, _ := reason.Lookup(id)
 	return e.Admin
 }

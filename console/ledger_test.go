@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sluice"
+	"sluice/console/internal/words"
 )
 
 func entry(id string, g sluice.Group, points float64) sluice.Contribution {
@@ -96,8 +97,8 @@ func TestLedgerBars(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for got, want := range map[string]string{
-		percent(0.5): "50.0 %", percent(0.99999): "> 99.9 %", percent(1): "> 99.9 %", percent(0.0001): "< 0.1 %",
-		signed(-3): "−3.0", signed(2.25): "+2.2", byteCount(999): "999 B", byteCount(18_432): "18.4 kB", byteCount(5_000_000): "5.0 MB",
+		words.Percent(0.5): "50.0 %", words.Percent(0.99999): "> 99.9 %", words.Percent(1): "> 99.9 %", words.Percent(0.0001): "< 0.1 %",
+		words.Signed(-3): "−3.0", words.Signed(2.25): "+2.2", words.Bytes(999): "999 B", words.Bytes(18_432): "18.4 kB", words.Bytes(5_000_000): "5.0 MB",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -5,6 +5,8 @@ import (
 
 	"sluice/console/internal/chart"
 	"sluice/live"
+
+	"sluice/console/internal/web"
 )
 
 // What the tables of the page show.
@@ -77,10 +79,10 @@ func phaseBars(s live.Snapshot) []phaseBar {
 func (c *Console) apiLive(w http.ResponseWriter, r *http.Request, _ string) {
 	s := c.cfg.Port.Live(c.cfg.Clock())
 	if err := s.Cut(r.FormValue("minutes")); err != nil {
-		apiError(w, http.StatusBadRequest, err.Error())
+		web.JSONError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	apiWrite(w, http.StatusOK, s)
+	web.JSON(w, http.StatusOK, s)
 }
 
 // dayStep is how many minutes one step of the chart of a day has.

@@ -15,6 +15,7 @@ import (
 
 	"sluice"
 	"sluice/console/internal/chart"
+	"sluice/console/internal/words"
 	"sluice/explain"
 )
 
@@ -53,9 +54,9 @@ var funcs = template.FuncMap{
 	"long":   func(s string) string { return explain.Escape(s, 4000) },
 	"stamp":  func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"short":  short,
-	"ago":    ago,
-	"signed": signed,
+	"short":  words.Short,
+	"ago":    words.Ago,
+	"signed": words.Signed,
 	"period": period,
 	"kind": func(s string) string {
 		if k := reportKinds[s]; k != "" {
@@ -63,13 +64,13 @@ var funcs = template.FuncMap{
 		}
 		return escape(s)
 	},
-	"pct":      percent,
+	"pct":      words.Percent,
 	"share":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
 	"number":   chart.Number,
 	"code":     func(r sluice.Reason) string { return escape(string(r)) },
 	"join":     func(list []string) string { return escape(strings.Join(list, ", ")) },
 	"times100": func(p float64) float64 { return 100 * p },
-	"bytes":    byteCount,
+	"bytes":    words.Bytes,
 	"micros": func(us int64) string {
 		return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
 	},
@@ -93,62 +94,6 @@ var verbs = map[sluice.Action]string{
 var threatWords = map[sluice.Threat]string{
 	sluice.ThreatNone: "", sluice.ThreatSpam: "spam", sluice.ThreatBulk: "bulk mail", sluice.ThreatPhish: "phishing", sluice.ThreatScam: "scam",
 	sluice.ThreatCopycat: "imitation", sluice.ThreatMalware: "malware", sluice.ThreatBot: "bot", sluice.ThreatAttack: "attack",
-}
-
-// short is a time in a list: the clock today, the day before that.
-func short(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
-	switch {
-	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
-		return t.Format("15:04:05")
-	case t.Year() == now.Year():
-		return t.Format("2 Jan 15:04")
-	}
-	return t.Format("2 Jan 2006")
-}
-
-// ago is a distance in time, either way.
-func ago(t, now time.Time) string {
-	d := now.Sub(t)
-	form := "%s ago"
-	if d < 0 {
-		d, form = -d, "in %s"
-	}
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf(form, fmt.Sprintf("%d s", d/time.Second))
-	case d < time.Hour:
-		return fmt.Sprintf(form, fmt.Sprintf("%d min", d/time.Minute))
-	case d < 48*time.Hour:
-		return fmt.Sprintf(form, fmt.Sprintf("%d h", d/time.Hour))
-	}
-	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
-}
-
-// signed prints points with a sign that lines up: a real minus.
-func signed(f float64) string {
-	return strings.Replace(fmt.Sprintf("%+.1f", f), "-", "−", 1)
-}
-
-// percent prints a probability without ever rounding to certainty.
-func percent(p float64) string {
-	switch {
-	case p > 0.999:
-		return "> 99.9 %"
-	case p > 0 && p < 0.001:
-		return "< 0.1 %"
-	}
-	return fmt.Sprintf("%.1f %%", 100*p)
-}
-
-func byteCount(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1_000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
 func parsePages() (map[string]*template.Template, error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/web"
 )
 
 // What the page shows of reports that we sent.
@@ -86,7 +87,7 @@ type apiSource struct {
 func (c *Console) apiReports(w http.ResponseWriter, r *http.Request, _ string) {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {
-		apiError(w, http.StatusBadRequest, err.Error())
+		web.JSONError(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	list, err := c.cfg.Reports.ReceivedReports(r.Context(), q)
@@ -103,5 +104,5 @@ func (c *Console) apiReports(w http.ResponseWriter, r *http.Request, _ string) {
 		}
 		out = append(out, a)
 	}
-	apiWrite(w, http.StatusOK, map[string]any{"reports": out, "next": nextID(list, q, func(x *sluice.ReceivedReport) string { return x.ID })})
+	web.JSON(w, http.StatusOK, map[string]any{"reports": out, "next": nextID(list, q, func(x *sluice.ReceivedReport) string { return x.ID })})
 }
