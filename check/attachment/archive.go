@@ -26,24 +26,24 @@ func newArchive() check.Checker {
 				continue
 			}
 			a := listZip(data)
-			of := " in " + quote(p.Filename)
+			of := " in " + check.Quote(p.Filename)
 			switch {
 			case a.java:
 				s.add(reason.ArchiveProgram, "Java program"+of, p)
 			case a.program != "":
-				s.add(reason.ArchiveProgram, quote(a.program)+of, p)
+				s.add(reason.ArchiveProgram, check.Quote(a.program)+of, p)
 			}
 			if a.encrypted != "" {
-				s.add(reason.ArchiveEncrypted, quote(a.encrypted)+of, p)
+				s.add(reason.ArchiveEncrypted, check.Quote(a.encrypted)+of, p)
 			}
 			if a.macro != "" {
-				s.add(reason.OfficeMacro, quote(a.macro)+of, p)
+				s.add(reason.OfficeMacro, check.Quote(a.macro)+of, p)
 			}
 			if a.climbs != "" {
-				s.add(reason.ArchivePath, quote(a.climbs)+of, p)
+				s.add(reason.ArchivePath, check.Quote(a.climbs)+of, p)
 			}
 			if a.nested != "" && !a.office {
-				s.add(reason.ArchiveNested, quote(a.nested)+of, p)
+				s.add(reason.ArchiveNested, check.Quote(a.nested)+of, p)
 			}
 			if a.bomb {
 				s.add(reason.ArchiveBomb, strconv.Itoa(a.members)+" members"+of, p)

@@ -6,7 +6,6 @@ package attachment
 import (
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sluice"
@@ -82,16 +81,7 @@ func names(p file) []candidate {
 
 func (c candidate) String() string {
 	if c.why == "" {
-		return quote(c.raw)
+		return check.Quote(c.raw)
 	}
-	return quote(c.raw) + " (as some read it: " + c.why + ")"
-}
-
-// quote makes a name fit for a detail: bounded, and every control, direction
-// mark and invisible character escaped.
-func quote(s string) string {
-	if len(s) > 160 {
-		s = s[:80] + "…" + s[len(s)-76:]
-	}
-	return strconv.QuoteToGraphic(s)
+	return check.Quote(c.raw) + " (as some read it: " + c.why + ")"
 }

@@ -21,7 +21,7 @@ func newConflict() check.Checker {
 			}
 			f := sniff(p.data())
 			if claim := claims(p); claim != "" && !peaceful(f) {
-				s.add(reason.AttachmentTypeConflict, quote(p.Filename)+" claims "+claim+" and is "+f.String(), p)
+				s.add(reason.AttachmentTypeConflict, check.Quote(p.Filename)+" claims "+claim+" and is "+f.String(), p)
 			}
 		}
 		return s.list

@@ -33,7 +33,7 @@ func newEICAR() check.Checker {
 		}
 		for p := range files(m) {
 			if p.Encoding != "7bit" && p.Encoding != "8bit" && bytes.Contains(p.data(), eicarFile) {
-				return []sluice.Evidence{p.found(reason.EICAR, "in part "+p.Path+" "+quote(p.Filename), p.Body)}
+				return []sluice.Evidence{p.found(reason.EICAR, "in part "+p.Path+" "+check.Quote(p.Filename), p.Body)}
 			}
 		}
 		return nil

@@ -36,7 +36,7 @@ func newPage() check.Checker {
 			data = data[:min(len(data), left)]
 			left -= len(data)
 			if id, detail := readPage(data); id != "" {
-				s.add(id, detail+" in "+quote(p.Filename), p)
+				s.add(id, detail+" in "+check.Quote(p.Filename), p)
 			}
 		}
 		return s.list

@@ -15,7 +15,7 @@ func newProgram() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		for p := range files(in.Message) {
 			if f := sniff(p.data()); f.program() {
-				return []sluice.Evidence{p.found(reason.ExecutableContent, f.String()+" in part "+p.Path+" "+quote(p.Filename), p.Body)}
+				return []sluice.Evidence{p.found(reason.ExecutableContent, f.String()+" in part "+p.Path+" "+check.Quote(p.Filename), p.Body)}
 			}
 		}
 		return nil

@@ -33,7 +33,7 @@ func newDisguise() check.Checker {
 				{m.Bidi > 0 && !rightToLeft(t.text), reason.HeaderDirection},
 			} {
 				if f.found && !has(out, f.id) {
-					out = append(out, at(f.id, t.field+" "+quote(t.text), h.Field(t.field)))
+					out = append(out, at(f.id, t.field+" "+check.Quote(t.text), h.Field(t.field)))
 				}
 			}
 		}

@@ -27,14 +27,14 @@ func newDomain() check.Checker {
 		var out []sluice.Evidence
 		switch d := author.Domain; {
 		case strings.HasSuffix(d, ".onmicrosoft.com"):
-			out = append(out, at(reason.FromTenantName, quote(d), f))
+			out = append(out, at(reason.FromTenantName, check.Quote(d), f))
 		case domains.RiskyTLD(d):
-			out = append(out, at(reason.FromRiskyTLD, quote(d), f))
+			out = append(out, at(reason.FromRiskyTLD, check.Quote(d), f))
 		case domains.FreeHost(d):
-			out = append(out, at(reason.FromFreeHost, quote(d), f))
+			out = append(out, at(reason.FromFreeHost, check.Quote(d), f))
 		}
 		if oddLocal(author.Local) && !list(in.Message.Header()) {
-			out = append(out, at(reason.FromOddLocal, quote(author.Local), f))
+			out = append(out, at(reason.FromOddLocal, check.Quote(author.Local), f))
 		}
 		return out
 	})

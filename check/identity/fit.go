@@ -30,7 +30,7 @@ func newFit() check.Checker {
 		if len(words) == 0 {
 			return nil
 		}
-		detail := quote(author.Name) + " at " + quote(author.Domain)
+		detail := check.Quote(author.Name) + " at " + check.Quote(author.Domain)
 		switch {
 		case fitsDomain(words, author.Domain):
 			return []sluice.Evidence{at(reason.FromNameFits, detail, h.Field("From"))}

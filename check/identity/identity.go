@@ -51,14 +51,6 @@ func at(id sluice.Reason, detail string, f *header.Field) sluice.Evidence {
 	return check.FoundAt(id, detail, f.Range, 0)
 }
 
-// quote bounds and escapes hostile text for a detail.
-func quote(s string) string {
-	if len(s) > 120 {
-		s = s[:120] + "…"
-	}
-	return strconv.QuoteToGraphic(s)
-}
-
 // newFrom looks at the From field itself: RFC 5322 3.6 wants one, with at least
 // one mailbox. What readers make of anything else differs, and authentication
 // checked on one reading says nothing of another (Chen, Paxson and Jiang,
@@ -81,13 +73,13 @@ func newFrom() check.Checker {
 		mailboxes, defects := header.ParseAddressList(f.Value)
 		switch {
 		case ambiguous(mailboxes, defects):
-			return []sluice.Evidence{at(reason.FromAmbiguous, quote(f.Value), f)}
+			return []sluice.Evidence{at(reason.FromAmbiguous, check.Quote(f.Value), f)}
 		case len(mailboxes) == 0, mailboxes[0].Domain == "", mailboxes[0].Local == "":
-			return []sluice.Evidence{at(reason.FromInvalid, quote(f.Value), f)}
+			return []sluice.Evidence{at(reason.FromInvalid, check.Quote(f.Value), f)}
 		case len(mailboxes) > 1 && !list(h):
 			return []sluice.Evidence{at(reason.FromMultiple, strconv.Itoa(len(mailboxes))+" authors", f)}
 		case !nameable(mailboxes[0].Domain):
-			return []sluice.Evidence{at(reason.FromDomainUnknown, quote(mailboxes[0].Domain), f)}
+			return []sluice.Evidence{at(reason.FromDomainUnknown, check.Quote(mailboxes[0].Domain), f)}
 		}
 		return nil
 	})

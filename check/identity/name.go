@@ -36,7 +36,7 @@ func newName() check.Checker {
 			if ours(in.Envelope, a.domain) {
 				id = reason.FromNameOurs
 			}
-			return []sluice.Evidence{at(id, quote(author.Name)+" is really "+quote(author.String()), h.Field("From"))}
+			return []sluice.Evidence{at(id, check.Quote(author.Name)+" is really "+check.Quote(author.String()), h.Field("From"))}
 		}
 		return nil
 	})

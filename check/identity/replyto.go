@@ -38,7 +38,7 @@ func newReplyTo() check.Checker {
 		case domains.FreeMail(a.Domain):
 			id = reason.ReplyToFreeMail
 		}
-		return []sluice.Evidence{at(id, "from "+quote(author.String())+", answers to "+quote(a.String()), f)}
+		return []sluice.Evidence{at(id, "from "+check.Quote(author.String())+", answers to "+check.Quote(a.String()), f)}
 	})
 }
 
@@ -55,7 +55,7 @@ func newSelf() check.Checker {
 		}
 		for _, r := range in.Envelope.Rcpts {
 			if sluice.DomainOf(r.Address) == author.Domain && header.EqualFold(sluice.LocalOf(r.Address), author.Local) {
-				return []sluice.Evidence{at(reason.FromIsRecipient, quote(author.String()), in.Message.Header().Field("From"))}
+				return []sluice.Evidence{at(reason.FromIsRecipient, check.Quote(author.String()), in.Message.Header().Field("From"))}
 			}
 		}
 		return nil

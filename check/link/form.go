@@ -26,7 +26,7 @@ func newForm() check.Checker {
 		us := author(in.Message)
 		for i := range v.Links {
 			if l := &v.Links[i]; l.Source == links.FromForm && l.Host != "" && v.Inputs > 0 && org(l.Host) != us {
-				return []sluice.Evidence{state(reason.FormPostsOff, l, "to "+quote(l.Host)+", from "+quote(us))}
+				return []sluice.Evidence{state(reason.FormPostsOff, l, "to "+check.Quote(l.Host)+", from "+check.Quote(us))}
 			}
 		}
 		return nil

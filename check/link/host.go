@@ -22,7 +22,7 @@ func newHost() check.Checker {
 			switch l.Scheme {
 			case "javascript", "vbscript", "data":
 				if l.Source == links.FromAnchor {
-					s.add(reason.LinkScriptURL, l, quote(l.Raw))
+					s.add(reason.LinkScriptURL, l, check.Quote(l.Raw))
 				}
 				continue
 			case "http", "https":
@@ -37,17 +37,17 @@ func newHost() check.Checker {
 
 func host(s *statements, l *links.Link) {
 	if l.Has(links.OddNumber) {
-		s.add(reason.LinkNumberHost, l, quote(l.Raw)+" is "+quote(l.Host))
+		s.add(reason.LinkNumberHost, l, check.Quote(l.Raw)+" is "+check.Quote(l.Host))
 		return
 	}
 	if l.Has(links.OddMixed) {
-		s.add(reason.LinkMixedScript, l, quote(l.Host))
+		s.add(reason.LinkMixedScript, l, check.Quote(l.Host))
 	}
 	if l.Has(links.OddUser) && looksLikeHost(l.User) {
-		s.add(reason.LinkUser, l, quote(l.Raw)+" leads to "+quote(l.Host))
+		s.add(reason.LinkUser, l, check.Quote(l.Raw)+" leads to "+check.Quote(l.Host))
 	}
 	if !l.Has(links.OddHost) && oddSpelling(l) {
-		s.add(reason.LinkOddSpelling, l, quote(l.Raw)+" is "+quote(l.Host))
+		s.add(reason.LinkOddSpelling, l, check.Quote(l.Raw)+" is "+check.Quote(l.Host))
 	}
 	// People write of machines in plain text; a button that leads to one is
 	// another thing.
@@ -56,12 +56,12 @@ func host(s *statements, l *links.Link) {
 	}
 	if a, ok := address(l.Host); ok {
 		if !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && l.Text != "" {
-			s.add(reason.LinkIPHost, l, quote(l.Raw))
+			s.add(reason.LinkIPHost, l, check.Quote(l.Raw))
 		}
 		return
 	}
 	if l.Port != "" && l.Port != "80" && l.Port != "443" && l.Port != "8080" && l.Port != "8443" {
-		s.add(reason.LinkPort, l, quote(l.Host+":"+l.Port))
+		s.add(reason.LinkPort, l, check.Quote(l.Host+":"+l.Port))
 	}
 }
 

@@ -4,7 +4,6 @@ package link
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"sluice"
@@ -61,14 +60,6 @@ func (s *statements) add(id sluice.Reason, l *links.Link, detail string) {
 		}
 	}
 	s.list = append(s.list, state(id, l, detail))
-}
-
-// quote bounds and escapes hostile text for a detail.
-func quote(s string) string {
-	if len(s) > 160 {
-		s = s[:160] + "…"
-	}
-	return strconv.QuoteToGraphic(s)
 }
 
 // address returns the host as an IP address.

@@ -38,7 +38,7 @@ func newMismatch() check.Checker {
 			if _, bare := address(l.Host); !bare && (org(l.Host) == us || domains.Counter(l.Host) || places.counter(org(l.Host))) {
 				id = reason.LinkTextTracked
 			}
-			s.add(id, l, "shows "+quote(shown)+" and leads to "+quote(l.Host))
+			s.add(id, l, "shows "+check.Quote(shown)+" and leads to "+check.Quote(l.Host))
 		}
 		return s.list
 	})

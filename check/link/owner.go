@@ -50,7 +50,7 @@ func newOwner() check.Checker {
 		if one == nil || domains.Rewriter(one.Host) || domains.Counter(one.Host) {
 			return nil
 		}
-		return []sluice.Evidence{state(reason.LinkOneStranger, one, "all links lead to "+quote(place)+", from "+quote(us)+" ("+strconv.Itoa(len(v.Links))+" links)")}
+		return []sluice.Evidence{state(reason.LinkOneStranger, one, "all links lead to "+check.Quote(place)+", from "+check.Quote(us)+" ("+strconv.Itoa(len(v.Links))+" links)")}
 	})
 }
 

@@ -32,7 +32,7 @@ func newPersonal() check.Checker {
 			}
 			for _, n := range mine {
 				if strings.Contains(fragment, n) || strings.Contains(header.Lower(fragment), n) {
-					return []sluice.Evidence{state(reason.LinkHoldsRecipient, l, quote(l.Raw))}
+					return []sluice.Evidence{state(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))}
 				}
 			}
 		}

@@ -30,20 +30,20 @@ func newPlace() check.Checker {
 				last.host, last.org = l.Host, org(l.Host)
 			}
 			if to := redirects(l, last.org); to != "" {
-				s.add(reason.LinkRedirect, l, quote(l.Host)+" leads on to "+quote(to))
+				s.add(reason.LinkRedirect, l, check.Quote(l.Host)+" leads on to "+check.Quote(to))
 			}
 			// "sendmail.cf" in plain text is a file; the sender's own domain has
 			// counted already.
 			if (!seen || l.Source == links.FromAnchor) && last.org != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
-				s.add(reason.LinkRiskyTLD, l, quote(l.Host))
+				s.add(reason.LinkRiskyTLD, l, check.Quote(l.Host))
 			}
 			switch {
 			case seen:
 			case domains.Shortener(l.Host):
-				s.add(reason.LinkShortener, l, quote(l.Host))
+				s.add(reason.LinkShortener, l, check.Quote(l.Host))
 			case domains.FreeHost(l.Host):
 				if last.org != us {
-					s.add(reason.LinkFreeHost, l, quote(l.Host))
+					s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
 				}
 			}
 		}

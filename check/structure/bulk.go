@@ -25,15 +25,15 @@ func newBulk() check.Checker {
 			if oneClick(h) && strings.Contains(header.Lower(f.Value), "<https:") {
 				id = reason.BulkOneClick
 			}
-			out = append(out, at(id, quote(f.Value), f))
+			out = append(out, at(id, check.Quote(f.Value), f))
 		}
 		if f := h.Field("List-Id"); f != nil && listID(f.Value) && (h.Field("List-Post") != nil || h.Field("List-Archive") != nil || h.Field("List-Help") != nil) {
-			out = append(out, at(reason.BulkList, quote(f.Value), f))
+			out = append(out, at(reason.BulkList, check.Quote(f.Value), f))
 		}
 		if f := h.Field("Precedence"); f != nil && len(out) == 0 {
 			switch header.Lower(f.Value) {
 			case "bulk", "list", "junk":
-				out = append(out, at(reason.BulkPrecedence, quote(f.Value), f))
+				out = append(out, at(reason.BulkPrecedence, check.Quote(f.Value), f))
 			}
 		}
 		return out

@@ -36,11 +36,11 @@ func newDate() check.Checker {
 		t, err := parseDate(f.Value)
 		switch {
 		case err != nil:
-			return []sluice.Evidence{at(reason.DateInvalid, quote(f.Value), f)}
+			return []sluice.Evidence{at(reason.DateInvalid, check.Quote(f.Value), f)}
 		case badZone(t):
-			return []sluice.Evidence{at(reason.DateZone, quote(f.Value), f)}
+			return []sluice.Evidence{at(reason.DateZone, check.Quote(f.Value), f)}
 		case !in.Now.IsZero() && t.Sub(in.Now) > farAhead:
-			return []sluice.Evidence{at(reason.DateFuture, fmt.Sprintf("%s, %.0f days ahead", quote(f.Value), t.Sub(in.Now).Hours()/24), f)}
+			return []sluice.Evidence{at(reason.DateFuture, fmt.Sprintf("%s, %.0f days ahead", check.Quote(f.Value), t.Sub(in.Now).Hours()/24), f)}
 		}
 		return nil
 	})
@@ -90,11 +90,3 @@ func badZone(t time.Time) bool {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// quote bounds and escapes hostile text for a detail.
-func quote(s string) string {
-	if len(s) > 100 {
-		s = s[:100] + "…"
-	}
-	return strconv.QuoteToGraphic(s)
-}

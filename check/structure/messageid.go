@@ -30,7 +30,7 @@ func newMessageID() check.Checker {
 		left, right, at2 := strings.Cut(inner, "@")
 		switch {
 		case !ok || !at2 || left == "" || right == "" || strings.ContainsAny(inner, " \t<>"):
-			return []sluice.Evidence{at(reason.MessageIDInvalid, quote(id), f)}
+			return []sluice.Evidence{at(reason.MessageIDInvalid, check.Quote(id), f)}
 		}
 		return nil
 	})

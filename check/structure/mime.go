@@ -90,7 +90,7 @@ func newMIME() check.Checker {
 				}
 			}
 			if first != nil {
-				out = append(out, check.FoundAt(id, strings.Join(codes, ", ")+" "+quote(first.Detail), first.Range, first.Part))
+				out = append(out, check.FoundAt(id, strings.Join(codes, ", ")+" "+check.Quote(first.Detail), first.Range, first.Part))
 			}
 		}
 		return out

@@ -39,7 +39,7 @@ func newReceived(c Config) check.Checker {
 			if by := receivedBy(f.Value); ours[by] && !in.Conn.Stored && !in.Conn.Trusted && n == 1 {
 				// Mail that left us may come back through a list, but then the
 				// list's own host stands above us.
-				out = append(out, at(reason.ReceivedForgedOurs, quote(f.Value), f))
+				out = append(out, at(reason.ReceivedForgedOurs, check.Quote(f.Value), f))
 			}
 		}
 		return out

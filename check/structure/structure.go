@@ -105,7 +105,7 @@ func recipients(in *check.Input, h *header.Header) []sluice.Evidence {
 	if to != nil && h.Field("Cc") == nil && !anybody(in.Message.Addresses("To")) {
 		v := strings.ToLower(to.Value)
 		if strings.Contains(v, "undisclosed") || strings.Contains(v, "recipient") || v == "" {
-			return []sluice.Evidence{at(reason.ToUndisclosed, quote(to.Value), to)}
+			return []sluice.Evidence{at(reason.ToUndisclosed, check.Quote(to.Value), to)}
 		}
 	}
 	return nil

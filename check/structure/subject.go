@@ -24,14 +24,14 @@ func newSubject() check.Checker {
 		s := strings.TrimSpace(in.Message.View().Subject)
 		var out []sluice.Evidence
 		if replyPrefix(s) && !sparse(in) && fakeReply(h) {
-			out = append(out, at(reason.SubjectFakeReply, quote(s), f))
+			out = append(out, at(reason.SubjectFakeReply, check.Quote(s), f))
 		}
 		if shouts(s) {
-			out = append(out, at(reason.SubjectShouts, quote(s), f))
+			out = append(out, at(reason.SubjectShouts, check.Quote(s), f))
 		}
 		if i := strings.Index(f.Value, "          "); i > 0 && len(f.Value) > i+10 && strings.TrimSpace(f.Value[i:]) != "" {
 			// Words far to the right: a tag for the sender's statistics.
-			out = append(out, at(reason.SubjectPadded, quote(s), f))
+			out = append(out, at(reason.SubjectPadded, check.Quote(s), f))
 		}
 		return out
 	})
