@@ -56,7 +56,7 @@ const heldFor = 30 * time.Second
 type Set struct {
 	cfg    Config
 	lists  []*source
-	memory *table.Table[netip.Addr, *entry]
+	memory *table.Table[subject, *entry]
 	epoch  atomic.Uint64 // grows when a list's state changes: results are made anew
 	wake   chan struct{} // a list wants a test
 
@@ -201,23 +201,23 @@ func (r Result) Listed() bool { return r.Block > 0 || r.Allow > 0 }
 
 // Start asks the lists about a client, where nothing is remembered, and doesn't wait.
 func (s *Set) Start(client netip.Addr) {
-	if a, ok := s.asks(client); ok {
-		s.start(a)
+	if x, ok := s.asks(client); ok {
+		s.start(x)
 	}
 }
 
 // Cached is what is known about a client now, and whether that is all that there is
 // to know. It never waits and asks nothing.
 func (s *Set) Cached(client netip.Addr) (Result, bool) {
-	a, ok := s.asks(client)
+	x, ok := s.asks(client)
 	if !ok {
 		return Result{}, true
 	}
 	now := s.cfg.Now().UnixNano()
 	epoch := s.epoch.Load()
-	e, ok := s.memory.Get(a)
+	e, ok := s.memory.Get(x)
 	if !ok {
-		e = &entry{addr: a, slots: make([]slot, len(s.lists))} // all is missing
+		e = &entry{about: x, slots: make([]slot, len(s.lists))} // all is missing
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -230,11 +230,46 @@ func (s *Set) Cached(client netip.Addr) (Result, bool) {
 // Lookup is [Set.Start], and what is known about the client when all lists have
 // answered or ctx ends.
 func (s *Set) Lookup(ctx context.Context, client netip.Addr) Result {
-	a, ok := s.asks(client)
+	x, ok := s.asks(client)
 	if !ok {
 		return Result{}
 	}
-	e := s.start(a)
+	return s.lookup(ctx, x)
+}
+
+// LookupName is [Set.Lookup] for the lists of names (RFC 5782 3): the name stands in
+// front of their zones as it is. It asks nobody about what isn't letters, digits,
+// hyphens, underscores and dots, or is longer than [MaxName].
+func (s *Set) LookupName(ctx context.Context, name string) Result {
+	name = lower(name)
+	if len(s.lists) == 0 || !validName(name) {
+		return Result{}
+	}
+	return s.lookup(ctx, subject{name: name})
+}
+
+// MaxName is the longest name that is asked for, in octets.
+const MaxName = 150
+
+func validName(name string) bool {
+	if len(name) > MaxName {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+	}
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Set) lookup(ctx context.Context, x subject) Result {
+	e := s.start(x)
 	for {
 		e.mu.Lock()
 		landed := e.landed
@@ -255,19 +290,19 @@ func (s *Set) Lookup(ctx context.Context, client netip.Addr) Result {
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // asks says whether anybody is asked about a client, and under which address.
-func (s *Set) asks(client netip.Addr) (netip.Addr, bool) {
+func (s *Set) asks(client netip.Addr) (subject, bool) {
 	a := client.Unmap().WithZone("")
 	if len(s.lists) == 0 || !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a) {
-		return a, false
+		return subject{}, false
 	}
-	return a, s.cfg.Trusted == nil || !s.cfg.Trusted(a)
+	return subject{addr: a}, s.cfg.Trusted == nil || !s.cfg.Trusted(a)
 }
 
 // start begins the questions about a client that are due.
-func (s *Set) start(a netip.Addr) *entry {
+func (s *Set) start(x subject) *entry {
 	now := s.cfg.Now()
 	epoch := s.epoch.Load()
-	e := s.visit(a, now)
+	e := s.visit(x, now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.epoch == epoch && now.UnixNano() < e.until {
@@ -276,10 +311,10 @@ func (s *Set) start(a netip.Addr) *entry {
 	spared := false
 	for i, l := range s.lists {
 		slot := &e.slots[i]
-		if slot.flying || now.UnixNano() < slot.until || !l.covers(a) || !l.asked() {
+		if slot.flying || now.UnixNano() < slot.until || !l.covers(x) || !l.asked() {
 			continue
 		}
-		if !spared && !s.queue.admits(a, now) {
+		if !spared && !s.queue.admits(x, now) {
 			slot.heard = &outcome{kind: notAsked, why: "too many new addresses of one network"}
 			continue
 		}
@@ -301,9 +336,9 @@ func (s *Set) ask(ctx context.Context, j job) {
 	l := s.lists[j.list]
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	o, ttl := s.put(ctx, l, l.question(j.e.addr))
+	o, ttl := s.put(ctx, l, l.ask(j.e.about))
 	now := s.cfg.Now()
-	s.observe(l, now, j.e.addr, o)
+	s.observe(l, now, j.e.about, o)
 	e, slot := j.e, &j.e.slots[j.list]
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -340,7 +375,7 @@ func (s *Set) result(e *entry, now int64, epoch uint64) (r Result, complete bool
 	complete = true
 	until := int64(math.MaxInt64)
 	for i, l := range s.lists {
-		if !l.covers(e.addr) {
+		if !l.covers(e.about) {
 			continue
 		}
 		r.Asked++
@@ -365,7 +400,7 @@ func (s *Set) result(e *entry, now int64, epoch uint64) (r Result, complete bool
 			said.Codes, said.Why = slot.heard.codes, "it lists the client, and isn't believed now: "+doubt
 		default:
 			h := slot.heard
-			said.Listed, said.Codes, said.Weight, said.Meaning, said.Page = true, h.codes, h.weight, h.meaning, l.page(e.addr)
+			said.Listed, said.Codes, said.Weight, said.Meaning, said.Page = true, h.codes, h.weight, h.meaning, l.page(e.about)
 			if l.Kind == Allow {
 				r.Allow += h.weight
 			} else {
@@ -383,9 +418,12 @@ func (s *Set) result(e *entry, now int64, epoch uint64) (r Result, complete bool
 	return r, complete
 }
 
-// covers says whether the list has a say about addresses of this family.
-func (l *source) covers(a netip.Addr) bool {
-	if a.Is4() {
+// covers says whether the list has a say about names, or addresses of this family.
+func (l *source) covers(x subject) bool {
+	switch {
+	case l.Names != (x.name != ""):
+		return false
+	case l.Names || x.addr.Is4():
 		return true
 	}
 	l.mu.Lock()

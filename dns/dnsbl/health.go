@@ -2,7 +2,6 @@ package dnsbl
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 )
 
@@ -141,7 +140,7 @@ func (h *health) enter(now time.Time, s State, why string) {
 
 // observe takes a client's answer into account. It says whether state, doubt or why
 // changed.
-func (h *health) observe(now time.Time, client netip.Addr, o *outcome) bool {
+func (h *health) observe(now time.Time, client subject, o *outcome) bool {
 	h.total.count(o.kind)
 	w := &h.window[now.Unix()/int64(bucketTime/time.Second)%buckets]
 	if m := now.Unix() / int64(bucketTime/time.Second); w.minute != m {
@@ -312,11 +311,11 @@ type recent struct {
 }
 
 type sighting struct {
-	client netip.Addr
+	client subject
 	listed bool
 }
 
-func (r *recent) add(client netip.Addr, isListed bool) {
+func (r *recent) add(client subject, isListed bool) {
 	for i := range r.ring[:r.n] {
 		if r.ring[i].client == client {
 			r.set(i, sighting{client, isListed})

@@ -83,7 +83,7 @@ func TestHealth(t *testing.T) {
 				}
 				for range st.times {
 					n++
-					h.observe(now, addr(n), st.seen)
+					h.observe(now, subject{addr: addr(n)}, st.seen)
 				}
 				if h.state != st.state || h.doubt != st.doubt || h.next.Sub(now) != st.next {
 					t.Fatalf("step %d: %s, doubt %v, next test in %v; want %s, %v, %v (%s)", i+1, h.state, h.doubt, h.next.Sub(now), st.state, st.doubt, st.next, h.why)
@@ -101,12 +101,12 @@ func TestHealthCountsDistinctClients(t *testing.T) {
 	h := newHealth(start, "")
 	h.testedAs(start, passes, "")
 	for range 1000 {
-		h.observe(start, addr(1<<24), yes)
+		h.observe(start, subject{addr: addr(1 << 24)}, yes)
 	}
 	if h.state != Healthy || h.recent.listed != 1 {
 		t.Errorf("%s, %d listed", h.state, h.recent.listed)
 	}
-	h.observe(start, addr(1<<24), no)
+	h.observe(start, subject{addr: addr(1 << 24)}, no)
 	if h.recent.listed != 0 {
 		t.Errorf("%d listed after the client was taken off", h.recent.listed)
 	}
@@ -133,7 +133,7 @@ func TestHealthAlwaysRecoversAndNeverBelievesTooSoon(t *testing.T) {
 				o := rapid.SampledFrom([]*outcome{yes, no, lost, denial, odd, parked}).Draw(t, "seen")
 				for range rapid.IntRange(1, 70).Draw(t, "times") {
 					n++
-					h.observe(now, addr(n), o)
+					h.observe(now, subject{addr: addr(n)}, o)
 				}
 				trusted = trusted && o != parked
 			}

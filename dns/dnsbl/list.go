@@ -97,6 +97,11 @@ type List struct {
 	Untested bool
 	// Page is where a listed client finds out why, with {addr} for its address.
 	Page string
+	// Names says that the list has names and not addresses: of domains, of digests of
+	// files. Its test points are "test" and "invalid" (RFC 5782 5).
+	Names bool
+	// TestPoint is the name that a list of names has in the place of "test".
+	TestPoint string
 
 	ended string // why there is no such list any more
 }
@@ -212,7 +217,17 @@ func (l List) Complete() (List, error) {
 		l.Key = Key(key)
 	}
 	l.merge(known[bare])
-	if under, err := dns.Normalize(l.under()); err != nil || len(under) > 253-64 {
+	most := 253 - 64 // 32 nibbles with their dots
+	if l.Names {
+		most = 253 - MaxName - 1
+		if l.TestPoint = lower(l.TestPoint); l.TestPoint == "" {
+			l.TestPoint = "test"
+		}
+		if l.IPv6 || !validName(l.TestPoint) {
+			return List{}, fmt.Errorf("dnsbl: %s: a list of names has no IPv6 addresses, and its test point is a name", l.Name)
+		}
+	}
+	if under, err := dns.Normalize(l.under()); err != nil || len(under) > most {
 		return List{}, fmt.Errorf("dnsbl: %s: key and zone don't make a domain name", l.Name)
 	}
 	return l, l.check()
@@ -317,8 +332,16 @@ func (l *List) under() string {
 	return lower(string(l.Key)) + "." + l.Zone
 }
 
+// ask is the name under which a client or name is asked for (RFC 5782 3.1).
+func (l *List) ask(x subject) string {
+	if x.name != "" {
+		return x.name + "." + l.under()
+	}
+	return l.question(x.addr)
+}
+
 // page is where a listed client reads why.
-func (l *List) page(a netip.Addr) string { return strings.ReplaceAll(l.Page, "{addr}", a.String()) }
+func (l *List) page(x subject) string { return strings.ReplaceAll(l.Page, "{addr}", x.String()) }
 
 // containsFold is strings.Contains without regard to the case of ASCII letters.
 func containsFold(s, part string) bool {

@@ -9,10 +9,23 @@ import (
 	"sluice/internal/table"
 )
 
-// entry is what the lists said about one client. It may outlive its place in the
+// subject is what lists are asked about: the address of a client, or a name.
+type subject struct {
+	addr netip.Addr
+	name string
+}
+
+func (x subject) String() string {
+	if x.name != "" {
+		return x.name
+	}
+	return x.addr.String()
+}
+
+// entry is what the lists said about one client or name. It may outlive its place in the
 // table: who waits or asks holds the entry itself.
 type entry struct {
-	addr netip.Addr
+	about subject
 
 	// What the entry is worth to the table, which reads it at any time.
 	visits atomic.Int64 // beyond the first, a while apart
@@ -39,8 +52,8 @@ type slot struct {
 
 // newMemory is a table of clients in which a flood of addresses that come once pushes
 // out others of its kind, and no regular client.
-func newMemory(entries int) *table.Table[netip.Addr, *entry] {
-	return table.New[netip.Addr](table.Config[*entry]{Capacity: entries, Worth: worth})
+func newMemory(entries int) *table.Table[subject, *entry] {
+	return table.New[subject](table.Config[*entry]{Capacity: entries, Worth: worth})
 }
 
 // worth is the number of visits beyond the first; it fades with the hours since.
@@ -57,14 +70,14 @@ func worth(e **entry, now time.Time) float64 {
 const apart = time.Minute
 
 // visit finds or makes the client's entry, and counts the visit.
-func (s *Set) visit(a netip.Addr, now time.Time) *entry {
-	e, ok := s.memory.Get(a)
+func (s *Set) visit(x subject, now time.Time) *entry {
+	e, ok := s.memory.Get(x)
 	if ok && now.UnixNano()-e.last.Load() < int64(apart) {
 		return e
 	}
-	s.memory.Update(a, now, func(v **entry) {
+	s.memory.Update(x, now, func(v **entry) {
 		if *v == nil {
-			*v = &entry{addr: a, slots: make([]slot, len(s.lists))}
+			*v = &entry{about: x, slots: make([]slot, len(s.lists))}
 		} else {
 			(*v).visits.Add(1)
 		}

@@ -3,9 +3,11 @@ package dnsbl
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,14 +121,15 @@ func (s *Set) Test(ctx context.Context, name string) (Health, bool) {
 func (s *Set) test(ctx context.Context, l *source, doubtful bool) (v verdict, why string, six bool) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	names := []string{l.question(nowhere4), l.question(point4)}
+	nowhere, point := l.points()
+	names := []string{l.ask(nowhere), l.ask(point)}
 	if l.IPv6 {
 		names = append(names, l.question6(nowhere6), l.question6(point6))
 	}
 	points := len(names)
 	if doubtful {
 		for range controls {
-			names = append(names, l.question(s.randomAddr()))
+			names = append(names, l.ask(s.anything(l)))
 		}
 	}
 	heard := make([]*outcome, len(names))
@@ -136,6 +139,9 @@ func (s *Set) test(ctx context.Context, l *source, doubtful bool) (v verdict, wh
 	}
 	asking.Wait()
 	v, why = judge(heard[0], heard[1], heard[points:], l.Untested)
+	if l.Names {
+		why = strings.NewReplacer(nowhere4.String(), nowhere.name, point4.String(), point.name, "random addresses", "random names").Replace(why)
+	}
 	if l.IPv6 {
 		six = heard[2].kind == notListed && inLoopback(heard[3])
 	}
@@ -201,6 +207,29 @@ func (l *List) question6(a netip.Addr) string {
 	return string(name)
 }
 
+// points are the list's test points: what mustn't be listed, and what must be.
+func (l *List) points() (nowhere, point subject) {
+	if l.Names {
+		return subject{name: "invalid"}, subject{name: l.TestPoint}
+	}
+	return subject{addr: nowhere4}, subject{addr: point4}
+}
+
+// anything is something that no list has but by chance: a public address, or a name of
+// the length of a digest.
+func (s *Set) anything(l *source) subject {
+	if !l.Names {
+		return subject{addr: s.randomAddr()}
+	}
+	s.random.Lock()
+	defer s.random.Unlock()
+	var b [20]byte
+	for i := range b {
+		b[i] = byte(s.random.Uint32())
+	}
+	return subject{name: hex.EncodeToString(b[:])}
+}
+
 // randomAddr is a public IPv4 address.
 func (s *Set) randomAddr() netip.Addr {
 	s.random.Lock()
@@ -216,7 +245,7 @@ func (s *Set) randomAddr() netip.Addr {
 }
 
 // observe takes a client's answer into a list's health.
-func (s *Set) observe(l *source, now time.Time, client netip.Addr, o *outcome) {
+func (s *Set) observe(l *source, now time.Time, client subject, o *outcome) {
 	if o.kind == notAsked || s.queue.ctx.Err() != nil {
 		return
 	}

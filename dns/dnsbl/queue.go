@@ -3,7 +3,6 @@ package dnsbl
 import (
 	"context"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -49,11 +48,11 @@ func (q *queue) init(s *Set) {
 
 // admits counts a visit of a client, and says whether its network has any left. An
 // IPv4 address is no more than itself; an IPv6 host has 2^64 of them.
-func (q *queue) admits(a netip.Addr, now time.Time) bool {
-	if a.Is4() {
+func (q *queue) admits(x subject, now time.Time) bool {
+	if x.name != "" || x.addr.Is4() {
 		return true
 	}
-	net, _ := a.Prefix(64) // an IPv6 address has one
+	net, _ := x.addr.Prefix(64) // an IPv6 address has one
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	v := &q.nets[maphash.Comparable(q.seed, net.Addr())%uint64(len(q.nets))]

@@ -30,6 +30,7 @@ func New() *Lists { return &Lists{zones: map[string]*List{}, asked: map[string]i
 type List struct {
 	of      *Lists
 	entries map[netip.Addr][]string
+	names   map[string][]string // of a list of names
 	behave  func(netip.Addr) ([]string, error)
 	delay   time.Duration
 	ttl     time.Duration
@@ -48,6 +49,22 @@ func (l *Lists) Add(zone string) *List {
 	defer l.mu.Unlock()
 	l.zones[zone] = z
 	return z
+}
+
+// AddNames adds a list of names, which has the test point "test" (RFC 5782 5).
+func (l *Lists) AddNames(zone string) *List {
+	z := l.Add(zone)
+	z.names = map[string][]string{"test": {"127.0.0.2"}}
+	return z
+}
+
+// PutName lists a name with the answers given; with none it is taken off.
+func (z *List) PutName(name string, answers ...string) {
+	z.of.mu.Lock()
+	defer z.of.mu.Unlock()
+	if delete(z.names, name); len(answers) > 0 {
+		z.names[name] = answers
+	}
 }
 
 // Put lists an address with the answers given; with none the address is taken off.
@@ -127,12 +144,15 @@ func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer
 	}
 	l.mu.Lock()
 	l.asked[name]++
-	z, addr := l.find(name)
+	z, addr, front := l.find(name)
 	if z == nil {
 		l.mu.Unlock()
 		return fail(dns.ErrNXDomain)
 	}
 	delay, behave, answers := z.delay, z.behave, z.entries[addr]
+	if z.names != nil {
+		answers = z.names[front]
+	}
 	ttl = z.ttl
 	l.mu.Unlock()
 	if delay > 0 {
@@ -161,18 +181,21 @@ func (l *Lists) Lookup(ctx context.Context, name string, t dns.Type) (dns.Answer
 	return a, nil
 }
 
-// find is the list that a name is below, and the address in front.
-func (l *Lists) find(name string) (*List, netip.Addr) {
+// find is the list that a name is below, and the address or name in front.
+func (l *Lists) find(name string) (*List, netip.Addr, string) {
 	for zone, z := range l.zones {
 		front, ok := strings.CutSuffix(name, "."+zone)
 		if !ok {
 			continue
 		}
+		if z.names != nil {
+			return z, netip.Addr{}, front
+		}
 		if a, ok := address(strings.Split(front, ".")); ok {
-			return z, a
+			return z, a, front
 		}
 	}
-	return nil, netip.Addr{}
+	return nil, netip.Addr{}, ""
 }
 
 // address turns reversed octets or nibbles back.
