@@ -1,5 +1,10 @@
 package sluice
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // Contribution is one line of the ledger: evidence and the points that it
 // brought after grouping. 1 point is 1 decibel of odds.
 type Contribution struct {
@@ -16,6 +21,44 @@ type Verdict struct {
 	HardKind    Hard
 	Ledger      []Contribution // strongest first; PRIOR is one of them
 	Versions    Versions
+	Threats     Threats `json:",omitzero"` // decides nothing
+}
+
+// Threats says what a message may be, should it be unwanted: for each threat a
+// share, from 0 to 1. They sum to 1, or are all 0 where nothing speaks against
+// the message. Spam is what unwanted mail is until something says more: evidence
+// for it tells unwanted from wanted mail, and not one threat from another. So spam
+// counts 1, and every other threat 10^(P/10) − 1, P being the points that its own
+// evidence brought: by how much that raises the odds. Something hard that names a
+// threat leaves no share to others. [Verdict.Threat] is the threat of most points.
+type Threats [ThreatCount]float64
+
+// MarshalJSON writes an object of the shares above 0 by the threat's name, so
+// that what is stored stays readable when threats are added.
+func (t Threats) MarshalJSON() ([]byte, error) {
+	shares := map[string]float64{}
+	for k, s := range t {
+		if s > 0 {
+			shares[Threat(k).String()] = s
+		}
+	}
+	return json.Marshal(shares)
+}
+
+// UnmarshalJSON reads it; a threat of a newer program is passed over.
+func (t *Threats) UnmarshalJSON(b []byte) error {
+	var shares map[string]float64
+	if err := json.Unmarshal(b, &shares); err != nil {
+		return fmt.Errorf("sluice: threats: %w", err)
+	}
+	*t = Threats{}
+	for name, s := range shares {
+		var k Threat
+		if k.UnmarshalText([]byte(name)) == nil {
+			t[k] = s
+		}
+	}
+	return nil
 }
 
 // Versions makes a verdict repeatable: what judged it.

@@ -84,3 +84,33 @@ func TestShippedPolicy(t *testing.T) {
 		})
 	})
 }
+
+// TestEveryFit holds the same promises for whatever a fit may come to: the default
+// settings leave it every slope from 0 to 2 and no offset.
+func TestEveryFit(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := verdict.JudgedWeights()
+		for g := range w.Groups {
+			w.Groups[g].Slope = rapid.Float64Range(0, verdict.DefaultFit().MaxSlope).Draw(rt, "slope")
+		}
+		g := rapid.SampledFrom(everyGroup).Draw(rt, "only")
+		decide := func(ledger []sluice.Evidence) sluice.Action {
+			return policy.Decide(verdict.Weigh(ledger, w), policy.Default(), "user@a.example", policy.Circumstances{}).Action
+		}
+		a := decide(drawn(rt, []sluice.Group{g}, false))
+		most := sluice.Tag
+		if g == sluice.GroupText || g == sluice.GroupCampaign {
+			most = sluice.QuarantineIt
+		}
+		if a > most {
+			rt.Fatalf("%v alone: %v", g, a)
+		}
+		one := sluice.Evidence{Reason: "X", Group: g, Raw: rapid.Float64Range(-6, 6).Draw(rt, "raw"), Threat: sluice.ThreatSpam}
+		if a := decide([]sluice.Evidence{one}); a != sluice.Accept {
+			rt.Fatalf("%v in %v: %v", one.Raw, g, a)
+		}
+	})
+	if c := verdict.DefaultFit(); c.MaxOffset != 0 || c.MaxSlope > 2 {
+		t.Errorf("a default fit may go further than what is tested: %+v", c)
+	}
+}

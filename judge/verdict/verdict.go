@@ -35,13 +35,14 @@ func Weigh(ledger []sluice.Evidence, w Weights) sluice.Verdict {
 	lines = arranged(lines, canonical)
 
 	exact := contributions(lines, w)
-	v := sluice.Verdict{Threat: threat(lines, exact)}
+	v := sluice.Verdict{}
+	v.Threat, v.Threats = threats(lines, exact)
 	v.Points = apportion(lines, exact)
 	v.Probability = Probability(v.Points)
 	if h := deciding(lines); h >= 0 {
 		v.Hard, v.HardKind = lines[h].Reason, lines[h].Hard
 		if v.HardKind == sluice.HardStop && lines[h].Threat != sluice.ThreatNone {
-			v.Threat = lines[h].Threat
+			v.Threat, v.Threats = lines[h].Threat, certain(lines[h].Threat)
 		}
 	}
 	v.Ledger = arranged(lines, strongest)
@@ -141,9 +142,9 @@ func apportion(lines []sluice.Contribution, exact []float64) float64 {
 	return float64(sum) / 10
 }
 
-// threat is the one that most points speak for, the graver one where two are
-// equal; none where nothing speaks against the message.
-func threat(lines []sluice.Contribution, exact []float64) sluice.Threat {
+// threats returns the threat that most points speak for, the graver one where two
+// are equal, none where nothing speaks against the message; and the share of each.
+func threats(lines []sluice.Contribution, exact []float64) (sluice.Threat, sluice.Threats) {
 	var sum [sluice.ThreatCount]float64
 	for i := range lines {
 		if t := lines[i].Threat; exact[i] > 0 && int(t) < sluice.ThreatCount {
@@ -157,7 +158,44 @@ func threat(lines []sluice.Contribution, exact []float64) sluice.Threat {
 			best = sluice.Threat(t)
 		}
 	}
-	return best
+	return best, shares(sum)
+}
+
+// certain are the shares where something hard has named the threat.
+func certain(t sluice.Threat) (out sluice.Threats) {
+	if int(t) < sluice.ThreatCount {
+		out[t] = 1
+	}
+	return out
+}
+
+// shares are in proportion to the odds that [sluice.Threats] tells of. All are
+// divided by the largest, so that none is too large to add.
+func shares(points [sluice.ThreatCount]float64) (out sluice.Threats) {
+	most := 0.0
+	for t, p := range points {
+		if t != int(sluice.ThreatSpam) {
+			most = max(most, p)
+		}
+	}
+	against, total := false, 0.0
+	for t, p := range points {
+		against = against || p > 0
+		if t == int(sluice.ThreatSpam) {
+			out[t] = math.Exp(-most * perDecibel)
+		} else {
+			// (10^(p/10) − 1)/10^(most/10), exact for small p.
+			out[t] = math.Exp((p-most)*perDecibel) * -math.Expm1(-p*perDecibel)
+		}
+		total += out[t]
+	}
+	if !against {
+		return sluice.Threats{}
+	}
+	for t := range out {
+		out[t] /= total
+	}
+	return out
 }
 
 // deciding returns the index of the hard line that decides, or −1. A pass beats

@@ -22,9 +22,10 @@ type Group struct {
 	High  float64 // b_g: the most that it may speak against one
 }
 
-// DefaultWeights returns the weights that ship. They are judged, not fitted, by these
-// rules, with the default thresholds of 3.7 dB (tag, P 0.7), 12.8 dB
-// (quarantine, P 0.95) and 30 dB (reject, P 0.999) in mind:
+// JudgedWeights returns the weights that fitting starts from. Every slope is 1:
+// evidence counts as the catalogue says. The clips are judged by these rules, with
+// the default thresholds of 3.7 dB (tag, P 0.7), 12.8 dB (quarantine, P 0.95) and
+// 30 dB (reject, P 0.999) in mind:
 //
 //   - The prior of −10 dB leaves a message without evidence 13.7 dB below a tag:
 //     it takes two or three agreeing facts to be noticed at all.
@@ -35,7 +36,7 @@ type Group struct {
 //   - What a sender can add to a message at will speaks for it only a little:
 //     good words (text), tidy structure, harmless links. What costs time to earn
 //     (reputation, a known correspondent) speaks for it more.
-func DefaultWeights() Weights {
+func JudgedWeights() Weights {
 	var prior float64
 	if e, ok := reason.Lookup(reason.Prior); ok {
 		prior = e.Points
@@ -45,7 +46,7 @@ func DefaultWeights() Weights {
 	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 4, High: 12}
 	w.Groups[sluice.GroupReputation] = Group{Slope: 1, Low: 10, High: 15}
 	w.Groups[sluice.GroupStructure] = Group{Slope: 1, Low: 2, High: 12}
-	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 6, High: 25}
+	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 7, High: 25}
 	w.Groups[sluice.GroupLink] = Group{Slope: 1, Low: 2, High: 15}
 	w.Groups[sluice.GroupAttachment] = Group{Slope: 1, Low: 1, High: 15}
 	w.Groups[sluice.GroupBrand] = Group{Slope: 1, Low: 2, High: 15}
@@ -72,6 +73,17 @@ func (w Weights) Check() error {
 
 func finite(x float64) bool { return !math.IsNaN(x) && math.Abs(x) <= rawLimit }
 
+// DefaultWeights returns the weights that ship: [JudgedWeights] with the slopes
+// and the offset of PRIOR that [Fit] made of stored mail (fitted.go, eval/fusion).
+func DefaultWeights() Weights {
+	w := JudgedWeights()
+	w.Prior += fittedOffset
+	for g, slope := range fittedSlopes() {
+		w.Groups[g].Slope = slope
+	}
+	return w
+}
+
 // weigh is G_g of a raw sum.
 func (g Group) weigh(sum float64) float64 {
 	return min(max(atLeast0(g.Slope)*sum, -atLeast0(g.Low)), atLeast0(g.High))
@@ -88,15 +100,36 @@ func (g Group) ratio(sum float64) float64 {
 
 func atLeast0(x float64) float64 { return max(bounded(x), 0) }
 
+// Sums returns S_g of each group: the sum of the raw decibel of a ledger's soft
+// evidence.
+func Sums(ledger []sluice.Evidence) [sluice.GroupCount]float64 {
+	var sum [sluice.GroupCount]float64
+	for i := range ledger {
+		if e := &ledger[i]; counts(e) && e.Group != sluice.GroupPrior {
+			sum[e.Group] += bounded(e.Raw)
+		}
+	}
+	return sum
+}
+
+// Points returns the total of group sums before it is rounded.
+func (w *Weights) Points(sums [sluice.GroupCount]float64) float64 {
+	total := bounded(w.Prior)
+	for g := range sums {
+		if g != 0 && g != int(sluice.GroupPrior) {
+			total += w.Groups[g].weigh(sums[g])
+		}
+	}
+	return total
+}
+
 // Bounds returns the least and the greatest points that the ledgers together
 // may still come to, whatever soft evidence is added to the groups in open.
 func (w *Weights) Bounds(open []sluice.Group, ledgers ...[]sluice.Evidence) (low, high float64) {
 	var sum [sluice.GroupCount]float64
 	for _, ledger := range ledgers {
-		for i := range ledger {
-			if e := &ledger[i]; counts(e) {
-				sum[e.Group] += bounded(e.Raw)
-			}
+		for g, s := range Sums(ledger) {
+			sum[g] += s
 		}
 	}
 	var isOpen [sluice.GroupCount]bool
