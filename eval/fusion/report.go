@@ -265,6 +265,9 @@ func writeHeldOut(w io.Writer, mails []mail) error {
 				in = append(in, all[i])
 			}
 		}
+		if len(out) == 0 {
+			continue
+		}
 		fmt.Fprintf(t, "%s\t%.4f\t", corpus, surprise(out, verdict.JudgedWeights()))
 		for _, s := range strengths {
 			c := verdict.DefaultFit()
