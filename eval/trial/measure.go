@@ -145,12 +145,17 @@ func (r *Report) byYear() {
 		if !by[name][0].Spam || len(years) < 2 || !r.Recall[0].Known {
 			continue
 		}
-		for _, y := range slices.Sorted(maps.Keys(years)) {
+		for _, y := range slices.SortedFunc(maps.Keys(years), lastly0) {
 			if len(r.Years) < mostYears {
 				r.Years = append(r.Years, YearRow{Pool: name, Year: y, Recall: above(years[y], r.Recall[0])})
 			}
 		}
 	}
+}
+
+// lastly0 sorts years, and what is of none of them behind.
+func lastly0(a, b int) int {
+	return cmp.Or(cmp.Compare(btoi(a == 0), btoi(b == 0)), cmp.Compare(a, b))
 }
 
 func (r *Report) templates() {

@@ -10,9 +10,9 @@ import (
 
 // A picture is as large as this, in units of its own; margins hold the axes' words.
 const (
-	plotWide, plotHigh = 640.0, 360.0
-	plotLeft, plotTop  = 62.0, 14.0
-	plotRight, plotLow = 14.0, 48.0
+	plotWide, plotHigh = 640.0, 440.0
+	plotLeft, plotTop  = 88.0, 16.0
+	plotRight, plotLow = 30.0, 62.0
 )
 
 // plot is what the page draws: all of it numbers and words of ours.
@@ -235,7 +235,7 @@ func histogramPlot(judged []Judged) *plot {
 	g, b := count(good), count(bad)
 	most := math.Max(slices.Max(g[:]), slices.Max(b[:]))
 	p := plot{Label: "Histogram of scores: wanted mail upwards, unwanted downwards", XName: "score", YName: "share of its kind",
-		Legend: []mark{{"good", "wanted", plotLeft + 10}, {"bad", "unwanted", plotLeft + 110}}}
+		Legend: []mark{{"good", "wanted", plotWide - plotRight - 240}, {"bad", "unwanted", plotWide - plotRight - 130}}}
 	tall := func(share float64) float64 { return math.Sqrt(share/most) / 2 }
 	for i := range bars {
 		x0, mid := p.at(float64(i)/bars, 0.5)
@@ -249,10 +249,9 @@ func histogramPlot(judged []Judged) *plot {
 			p.Bars = append(p.Bars, bar{box{x0 + .5, mid, x1 - x0 - 1, y - mid}, "bad"})
 		}
 	}
-	for i := range 7 {
-		f := float64(i) / 6
-		at, _ := p.at(f, 0)
-		p.X = append(p.X, tick{at, fmt.Sprintf("%.3g", lo+f*(hi-lo))})
+	for _, v := range roundTicks(lo, hi) {
+		at, _ := p.at((v-lo)/(hi-lo), 0)
+		p.X = append(p.X, tick{at, fmt.Sprintf("%g", v)})
 	}
 	for _, s := range []float64{most, most / 4} {
 		for _, up := range []float64{1, -1} {
@@ -275,4 +274,19 @@ func spread(good, bad []float64) (lo, hi float64) {
 	}
 	step := math.Pow(10, math.Floor(math.Log10(hi-lo))) / 2
 	return math.Floor(lo/step) * step, math.Ceil(hi/step) * step
+}
+
+// roundTicks are four to ten round numbers between lo and hi.
+func roundTicks(lo, hi float64) (out []float64) {
+	unit := math.Pow(10, math.Floor(math.Log10((hi-lo)/2)))
+	for _, f := range []float64{1, 2, 5} {
+		step := f * unit
+		if first := math.Ceil(lo / step); (hi-lo)/step <= 8 || f == 5 {
+			for k := first; k*step <= hi+step/1e6; k++ {
+				out = append(out, math.Round(k*step*1e6)/1e6)
+			}
+			return out
+		}
+	}
+	return out
 }

@@ -125,7 +125,7 @@ func (r *Report) facts() []string {
 		out = append(out, s)
 	}
 	if r.NotMail+r.Unreadable > 0 {
-		out = append(out, fmt.Sprintf("Left out: %d files that are no mail, %d that could not be read.", r.NotMail, r.Unreadable))
+		out = append(out, fmt.Sprintf("Left out: files that are no mail: %d; messages that could not be read: %d.", r.NotMail, r.Unreadable))
 	}
 	return out
 }
