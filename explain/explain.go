@@ -39,12 +39,33 @@ func Reply(action sluice.Action, why sluice.Reason, v sluice.Verdict, o Options)
 		if v.HardKind != sluice.HardStop {
 			return refusal(summed(e), cmp.Or(v.Threat, sluice.ThreatSpam), o)
 		}
-		return refusal(e, threatOf(e), o)
+		return refusal(named(e, v), threatOf(e), o)
 	case sluice.Defer:
 		return refusal(lookup(why, 4, reason.CheckIncomplete), sluice.ThreatNone, o)
 	}
 	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: strings.TrimSpace("Message taken." + mark(o))}
 }
+
+// named adds to a scanner's finding what the scanner calls it: a sender who knows the
+// name can look for it. The detail is the name, and behind it who says so.
+func named(e reason.Entry, v sluice.Verdict) reason.Entry {
+	if e.ID != reason.EngineMalware {
+		return e
+	}
+	for _, c := range v.Ledger {
+		if string(c.Reason) != e.ID || c.State != sluice.Found {
+			continue
+		}
+		if name, _, _ := strings.Cut(c.Detail, " (by "); name != "" {
+			e.Reply += " (" + ASCII(name, maxNamed) + ")"
+		}
+		break
+	}
+	return e
+}
+
+// maxNamed bounds the name of a signature in a reply.
+const maxNamed = 60
 
 // summed gives a soft reason that leads a sum the code of a refusal for what the
 // message is (RFC 3463 X.7.1): the sum decided, not the fault that the reason's

@@ -82,6 +82,13 @@ func TestReply(t *testing.T) {
 	spam := verdictOf(sluice.ThreatSpam, 0.999, reason.HeloOurs)
 	blocked := verdictOf(sluice.ThreatSpam, 0.01, reason.AdminBlock)
 	blocked.Hard, blocked.HardKind = reason.AdminBlock, sluice.HardStop
+	malware := verdictOf(sluice.ThreatMalware, 0.01, reason.EngineMalware)
+	malware.Hard, malware.HardKind = reason.EngineMalware, sluice.HardStop
+	for i := range malware.Ledger {
+		if malware.Ledger[i].Reason == reason.EngineMalware {
+			malware.Ledger[i].Detail = "Win.Trojan.Agent-\r\n250 \xff" + strings.Repeat("x", 100) + " (by clamd)"
+		}
+	}
 	var b strings.Builder
 	for _, tt := range []struct {
 		name string
@@ -93,6 +100,7 @@ func TestReply(t *testing.T) {
 		{"a soft reason with a code of its own", Reply(sluice.Reject, reason.HeloSyntax, spam, Options{Ref: "7K3F"})},
 		{"which it keeps where it stops alone", Reason(reason.HeloSyntax, Options{Ref: "7K3F"})},
 		{"a hard stop", Reply(sluice.Reject, reason.AdminBlock, blocked, Options{Ref: "7K3F"})},
+		{"malware, by the scanner's name for it", Reply(sluice.Reject, reason.EngineMalware, malware, Options{Ref: "7K3F", PublicURL: "https://why.a.example/", Token: "TOKEN"})},
 		{"no reason leads", Reply(sluice.Reject, "", spam, Options{Ref: "7K3F"})},
 		{"a reason for later can't lead a refusal", Reply(sluice.Reject, reason.DiskFull, spam, Options{Ref: "7K3F"})},
 		{"deferred", Reply(sluice.Defer, reason.ScanTimeout, spam, Options{Ref: "7K3F"})},

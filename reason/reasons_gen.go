@@ -104,6 +104,10 @@ const (
 	EarlyPipelining           = "EARLY_PIPELINING"            // you did not wait for the reply
 	EarlyTalker               = "EARLY_TALKER"                // you spoke before the greeting
 	EICAR                     = "EICAR"                       // the anti-malware test file was found
+	EngineMalware             = "ENGINE_MALWARE"              // a scanner found malware
+	EngineSuspicious          = "ENGINE_SUSPICIOUS"           // a scanner finds a file suspicious
+	EngineUnknown             = "ENGINE_UNKNOWN"              // A scanner or hash list gave no usable answer; the detail says why. Whether the message waits or passes is the scanner's 'absent' setting.
+	EngineUnscannable         = "ENGINE_UNSCANNABLE"          // the message is too large or too deeply packed to be scanned
 	ExecutableContent         = "EXECUTABLE_CONTENT"          // an attached file is a program
 	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
 	Extortion                 = "EXTORTION"                   // the text threatens and asks for coins
@@ -283,7 +287,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "db48cd6e3e51ab35"
+const hash = "35597bf3311a39b0"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1286,6 +1290,46 @@ var entries = [...]Entry{
 		User:   "The message held the harmless file that tests malware detection.",
 		Admin:  "EICAR test file: the way from finding to refusal works.",
 		Source: "EICAR, anti-malware test file",
+	},
+	{ID: "ENGINE_MALWARE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: a signature of known malware is a hard stop",
+		Reply:  "a scanner found malware",
+		Fix:    "remove the file, and look for malware on the machine that sent it",
+		Page:   "A malware scanner knows something that the message carries as harmful. Remove it. If you did not put it there yourself, the machine or the mailbox that sent the message is probably infected: have it looked at. If you are sure that the file is harmless, write to the postmaster with the reference above; the makers of scanners take reports of such errors.",
+		User:   "The message held malware.",
+		Admin:  "A scanner found a signature of malware; the detail names the signature, the scanner and, where it is known, the part.",
+		Source: "the configured scanners: clamd, ICAP (RFC 3507), hash lists",
+	},
+	{ID: "ENGINE_SUSPICIOUS", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 5, Hard: "", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: heuristics, unwanted programs and relatives of malware are wrong often enough not to decide alone",
+		Reply:  "a scanner finds a file suspicious",
+		Fix:    "remove the file or share it by link",
+		Page:   "A malware scanner finds something that the message carries suspicious: by its make, not because it is known. Remove it or share it by link.",
+		User:   "A scanner found something in the message suspicious.",
+		Admin:  "A heuristic, an unwanted program, a policy of the scanner, or a file that is like known malware; the detail has the scanner's words.",
+		Source: "the configured scanners: clamd, ICAP (RFC 3507), hash lists",
+	},
+	{ID: "ENGINE_UNKNOWN", Group: "attachment", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: never evidence; a scanner gave no answer, and what that means is the admin's setting",
+		Reply:  "",
+		Fix:    "",
+		Page:   "A malware scanner gave no answer. Nothing is held against you for that.",
+		User:   "A malware scanner gave no answer.",
+		Admin:  "A scanner or hash list gave no usable answer; the detail says why. Whether the message waits or passes is the scanner's 'absent' setting.",
+		Source: "the configured scanners",
+	},
+	{ID: "ENGINE_UNSCANNABLE", Group: "attachment", Phase: "message", Threat: "none",
+		Points: 1, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: what is too large or too deep for a scanner is mostly honest, and sometimes made so that nobody looks; the admin may make it a hard stop",
+		Reply:  "the message is too large or too deeply packed to be scanned",
+		Fix:    "send less at once, or share the files by link",
+		Page:   "The message goes beyond what the malware scanner can look at: it is too large, holds too many files, or archives in archives. Send the files in parts, without packing them twice, or share them by link.",
+		User:   "The message was too large or too complicated to be scanned.",
+		Admin:  "A scanner's limit (size, depth, number, time) was reached; raise the limits of scanner and gateway together. A hard stop only where 'unscannable' is closed.",
+		Source: "the configured scanners: clamd, ICAP (RFC 3507)",
 	},
 	{ID: "EXECUTABLE_CONTENT", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 0, Hard: "stop", Code: 552, Enhanced: "5.7.1",
