@@ -10,6 +10,9 @@ import (
 	"sluice/message/header"
 )
 
+// Original is a whole message as it came to us, made from a copy out of a mailbox.
+func (c *Config) Original(raw []byte) Original { return c.original(raw, false) }
+
 // original takes what came after us off a message: everything above and with our
 // own trace fields, what mail stores and mail programs add, and our mark in the
 // subject. A learner that saw them would learn our own verdict.

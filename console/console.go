@@ -31,6 +31,7 @@ import (
 
 	"sluice"
 	"sluice/console/internal/web"
+	"sluice/console/labels"
 )
 
 // Config wires the console. Store is needed; all else has a default or is left
@@ -40,6 +41,14 @@ type Config struct {
 	Quarantine sluice.Quarantine // nil: no message can be opened
 	Reports    sluice.Reports    // nil: no page of reports
 	Port       Port              // what is known of those outside
+
+	// Labels and Teacher are the log of feedback and who learns from it. Where one is
+	// nil, there is no page of it, and nobody can label.
+	Labels  sluice.FeedbackLog
+	Teacher sluice.Teacher
+	// Clean takes off a message what came after us, and finds its id in the log, ""
+	// for none. nil: messages are taken as they are.
+	Clean func(ctx context.Context, raw []byte) (clean []byte, id string)
 
 	// Release and Delete act on quarantined messages; by is the account. Where
 	// one is nil, the pages offer no such thing.
@@ -83,6 +92,7 @@ type Console struct {
 	cfg      Config
 	pages    map[string]*template.Template
 	handler  http.Handler
+	labels   *labels.Room // nil: no feedback
 	sessions sessions
 	logins   web.Limiter
 	hashing  chan struct{} // slots for password hashing, which is costly
@@ -158,10 +168,11 @@ func New(cfg Config) (*Console, error) {
 			return nil, fmt.Errorf("console: %w", err)
 		}
 	}
+	c.labels = labels.New(labels.Config{Log: cfg.Labels, Teacher: cfg.Teacher, Clean: cfg.Clean, Clock: cfg.Clock, Logger: cfg.Log})
 	hosts := append([]string{base.Host}, cfg.Hosts...)
 	var h http.Handler = c.routes()
 	h = http.NewCrossOriginProtection().Handler(h) // Sec-Fetch-Site and Origin
-	h = web.LimitBody(64<<10, h)
+	h = limitBody(h)
 	h = web.Hosts(hosts, h)
 	h = web.Headers(web.Policy, h)
 	c.handler = web.Recover(cfg.Log, h)
@@ -205,6 +216,11 @@ func (c *Console) routes() *http.ServeMux {
 	if c.cfg.Reports != nil {
 		page("GET /reports", c.reports)
 	}
+	if c.labels != nil {
+		page("GET /feedback", c.feedback)
+		page("POST /feedback/{seq}/{act}", c.feedbackAct)
+		page("POST /quarantine/{id}/label", c.say)
+	}
 	if c.cfg.Port.Live != nil {
 		page("GET /live", c.live)
 	}
@@ -230,6 +246,13 @@ func (c *Console) routes() *http.ServeMux {
 	api("POST /api/v1/quarantine/{id}/{act}", c.apiAct)
 	if c.cfg.Reports != nil {
 		api("GET /api/v1/reports", c.apiReports)
+	}
+	if c.labels != nil {
+		api("GET /api/v1/labels", c.labels.ServeList)
+		api("GET /api/v1/labels/{seq}", c.labels.ServeEntry)
+		api("GET /api/v1/reporters", c.labels.ServeReporters)
+		api("POST /api/v1/labels", c.apiAddLabel)
+		api("POST /api/v1/labels/{seq}/{act}", c.apiActLabel)
 	}
 	if c.cfg.Port.Live != nil {
 		api("GET /api/v1/live", c.apiLive)

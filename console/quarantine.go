@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -96,7 +97,7 @@ func (c *Console) quarantined(w http.ResponseWriter, r *http.Request, v *visit) 
 		c.fail(w, r, v, http.StatusInternalServerError, "The quarantined message can't be read.", err)
 		return
 	}
-	p.Notice = notices[r.URL.Query().Get("done")]
+	p.Notice = cmp.Or(notices[r.URL.Query().Get("done")], labelled(r.URL.Query()))
 	p.read(raw)
 	c.render(w, http.StatusOK, "quarantined", p)
 }

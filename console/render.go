@@ -16,6 +16,7 @@ import (
 	"sluice"
 	"sluice/console/internal/chart"
 	"sluice/console/internal/words"
+	"sluice/console/labels"
 	"sluice/explain"
 )
 
@@ -28,7 +29,7 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages", "quarantine", "reports", "live", "hosts"
+	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback"
 	Account string // "" before login
 	CSRF    string
 	Version string
@@ -36,6 +37,7 @@ type layout struct {
 	Reports bool   // there is a page of reports
 	Live    bool   // and of what goes on now
 	Hosts   bool   // and of those outside
+	Labels  bool   // and of feedback
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -64,6 +66,13 @@ var funcs = template.FuncMap{
 		}
 		return escape(s)
 	},
+	"labelRow": func(p *feedbackPage, r labels.Row) any {
+		return struct {
+			Page *feedbackPage
+			Row  labels.Row
+		}{p, r}
+	},
+	"labelState": labels.StateWords, "labelKind": labels.KindWords, "labelSettled": labels.SettledWords, "labelSource": labels.SourceWords,
 	"pct":      words.Percent,
 	"share":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
 	"number":   chart.Number,
@@ -121,7 +130,7 @@ func parsePages() (map[string]*template.Template, error) {
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	l := p.base()
 	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
-	l.Live, l.Hosts = c.cfg.Port.Live != nil, c.cfg.Port.hosts()
+	l.Live, l.Hosts, l.Labels = c.cfg.Port.Live != nil, c.cfg.Port.hosts(), c.labels != nil
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))

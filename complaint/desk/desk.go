@@ -236,6 +236,13 @@ func (d *Desk) label(ctx context.Context, c *complaint.Complaint, k kind, env *s
 	return l
 }
 
+// Clean takes a copy out of a mailbox back to what came to us, and finds the id of its
+// row in the log, "" for none.
+func (d *Desk) Clean(ctx context.Context, raw []byte) (clean []byte, id string) {
+	o := d.cfg.Reading.Original(raw)
+	return o.Raw, d.confirmed(ctx, o)
+}
+
 // confirmed is the id of a message where the log knows it by the same Message-ID.
 func (d *Desk) confirmed(ctx context.Context, o complaint.Original) string {
 	if o.ID == "" || d.cfg.Record == nil {

@@ -266,3 +266,13 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestClean(t *testing.T) {
+	d, _ := newDesk(t, &school{}, nil)
+	for raw, id := range map[string]string{delivered: "REF1", original: "", strings.Replace(delivered, "REF1", "REF2", 2): "", strings.Replace(delivered, "<1@", "<2@", 1): ""} {
+		clean, got := d.Clean(t.Context(), []byte("Delivered-To: anna@ours.example\r\n"+raw))
+		if got != id || strings.Replace(string(clean), "<2@", "<1@", 1) != original {
+			t.Errorf("%q: id %q, %q", raw, got, clean)
+		}
+	}
+}
