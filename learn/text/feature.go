@@ -53,7 +53,7 @@ type block struct {
 func (f *features) extract(d *Document) {
 	f.text, f.index, f.blocks, f.marks = f.text[:0], f.index[:0], f.blocks[:0], f.marks[:0]
 
-	f.text = closeLetterspacing(appendNormal(f.text, d.Subject, maxSubject))
+	f.text, _ = closeLetterspacing(appendNormal(f.text, d.Subject, maxSubject))
 	subject := len(f.text)
 	f.text = append(f.text, ' ')
 	body := len(f.text)
@@ -64,7 +64,8 @@ func (f *features) extract(d *Document) {
 		f.text = append(f.text, ' ')
 		f.text = appendNormal(f.text, d.Text[len(d.Text)-maxTail:], maxTail)
 	}
-	f.text = f.text[:body+len(closeLetterspacing(f.text[body:]))]
+	shorter, _ := closeLetterspacing(f.text[body:])
+	f.text = f.text[:body+len(shorter)]
 	for _, h := range d.Hosts {
 		f.host(h)
 	}

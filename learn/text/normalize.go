@@ -188,12 +188,15 @@ func lookalike(r rune) byte {
 
 // closeLetterspacing joins runs of three and more single letters that stand apart
 // ("v i a g r a", "p-h-a-r-m"), in place, makes wide gaps spaces, and returns the
-// shorter text.
-func closeLetterspacing(b []byte) []byte {
+// shorter text and how many words of four letters and more it joined.
+func closeLetterspacing(b []byte) (short []byte, joined int) {
 	const least = 3
 	w := 0
 	for i := 0; i < len(b); {
 		if n := spacedRun(b, i); (n-i+1)/2 >= least {
+			if (n-i+1)/2 > least { // "U.S.A." hides nothing
+				joined++
+			}
 			for k := i; k < n; k += 2 {
 				b[w] = b[k]
 				w++
@@ -211,7 +214,7 @@ func closeLetterspacing(b []byte) []byte {
 			w++
 		}
 	}
-	return b[:w]
+	return b[:w], joined
 }
 
 // spacedRun returns the end of the run "x y z" at i: letters with one same

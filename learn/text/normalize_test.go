@@ -27,7 +27,7 @@ func TestNormal(t *testing.T) {
 		{"\u00a0\u2003x\u3000y", "x y"},
 		{"価格は１２円", "価格は00円"},
 	} {
-		if got := string(closeLetterspacing(appendNormal(nil, tt.in, 1<<10))); got != tt.want {
+		if got := string(AppendNormal(nil, tt.in, 1<<10)); got != tt.want {
 			t.Errorf("%q gives %q, want %q", tt.in, got, tt.want)
 		}
 	}
@@ -47,8 +47,46 @@ func TestLetterspacing(t *testing.T) {
 		{"", ""},
 		{"é a b c d é", "é abcd é"},
 	} {
-		if got := string(closeLetterspacing([]byte(tt.in))); got != tt.want {
+		if got := closeUp(tt.in); got != tt.want {
 			t.Errorf("%q gives %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func closeUp(s string) string {
+	b, _ := closeLetterspacing([]byte(s))
+	return string(b)
+}
+
+func TestEffort(t *testing.T) {
+	for s, want := range map[string]Effort{
+		"Plain words, e.g. from the U.S.A. - as ever": {},
+		"v i a g r a and c-i-a-l-i-s":                 {Apart: 2},
+		"ca\u200bsi\u200bno":                          {Invisible: 2},
+		"p\u0430yp\u0430l":                            {Mixed: 1},
+	} {
+		var got Effort
+		got.Append(nil, s, 1<<10)
+		if got != want || got.Any() != (want != Effort{}) {
+			t.Errorf("%q took %+v, want %+v", s, got, want)
+		}
+	}
+	for s, want := range map[string]int{
+		"<p>caf&#233; &#8211; &#38; &amp; &#x20AC; &# &#; &#x; &#10;": 0,
+		"<p>&#118;i&#x61;g&#X72;&#0000097;":                           4,
+	} {
+		var got Effort
+		if got.Source([]byte(s)); got.Entities != want {
+			t.Errorf("%q took %d, want %d", s, got.Entities, want)
+		}
+	}
+}
+
+func TestSkeleton(t *testing.T) {
+	for s, want := range map[string]string{"сор": "cop", "раура1": "paypa1", "жук": "", "plain": "", "": ""} {
+		got, ok := AppendSkeleton([]byte("x"), []byte(s))
+		if string(got) != "x"+want || ok != (want != "") {
+			t.Errorf("%q looks like %q, %v", s, got, ok)
 		}
 	}
 }
@@ -71,7 +109,7 @@ func FuzzNormal(f *testing.F) {
 			t.Fatalf("%q gives %q", s, got)
 		}
 		n := len(got)
-		if closed := closeLetterspacing(got); len(closed) > n {
+		if closed, _ := closeLetterspacing(got); len(closed) > n {
 			t.Fatalf("%d octets became %d", n, len(closed))
 		}
 	})

@@ -2,9 +2,11 @@ package online
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"sluice/learn/text"
 	"sluice/message"
@@ -14,14 +16,17 @@ import (
 
 // Extractor names the way from a message to features. What was learned with one
 // means nothing to another.
-const Extractor = 1
+const Extractor = 2
 
 // Sizes of the look at one message.
 const (
-	maxRaw    = 2000     // octets of header and body as they came
+	maxRaw    = 2000     // octets of the header as it came
+	maxBody   = 500      // octets of the body as it came
 	maxGrams  = 2000     // octets of visible text that are cut into byte grams
 	maxText   = 32 << 10 // octets of visible text
 	maxTail   = 8 << 10  // how many of them come from the end of a longer text
+	maxDirty  = 50       // words that are taken as they were written
+	maxSource = 32 << 10 // octets of HTML source that are searched for tricks
 	maxOther  = 4 << 10  // octets of hidden text, and of alternative text
 	maxHeader = 8 << 10  // octets of header that are read word by word
 	maxField  = 1000     // octets of one field, of the subject, of a link
@@ -39,11 +44,12 @@ const (
 type view int
 
 const (
-	viewRaw    view = iota // byte grams of header and body as they came
+	viewRaw    view = iota // byte grams of the header as it came
 	viewHeader             // names, order and words of fields
-	viewWords              // words and sparse pairs of subject and visible text
+	viewWords              // words and sparse pairs of subject and visible text, and how they are disguised
 	viewGrams              // byte grams of the visible text
 	viewLinks              // hosts and parts of links
+	viewBody               // byte grams of the body as it came: how it is built
 	viewHidden             // words that are hidden, and alternative texts
 	views
 )
@@ -55,6 +61,8 @@ const (
 	saltAlt     = 0x299F31D0
 	saltOrder   = 0x082EFA98
 	saltPair    = 0x13198A2E
+	saltDirty   = 0xEC4E6C89
+	saltEffort  = 0x452821E6
 )
 
 // Features are the different features of one message, hashed. They hold no text
@@ -67,16 +75,14 @@ type Features struct {
 	sorted bool // index, in each view
 
 	// Of a text that is longer than a segment: the words view in the order of the
-	// text, by block, with the marks below. Not kept for learning.
+	// text, by block; an entry is told below. Not kept for learning.
 	parts  []uint32
 	blocks []int32 // ends in parts
 }
 
-// Marks of an entry of parts.
-const (
-	inBefore = 1 << 31 // the block before has it too
-	slotMask = tableSize - 1
-)
+// An entry of parts is a slot and, above it, how many blocks back the slot was met
+// last; 0 where it is new.
+const slotMask = tableSize - 1
 
 // Len returns the number of different features.
 func (f *Features) Len() int { return len(f.index) }
@@ -125,6 +131,7 @@ type extractor struct {
 	set   set
 	block uint32 // the present one, from 1; 0 where features aren't wanted by block
 	words int    // in the present block
+	clean text.Effort
 	note  func(word []byte, slots []uint32)
 }
 
@@ -135,14 +142,19 @@ func (e *extractor) extract(m *message.Message) *Features {
 		shown = v.Alt // a message of pictures shows these words where it shows no picture
 	}
 	e.index, e.parts, e.ends, e.block, e.words = e.index[:0], e.parts[:0], e.ends[:0], 0, 0
+	e.clean = text.Effort{}
 	e.set.reset(2*maxRaw + 4*maxField + 2*min(len(shown), maxText))
 	f := new(Features)
 	read := [views]func(){
 		viewRaw:    func() { e.raw(m) },
 		viewHeader: func() { e.header(m.Header()) },
-		viewWords:  func() { e.shown(v.Subject, shown) },
+		viewWords:  func() { e.shown(m, v, shown) },
 		viewGrams:  func() { e.grams(viewGrams, e.buf[:min(len(e.buf), maxGrams)]) }, // what shown has left
 		viewLinks:  func() { e.links(v.Links) },
+		viewBody: func() {
+			body := m.Body(m.Parts[0])
+			e.grams(viewBody, body[:min(len(body), maxBody)])
+		},
 		viewHidden: func() { e.hidden(v) },
 	}
 	for k, read := range read {
@@ -191,8 +203,8 @@ func (e *extractor) add(v view, h uint32) uint32 {
 	}
 	if e.block > 0 && (!found || before != e.block) {
 		entry := h
-		if found && before == e.block-1 && before > 0 {
-			entry |= inBefore
+		if found && before > 0 {
+			entry |= (e.block - before) << tableBits
 		}
 		e.parts = append(e.parts, entry)
 	}
@@ -240,10 +252,6 @@ func (e *extractor) raw(m *message.Message) {
 			break
 		}
 	}
-	if len(b) < maxRaw {
-		body := m.Body(m.Parts[0])
-		b = append(b, body[:min(len(body), maxRaw-len(b))]...)
-	}
 	e.buf = b
 	e.grams(viewRaw, b[:min(len(b), maxRaw)])
 }
@@ -282,22 +290,23 @@ func (e *extractor) header(h *header.Header) {
 }
 
 // shown reads the subject and the visible text, and leaves the latter in buf.
-func (e *extractor) shown(subject, shown string) {
-	e.buf = text.AppendNormal(e.buf[:0], subject, maxField)
+func (e *extractor) shown(m *message.Message, v *message.View, shown string) {
+	e.buf = e.clean.Append(e.buf[:0], v.Subject, maxField)
 	e.sparse(viewWords, saltSubject, e.buf)
 	e.block = 1
 	if len(shown) <= maxText {
-		e.buf = text.AppendNormal(e.buf[:0], shown, maxText)
+		e.buf = e.clean.Append(e.buf[:0], shown, maxText)
 	} else {
-		e.buf = text.AppendNormal(e.buf[:0], shown[:maxText-maxTail], maxText-maxTail)
+		e.buf = e.clean.Append(e.buf[:0], shown[:maxText-maxTail], maxText-maxTail)
 		e.buf = append(e.buf, ' ')
-		e.buf = text.AppendNormal(e.buf, shown[len(shown)-maxTail:], maxTail)
+		e.buf = e.clean.Append(e.buf, shown[len(shown)-maxTail:], maxTail)
 	}
 	e.sparse(viewWords, 0, e.buf)
 	if e.words > 0 {
 		e.ends = append(e.ends, int32(len(e.parts)))
 	}
 	e.block = 0
+	e.disguises(m, v, shown)
 }
 
 func (e *extractor) hidden(v *message.View) {
@@ -307,8 +316,67 @@ func (e *extractor) hidden(v *message.View) {
 	e.sparse(viewHidden, saltAlt, e.buf)
 }
 
+// disguises reads how hard what is shown was to read. A word of two scripts is
+// among the words as what it looks like, and here as it was written.
+func (e *extractor) disguises(m *message.Message, v *message.View, shown string) {
+	if v.HasHTML {
+		source(m, &e.clean)
+	}
+	if !e.clean.Any() {
+		return
+	}
+	for kind, n := range []int{e.clean.Invisible, e.clean.Mixed, e.clean.Styled, e.clean.Bidi, e.clean.Tags, e.clean.Apart, e.clean.Entities} {
+		if n > 0 {
+			e.add(viewWords, (uint32(kind)<<8|uint32(bits.Len(uint(n))))*0x9E3779B1^saltEffort)
+		}
+	}
+	if e.clean.Mixed > 0 {
+		n := 0
+		for w := range strings.FieldsSeq(v.Subject + " " + shown[:min(len(shown), maxText)]) {
+			if !ascii(w) {
+				e.add(viewWords, fnv(w[:min(len(w), 4*maxWord)])^saltDirty)
+				if n++; n == maxDirty {
+					break
+				}
+			}
+		}
+	}
+}
+
+// source adds the tricks of the HTML source.
+func source(m *message.Message, clean *text.Effort) {
+	left := maxSource
+	for _, p := range m.Parts {
+		if left > 0 && p.Type == "text/html" && p.Disposition != "attachment" {
+			b := m.Decoded(p)
+			b = b[:min(len(b), left)]
+			clean.Source(b)
+			left -= len(b)
+		}
+	}
+}
+
+// Effort returns how hard it was to make plain what m shows: the measure that
+// Extract learns from.
+func Effort(m *message.Message) text.Effort {
+	e := extractors.Get().(*extractor)
+	defer extractors.Put(e)
+	e.extract(m)
+	return e.clean
+}
+
+func ascii[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // sparse emits words, and pairs of each with the four before it, told apart by
-// their distance (orthogonal sparse bigrams, Siefkes et al. 2004).
+// their distance (orthogonal sparse bigrams, Siefkes et al. 2004). A word that
+// looks like a Latin one is that word too.
 func (e *extractor) sparse(v view, salt uint32, b []byte) {
 	var (
 		last  [osbWindow]uint32 // the present word and those before
@@ -318,6 +386,9 @@ func (e *extractor) sparse(v view, salt uint32, b []byte) {
 		copy(last[1:], last[:])
 		last[0] = hash(b[from:min(to, from+maxWord)]) ^ salt
 		slots[0] = e.add(v, last[0])
+		if !ascii(b[from:to]) {
+			e.skeleton(v, salt, b[from:to])
+		}
 		n := 1
 		for ; n < osbWindow && last[n] != 0; n++ {
 			slots[n] = e.add(v, last[n]*0x9E3779B1+last[0]+uint32(n)*0x7FEB352D)
@@ -332,6 +403,13 @@ func (e *extractor) sparse(v view, salt uint32, b []byte) {
 			e.ends = append(e.ends, int32(len(e.parts)))
 			e.block, e.words = e.block+1, 0
 		}
+	}
+}
+
+func (e *extractor) skeleton(v view, salt uint32, w []byte) {
+	var buf [4 * maxWord]byte
+	if looks, ok := text.AppendSkeleton(buf[:0], w[:min(len(w), 2*maxWord)]); ok {
+		e.add(v, hash(looks[:min(len(looks), maxWord)])^salt)
 	}
 }
 

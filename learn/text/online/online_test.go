@@ -344,3 +344,37 @@ func FuzzExtract(f *testing.F) {
 		}
 	})
 }
+
+// A word that looks like a known one is that word, whether some or all of its
+// letters are of another script; and it can be learned as it was written.
+func TestLookalikes(t *testing.T) {
+	s := NewState()
+	for _, l := range teach(15, 600, 0) {
+		s.Learn(l)
+	}
+	slots := func(body string) map[uint32]bool {
+		out := map[uint32]bool{}
+		f := Extract(write("someone", body))
+		for _, i := range f.index[f.ends[viewWords-1]:f.ends[viewWords]] {
+			out[i] = true
+		}
+		return out
+	}
+	plain := slots("copax")
+	for _, disguised := range []string{"сорах", "cop\u0430x"} {
+		got := slots(disguised)
+		both := 0
+		for i := range plain {
+			if got[i] {
+				both++
+			}
+		}
+		if both != len(plain) || len(got) == len(plain) {
+			t.Errorf("%q has %d of %d features, %d in all", disguised, both, len(plain), len(got))
+		}
+	}
+	html := message.Parse([]byte("Content-Type: text/html\r\n\r\n<p>&#118;iagra v i a g r a ca\u200bsino</p>"), message.DefaultLimits())
+	if got, want := Effort(html), (text.Effort{Invisible: 1, Apart: 1, Entities: 1}); got != want {
+		t.Errorf("the effort is %+v, want %+v", got, want)
+	}
+}

@@ -5,21 +5,28 @@ import (
 	"sync"
 )
 
-// A penalty is taken from the margin of the part of a text that reads worst: the
-// worst of many is high by chance, the more so the less is known. It shrinks to
-// segmentPenalty with the labels of the rarer class, and is twice that at
-// segmentLabels.
-const (
-	segmentPenalty = 0.6
-	segmentLabels  = 400
-)
+// A penalty is taken from the margin of a part of a text: the worst of many is high
+// by chance, the more so the shorter they are and the less is known. It shrinks with
+// the labels of the rarer class by partLabels.
+const partLabels = 60
+
+// lengths are how many blocks in a row are read apart, and their penalties.
+var lengths = [...]struct {
+	blocks  int
+	penalty float64
+}{{2, 0.45}, {4, 0.3}}
+
+const longest = 4 // of lengths
+
+// unknown is taken from the margin as far as features are new: what was never
+// seen is rather the beginning of something wanted.
+const unknown = 0.15
 
 // stranger is the margin of a message before the first label: most mail is wanted.
 const stranger = -0.15
 
-func (k *knowledge) penalty() float64 {
-	return segmentPenalty * (1 + segmentLabels/float64(1+min(k.ham, k.spam)))
-}
+// penalty is what is added to those of lengths.
+func (k *knowledge) penalty() float64 { return partLabels / float64(1+min(k.ham, k.spam)) }
 
 // Outcome is what a message reads.
 type Outcome struct {
@@ -31,6 +38,7 @@ type Outcome struct {
 	Fast     float64 // by the fast ones
 	Coverage float64 // share of the features that were met before, 0 to 1
 	Block    int     // where the worst part begins, in blocks of 60 words, from 1; 0 where the whole reads worst
+	Blocks   int     // how long that part is
 }
 
 // Recipient says for whom a message is: names in lower case, both may be empty.
@@ -79,52 +87,83 @@ func (s *sums) whole(f *Features) (m margins) {
 	return m
 }
 
-// worst reads every two blocks in a row as if they were all the words there are,
-// and returns the worst reading and its first block. What is cut from the
-// beginning of the message, raw and as byte grams, is left out: it is where good
-// words are put.
-func worst(parts []slot, f *Features, s *sums, share float32) (margin float32, block int) {
-	margin = float32(math.Inf(-1))
+// part is a run of blocks, read as if it were all the words there are.
+type part struct {
+	margin        float64 // less the penalty of its length
+	block, blocks int     // from 1
+}
+
+// run holds sums over the entries of a block: by[d] over those that are new to a
+// run which begins d blocks before.
+type run struct {
+	by [longest]float32
+	n  [longest]int32
+}
+
+// worst returns the part that reads worst. Of the views beside the words those
+// count that good words can't change: the text's and the body's beginning is where
+// they are put. The others keep their share among those that are read.
+func worst(parts []slot, f *Features, s *sums, share float32) part {
+	out := part{margin: math.Inf(-1)}
 	if len(f.blocks) <= 2 {
-		return margin, 0
+		return out
 	}
-	// The views beside the words keep their share among those that are read.
 	present := 1
 	beside, start := float32(0), int32(0)
 	for v, end := range f.ends {
-		if n := end - start; n > 0 && (view(v) == viewHeader || view(v) == viewLinks || view(v) == viewHidden) {
+		if n := end - start; n > 0 && apart(view(v)) {
 			present++
 			beside += blend(s.views[v], share) / float32(math.Sqrt(float64(n)))
 		}
 		start = end
 	}
-	var before struct {
-		sum float32
-		n   int
-	}
+	scale := 1 / math.Sqrt(float64(present))
+	var runs [longest]run // of the last blocks, in turn
 	start = 0
 	for k, end := range f.blocks {
-		var here, both float32
-		shared := 0
-		for k, i := range f.parts[start:end] {
-			x := &parts[start:end][k]
-			v := blend(margins{x.slow, x.fast}, share)
-			here += v
-			if i&inBefore != 0 {
-				both += v
-				shared++
+		runs[k%longest] = readRun(parts[start:end], f.parts[start:end], share)
+		start = end
+		for _, l := range lengths {
+			if k+1 < l.blocks {
+				continue
+			}
+			var sum float32
+			var n int32
+			for d := range l.blocks {
+				r := &runs[(k-l.blocks+1+d)%longest]
+				sum += r.by[d]
+				n += r.n[d]
+			}
+			words := float64(sum) / math.Sqrt(float64(max(n, 1)))
+			if m := float64((words+float64(beside))*scale) - l.penalty; m > out.margin {
+				out = part{m, k - l.blocks + 2, l.blocks}
 			}
 		}
-		n := int(end - start)
-		if k > 0 {
-			pair := (before.sum + here - both) / float32(math.Sqrt(float64(max(before.n+n-shared, 1))))
-			if m := (pair + beside) / float32(math.Sqrt(float64(present))); m > margin {
-				margin, block = m, k
-			}
-		}
-		before.sum, before.n, start = here, n, end
 	}
-	return margin, block
+	return out
+}
+
+// apart says whether a view stands beside the words of every part.
+func apart(v view) bool {
+	return v == viewRaw || v == viewHeader || v == viewLinks || v == viewHidden
+}
+
+func readRun(weights []slot, entries []uint32, share float32) (r run) {
+	for k, i := range entries {
+		x := &weights[k]
+		d := i >> tableBits // blocks since it was met last
+		if d == 0 || d > longest {
+			d = longest
+		}
+		r.by[d-1] += blend(margins{x.slow, x.fast}, share)
+		r.n[d-1]++
+	}
+	// What is new to a long run is new to a shorter one.
+	for d := longest - 2; d >= 0; d-- {
+		r.by[d] += r.by[d+1]
+		r.n[d] += r.n[d+1]
+	}
+	return r
 }
 
 func blend(m margins, fast float32) float32 { return float32(m.slow*(1-fast)) + float32(m.fast*fast) }
@@ -141,10 +180,10 @@ func judge(w weights, f *Features, to Recipient, c *knowledge) Outcome {
 	m := s.whole(f)
 	share := c.share()
 	out := Outcome{Slow: float64(m.slow), Fast: float64(m.fast), Whole: float64(blend(m, share)), Coverage: float64(s.known) / float64(len(f.index))}
-	out.Margin = out.Whole
+	out.Margin = out.Whole - float64(unknown*(1-out.Coverage))
 	*buf = w.gather((*buf)[:0], f.parts)
-	if part, block := worst(*buf, f, &s, share); float64(part)-c.penalty() > out.Whole {
-		out.Margin, out.Block = float64(part)-c.penalty(), block
+	if p := worst(*buf, f, &s, share); p.margin-c.penalty() > out.Margin {
+		out.Margin, out.Block, out.Blocks = p.margin-c.penalty(), p.block, p.blocks
 	}
 	if c.ham+c.spam == 0 {
 		out.Margin = stranger

@@ -86,15 +86,24 @@ func (f *Features) UnmarshalBinary(b []byte) error {
 	if n > 0 && n <= 2 { // Extract makes none of a text that is one segment
 		r.bad = true
 	}
-	var ranks, before []uint32
-	for range n {
+	last := make([]uint32, len(words)) // block, from 1, that had the word last
+	var ranks []uint32
+	for k := range uint32(n) {
 		ranks = r.list(ranks[:0], uint64(len(words)))
 		if r.bad || len(ranks) == 0 || len(g.parts)+len(ranks) > maxLearned {
 			return errStored
 		}
-		g.parts = appendMarked(g.parts, words, ranks, before)
+		start := len(g.parts)
+		for _, rank := range ranks {
+			entry := words[rank]
+			if last[rank] > 0 {
+				entry |= (k + 1 - last[rank]) << tableBits
+			}
+			last[rank] = k + 1
+			g.parts = append(g.parts, entry)
+		}
+		slices.Sort(g.parts[start:])
 		g.blocks = append(g.blocks, int32(len(g.parts)))
-		ranks, before = before, ranks
 	}
 	if r.bad || len(r.b) > 0 {
 		return errStored
@@ -102,23 +111,6 @@ func (f *Features) UnmarshalBinary(b []byte) error {
 	g.weigh()
 	*f = g
 	return nil
-}
-
-// appendMarked appends a block's entries as Sorted orders them: those that are new
-// in it, then those that the block before has too.
-func appendMarked(parts, words, ranks, before []uint32) []uint32 {
-	for _, mark := range []uint32{0, inBefore} {
-		k := 0
-		for _, rank := range ranks {
-			for k < len(before) && before[k] < rank {
-				k++
-			}
-			if shared := k < len(before) && before[k] == rank; shared == (mark != 0) {
-				parts = append(parts, words[rank]|mark)
-			}
-		}
-	}
-	return parts
 }
 
 var errStored = errors.New("online: not the features of a message")
