@@ -157,20 +157,36 @@ func (d *DNS) Health() (out []dnsbl.Health) {
 	return out
 }
 
-// Find asks the lists about a file until ctx ends. unknown are the lists without a
-// usable answer, with the reason. Files below [MinSize] are nobody's business.
-func (d *DNS) Find(ctx context.Context, data []byte, sum [sha256.Size]byte, where string) (found []engine.Finding, unknown []string) {
+// Question is a file as the lists are asked about it. It doesn't hold the file.
+type Question struct {
+	of    *DNS
+	names []string // for each way to ask; none: nobody is asked
+}
+
+// Question makes the digests that the lists know files by. Files below [MinSize] are
+// nobody's business.
+func (d *DNS) Question(data []byte, sum [sha256.Size]byte) Question {
+	q := Question{of: d}
 	if len(data) < MinSize {
-		return nil, nil
+		return q
 	}
-	results := make([]dnsbl.Result, len(d.asked))
-	var asking sync.WaitGroup
-	for i, a := range d.asked {
+	for _, a := range d.asked {
 		name := a.form.label(data, sum)
 		if a.behind != "" {
 			name += "." + a.behind
 		}
-		asking.Go(func() { results[i] = a.set.LookupName(ctx, name) })
+		q.names = append(q.names, name)
+	}
+	return q
+}
+
+// Ask asks the lists until ctx ends. unknown are those without a usable answer, with the
+// reason.
+func (q Question) Ask(ctx context.Context, where string) (found []engine.Finding, unknown []string) {
+	results := make([]dnsbl.Result, len(q.names))
+	var asking sync.WaitGroup
+	for i, name := range q.names {
+		asking.Go(func() { results[i] = q.of.asked[i].set.LookupName(ctx, name) })
 	}
 	asking.Wait()
 	for _, r := range results {
@@ -179,7 +195,7 @@ func (d *DNS) Find(ctx context.Context, data []byte, sum [sha256.Size]byte, wher
 			case !a.Listed:
 				unknown = append(unknown, a.List+": "+a.Why)
 			case a.Kind == dnsbl.Block:
-				found = append(found, engine.Finding{Engine: a.List, Signature: engine.Printable(a.Meaning, engine.MaxSignature), Kind: d.kinds[a.List], Where: where})
+				found = append(found, engine.Finding{Engine: a.List, Signature: engine.Printable(a.Meaning, engine.MaxSignature), Kind: q.of.kinds[a.List], Where: where})
 			}
 		}
 	}

@@ -257,15 +257,43 @@ func (s *Set) HasNear() bool { return s.has.Load() }
 
 // Find looks a file up by all its digests; where says where it is.
 func (s *Set) Find(data []byte, sum [sha256.Size]byte, where string) []engine.Finding {
-	if len(data) < MinSize {
+	if f := s.exact(len(data), sum, where); f != nil || !s.HasNear() || len(data) > MaxNearSize {
+		return f
+	}
+	d, err := tlsh.Sum(data)
+	if err != nil {
+		return nil
+	}
+	return s.relative(d, where)
+}
+
+// Known is Find for a file whose digests somebody else made, TLSH in text and "" where
+// there is none. A text that is no digest finds nothing.
+func (s *Set) Known(size int, sum [sha256.Size]byte, digest, where string) []engine.Finding {
+	if f := s.exact(size, sum, where); f != nil || !s.HasNear() || digest == "" {
+		return f
+	}
+	d, err := tlsh.Parse(digest)
+	if err != nil {
+		return nil
+	}
+	return s.relative(d, where)
+}
+
+func (s *Set) exact(size int, sum [sha256.Size]byte, where string) []engine.Finding {
+	if size < MinSize {
 		return nil
 	}
 	f, ok := s.Lookup(sum)
-	if !ok && s.HasNear() && len(data) <= MaxNearSize {
-		if d, err := tlsh.Sum(data); err == nil {
-			f, ok = s.Near(d)
-		}
-	}
+	return located(f, ok, where)
+}
+
+func (s *Set) relative(d tlsh.Digest, where string) []engine.Finding {
+	f, ok := s.Near(d)
+	return located(f, ok, where)
+}
+
+func located(f engine.Finding, ok bool, where string) []engine.Finding {
 	if !ok {
 		return nil
 	}

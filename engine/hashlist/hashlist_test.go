@@ -106,6 +106,18 @@ func TestFind(t *testing.T) {
 	if f := find(relative); len(f) != 1 || f[0].Kind != engine.Suspicious || !strings.HasPrefix(f[0].Signature, "like Family.A (distance ") {
 		t.Errorf("%+v", f)
 	}
+	for _, data := range [][]byte{bad, relative, stranger, nil, []byte("tiny"), content(3, 20000, 0)} {
+		text := ""
+		if d, err := tlsh.Sum(data); err == nil {
+			text = d.String()
+		}
+		if d := cmp.Diff(find(data), s.Known(len(data), sha256.Sum256(data), text, "part 2")); d != "" {
+			t.Error(d)
+		}
+	}
+	if f := s.Known(100, sha256.Sum256([]byte("x")), "T1rubbish", ""); f != nil {
+		t.Errorf("%+v", f)
+	}
 	for name, data := range map[string][]byte{"empty": nil, "tiny": []byte("tiny"), "another": content(3, 20000, 0), "without a digest": make([]byte, 5000)} {
 		if f := find(data); f != nil {
 			t.Errorf("%s: %+v", name, f)
@@ -233,7 +245,7 @@ func TestDNS(t *testing.T) {
 				find := func(data []byte) ([]engine.Finding, []string) {
 					ctx, cancel := context.WithTimeout(ctx, time.Second)
 					defer cancel()
-					return d.Find(ctx, data, sha256.Sum256(data), "part 1")
+					return d.Question(data, sha256.Sum256(data)).Ask(ctx, "part 1")
 				}
 				if f, unknown := find(data); f != nil || len(unknown) != 1 {
 					t.Errorf("before the test: %v %v", f, unknown)
