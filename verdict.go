@@ -38,7 +38,7 @@ type Threats [ThreatCount]float64
 func (t Threats) MarshalJSON() ([]byte, error) {
 	shares := map[string]float64{}
 	for k, s := range t {
-		if s > 0 {
+		if s > 0 && s <= 1 {
 			shares[Threat(k).String()] = s
 		}
 	}

@@ -97,6 +97,7 @@ type verdictDoc struct {
 	HardKind    sluice.Hard     `json:"kind,omitzero"`
 	Ledger      []lineDoc       `json:"ledger,omitzero"`
 	Versions    sluice.Versions `json:"versions,omitzero"`
+	Threats     sluice.Threats  `json:"threats,omitzero"`
 }
 
 type lineDoc struct {
@@ -277,7 +278,7 @@ func params(d []paramDoc) []sluice.Param {
 func fromVerdict(v *sluice.Verdict) verdictDoc {
 	return verdictDoc{
 		Threat: v.Threat, Points: finite(v.Points), Probability: finite(v.Probability),
-		Hard: escape(string(v.Hard)), HardKind: v.HardKind, Versions: v.Versions,
+		Hard: escape(string(v.Hard)), HardKind: v.HardKind, Versions: v.Versions, Threats: v.Threats,
 		Ledger: convert(v.Ledger, func(c sluice.Contribution) lineDoc {
 			return lineDoc{
 				Reason: escape(string(c.Reason)), Points: finite(c.Points), Raw: finite(c.Raw), Phase: c.Phase, Group: c.Group,
@@ -291,7 +292,7 @@ func fromVerdict(v *sluice.Verdict) verdictDoc {
 func (d *verdictDoc) value() sluice.Verdict {
 	return sluice.Verdict{
 		Threat: d.Threat, Points: d.Points, Probability: d.Probability,
-		Hard: sluice.Reason(unescape(d.Hard)), HardKind: d.HardKind, Versions: d.Versions,
+		Hard: sluice.Reason(unescape(d.Hard)), HardKind: d.HardKind, Versions: d.Versions, Threats: d.Threats,
 		Ledger: convert(d.Ledger, func(d lineDoc) sluice.Contribution {
 			return sluice.Contribution{Points: d.Points, Evidence: sluice.Evidence{
 				Reason: sluice.Reason(unescape(d.Reason)), Raw: d.Raw, Phase: d.Phase, Group: d.Group,
