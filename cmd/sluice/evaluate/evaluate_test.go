@@ -1,0 +1,165 @@
+package evaluate
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/internal/shared"
+)
+
+// box writes n messages into a Maildir.
+func box(t *testing.T, dir, subject, text string, n int) string {
+	t.Helper()
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		m := fmt.Sprintf("Received: from a.example (a.example [192.0.2.%d]) by mx.example; Mon, 2 Feb 2026 03:%02d:05 +0000\r\nFrom: a%d@a.example\r\nTo: b@b.example\r\n"+
+			"Date: Mon, 2 Feb 2026 03:%02d:05 +0000\r\nMessage-ID: <%d.%s@a.example>\r\nSubject: %s %d\r\n\r\n%s %d\r\n", i, i, i, i, i, subject, subject, i, text, i)
+		if err := os.WriteFile(filepath.Join(dir, "cur", fmt.Sprintf("%d.M1.host:2,S", i)), []byte(m), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func try(t *testing.T, c Command) (string, error) {
+	t.Helper()
+	if c.Filter == "" {
+		c.Filter = "verdict"
+	}
+	if c.Share == 0 {
+		c.Share = 1
+	}
+	if c.Seed == nil {
+		c.Seed = []uint64{1}
+	}
+	var out, log bytes.Buffer
+	err := c.Evaluate(t.Context(), Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log, CPU: func() time.Duration { return 0 }})
+	if log.Len() > 0 {
+		t.Logf("%s", log.Bytes())
+	}
+	return out.String(), err
+}
+
+// TestOwnMail tries every filter on two small mailboxes.
+func TestOwnMail(t *testing.T) {
+	dir := t.TempDir()
+	ham := box(t, filepath.Join(dir, "Maildir"), "minutes", "Please find the minutes of our meeting about the new bridge, and tell me what you think of the plan.", 40)
+	spam := box(t, filepath.Join(dir, "Maildir", ".Junk"), "offer", "Dear friend, buy cheap pills now and win a million dollars, click here for viagra without prescription.", 20)
+	t.Chdir(dir)
+	for _, filter := range []string{"text", "shipped", "verdict", "site"} {
+		t.Run(filter, func(t *testing.T) {
+			page, scores := filepath.Join(dir, filter+".html"), filepath.Join(dir, filter+".tsv")
+			// The first names the folder, whose subfolder is the other: only cur counts.
+			out, err := try(t, Command{Ham: []string{filepath.Join(ham, "cur")}, Spam: []string{spam}, Filter: filter, JSON: true, HTML: page, Scores: scores})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r struct {
+				Filter string
+				Ham    int
+				Spam   int
+				AUC    float64 `json:"1-roca_percent"`
+				Notes  []string
+				Bad    []struct{ Pool string } `json:"bad_pools"`
+				Recall []struct{ Known bool }
+				Action []struct{} `json:"actions"`
+			}
+			if err := json.Unmarshal([]byte(out), &r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Filter != filter || r.Ham != 40 || r.Spam != 20 || len(r.Notes) != 2 || r.Recall[0].Known || r.Bad[0].Pool != "Maildir/.Junk/spam" {
+				t.Errorf("%+v", r)
+			}
+			if r.AUC > 20 {
+				t.Errorf("1-ROCA%% is %v", r.AUC)
+			}
+			if whole := filter == "verdict" || filter == "site"; whole != (len(r.Action) > 0) {
+				t.Errorf("%d rows of actions", len(r.Action))
+			}
+			for _, f := range []string{page, scores} {
+				if info, err := os.Stat(f); err != nil || info.Size() < 1000 || info.Mode().Perm() != 0o600 {
+					t.Errorf("%s: %v, %v", f, info, err)
+				}
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 9 {
+				t.Errorf("%v, %d files where eval ran", err, len(left))
+			}
+		})
+	}
+}
+
+// TestFlags are those that don't go together.
+func TestFlags(t *testing.T) {
+	for _, tt := range []struct {
+		c    Command
+		want string
+	}{
+		{Command{}, "say what mail"},
+		{Command{Ham: []string{"a"}, Index: "b"}, "take one of"},
+		{Command{Ham: []string{"a"}, Part: "test"}, "need --corpora"},
+		{Command{Corpora: "a", LeaveOut: true, Part: "test"}, "chooses its mail"},
+		{Command{Corpora: "a", LeaveOut: true, Noise: 0.1}, "for learning while judging"},
+		{Command{Corpora: "a", TrainOn: "train"}, "doesn't learn"},
+		{Command{Corpora: "a", TrainOn: "train", Part: "train", Filter: "text"}, "can't judge"},
+		{Command{Ham: []string{"a"}, Noise: 2}, "between 0 and 1"},
+		{Command{Ham: []string{filepath.Join(t.TempDir(), "nothing")}}, "no labelled mail"},
+		{Command{Corpora: t.TempDir()}, "SPLIT.tsv"},
+		{Command{Index: filepath.Join(t.TempDir(), "index")}, "no such file"},
+	} {
+		if _, err := try(t, tt.c); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.c, err, tt.want)
+		}
+	}
+}
+
+// TestCorpora judges real mail as scan would, and has a learner learn from one part.
+func TestCorpora(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	dir := shared.Dir(t, "corpora")
+	for _, tt := range []struct {
+		c      Command
+		recall float64 // at 1 %, at least
+	}{
+		{Command{Corpora: dir, Only: []string{"spamassassin"}}, 0.9},
+		{Command{Corpora: dir, Only: []string{"glitchyzorua_419", "lists_2019_2026"}, TrainOn: "train", Filter: "text"}, 0.8},
+	} {
+		tt.c.JSON = true
+		out, err := try(t, tt.c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r struct {
+			Ham, Spam int
+			Trained   int `json:"trained_before"`
+			Recall    []struct {
+				Known  bool
+				Recall struct{ Share, Low, High float64 }
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%v: %+v", tt.c.Only, r)
+		if r.Ham < 1000 || (r.Trained > 0) != (tt.c.TrainOn != "") {
+			t.Errorf("%d ham, trained on %d", r.Ham, r.Trained)
+		}
+		if p := r.Recall[0]; !p.Known || p.Recall.Share < tt.recall || p.Recall.Low >= p.Recall.Share || p.Recall.High < p.Recall.Share {
+			t.Errorf("recall at 1 %%: %+v, want %v at least", p, tt.recall)
+		}
+		if r.Recall[2].Known {
+			t.Error("so few ham can't tell of one false positive in 10,000")
+		}
+	}
+}
