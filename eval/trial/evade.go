@@ -14,7 +14,7 @@ import (
 
 // Evade trains the filter on train and measures what it catches of the bad mail of
 // test in disguises, at 1 % false positives.
-func Evade(ctx context.Context, k Kind, train, test []Source, seed uint64) ([]trec.Evasion, error) {
+func Evade(ctx context.Context, k Kind, train, test []Source, seed uint64) ([]Disguise, error) {
 	all := append(append([]Source(nil), train...), test...)
 	var lists [2][]trec.Message
 	ham := 0
@@ -54,7 +54,11 @@ func Evade(ctx context.Context, k Kind, train, test []Source, seed uint64) ([]tr
 	if err != nil {
 		return nil, fmt.Errorf("trial: %w", err)
 	}
-	return out, nil
+	disguises := make([]Disguise, len(out))
+	for i, e := range out {
+		disguises[i] = Disguise{e.Trick, number(e.Recall), number(e.OfClean)}
+	}
+	return disguises, nil
 }
 
 // bare is a filter for package trec.

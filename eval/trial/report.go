@@ -28,20 +28,20 @@ type Report struct {
 	Miss number `json:"h.1_percent"`
 	Lam  number `json:"lam_percent"`
 
-	Recall         []Point        `json:"recall"`
-	ECE            number         `json:"ece"`
-	Brier          number         `json:"brier"`
-	Bins           []trec.Bin     `json:"bins"`
-	Good           []GoodRow      `json:"good_pools"`
-	Bad            []BadRow       `json:"bad_pools"`
-	Years          []YearRow      `json:"years,omitempty"`
-	Templates      *Templates     `json:"templates,omitempty"`
-	Actions        []ActionRow    `json:"actions,omitempty"`
-	Evasion        []trec.Evasion `json:"evasion,omitempty"`
-	Cost           Cost           `json:"cost"`
-	FalsePositives []Example      `json:"false_positives"` // ham that reads worst, with P ≥ 0.5
-	Misses         []Example      `json:"misses"`          // spam that reads best, with P < 0.5
-	Notes          []string       `json:"notes,omitempty"`
+	Recall         []Point     `json:"recall"`
+	ECE            number      `json:"ece"`
+	Brier          number      `json:"brier"`
+	Bins           []trec.Bin  `json:"bins"`
+	Good           []GoodRow   `json:"good_pools"`
+	Bad            []BadRow    `json:"bad_pools"`
+	Years          []YearRow   `json:"years,omitempty"`
+	Templates      *Templates  `json:"templates,omitempty"`
+	Actions        []ActionRow `json:"actions,omitempty"`
+	Evasion        []Disguise  `json:"evasion,omitempty"`
+	Cost           Cost        `json:"cost"`
+	FalsePositives []Example   `json:"false_positives"` // ham that reads worst, with P ≥ 0.5
+	Misses         []Example   `json:"misses"`          // spam that reads best, with P < 0.5
+	Notes          []string    `json:"notes,omitempty"`
 
 	judged []Judged
 }
@@ -112,6 +112,13 @@ type ActionRow struct {
 	N     int            `json:"n"`
 	Count map[string]int `json:"count"`
 	Held  Share          `json:"held"` // that wouldn't have reached its mailbox
+}
+
+// Disguise is what of the bad mail is caught behind a trick.
+type Disguise struct {
+	Trick   string `json:"trick"`
+	Recall  number `json:"recall"`   // at 1 % false positives
+	OfClean number `json:"of_clean"` // as a share of the recall without a trick
 }
 
 // Cost is processor time in milliseconds a message, the mean.

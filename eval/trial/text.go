@@ -272,7 +272,7 @@ func (a ActionRow) cells() []string {
 func (r *Report) disguises() table {
 	rows := []string{"trick\tcaught at 1 %\tof what is caught without"}
 	for _, e := range r.Evasion {
-		rows = append(rows, fmt.Sprintf("%s\t%.3f\t%.1f %%", e.Trick, e.Recall, 100*e.OfClean))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s %%", e.Trick, num(e.Recall, 3), num(100*e.OfClean, 1)))
 	}
 	return table{"In disguise", "Unwanted mail is written anew as plain text with each trick, after the filter has learned other mail of the same kind.", rows}
 }

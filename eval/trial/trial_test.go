@@ -109,7 +109,7 @@ func TestReport(t *testing.T) {
 	sources := tiny(t)
 	r := run(t, stated(), sources, trial.Config{Order: trec.Time, CPU: func() time.Duration { return 0 }})
 	r.Cost = trial.Cost{Read: 0.5, Judge: 0.25}
-	r.Evasion = []trec.Evasion{{Trick: "none", Recall: 0.9, OfClean: 1}, {Trick: "look-alikes", Recall: 0.81, OfClean: 0.9}}
+	r.Evasion = []trial.Disguise{{Trick: "none", Recall: 0.9, OfClean: 1}, {Trick: "look-alikes", Recall: 0.81, OfClean: 0.9}}
 	r.Notes = []string{"a note"}
 	var text, page, scores, raw bytes.Buffer
 	if err := r.WriteText(&text); err != nil {

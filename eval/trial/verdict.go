@@ -23,42 +23,46 @@ const hardPoints = 1000
 // mostWhy is how many reasons an outcome names.
 const mostWhy = 4
 
-// Verdict is all that the gate finds in a stored message, as `sluice scan` says it;
-// model is the text model in its pipeline.
-func Verdict(g *gate.Gate, model *text.Model) Kind { return newWhole(g, model, "verdict", false, true) }
-
-// Site is Verdict with the online learner laid over the text model as it learns, as
-// at a site that is told what its mail was.
-func Site(g *gate.Gate, model *text.Model, trusted bool) Kind {
-	return newWhole(g, model, "site", true, trusted)
+// Whole is what of the gate is tried.
+type Whole struct {
+	Gate  *gate.Gate
+	Model *text.Model // the one in the gate's pipeline
+	// Site lays the online learner over the text model as it learns, as at a site that
+	// is told what its mail was. Trusted labels are an admin's.
+	Site, Trusted bool
+	// Refit keeps the text of all messages, so that a text model can be made anew.
+	Refit bool
 }
 
-func newWhole(g *gate.Gate, model *text.Model, name string, learns, trusted bool) Kind {
-	w := &whole{gate: g, model: model, learns: learns}
-	k := Kind{Name: name, Learns: learns, Read: w.read}
-	make := func(model *text.Model, as bool) func() Filter {
-		return func() Filter {
-			f := &wholeFilter{whole: w, model: model, other: as}
-			if learns {
-				f.learner = &learner{online.NewState(), trusted}
-			}
-			return f
-		}
+// Kind is all that the gate finds in a stored message, as `sluice scan` says it.
+func (c Whole) Kind() Kind {
+	w := &whole{c}
+	k := Kind{Name: "verdict", Learns: c.Site, Read: w.read, New: func() Filter { return w.filter(nil) }}
+	if c.Site {
+		k.Name = "site"
 	}
-	k.New = make(model, false)
-	k.Refit = func(train []*Mail) Kind {
-		other := k
-		other.New = make(refit(model, train, func(doc any) *text.Document { return doc.(*found).text }), true)
-		return other
+	if c.Refit {
+		k.Refit = func(train []*Mail) Kind {
+			model := refit(c.Model, train, func(doc any) *text.Document { return doc.(*found).text })
+			other := k
+			other.New = func() Filter { return w.filter(model) }
+			return other
+		}
 	}
 	return k
 }
 
 // whole reads messages for filters that look at everything.
-type whole struct {
-	gate   *gate.Gate
-	model  *text.Model
-	learns bool
+type whole struct{ Whole }
+
+// filter judges with another text model than the gate's, or with the gate's own where
+// model is nil.
+func (w *whole) filter(model *text.Model) Filter {
+	f := &wholeFilter{whole: w, other: model}
+	if w.Site {
+		f.learner = &learner{online.NewState(), w.Trusted}
+	}
+	return f
 }
 
 // found is what is in a message, whatever has been learned.
@@ -66,17 +70,17 @@ type found struct {
 	verdict  sluice.Verdict // by the pipeline's own model
 	action   sluice.Action
 	ledger   []sluice.Evidence
-	words    int // index in ledger of what the text model said; −1 where it said nothing
-	text     *text.Document
-	score    text.Score // by the pipeline's own model
-	features *online.Features
+	words    int              // index in ledger of what the text model said; −1 where it said nothing
+	score    text.Score       // by the pipeline's own model
+	text     *text.Document   // nil but for Refit
+	features *online.Features // nil but for Site
 }
 
 func (w *whole) read(ctx context.Context, in *Input) any {
 	o := scan.Stored(in.Mail, in.Message)
-	conn, env := o.Session(in.ID, in.Message, w.gate.Now())
-	ex := w.gate.Examine(ctx, conn, env, in.Mail.Raw)
-	f := &found{verdict: ex.Record.Verdict, action: ex.Action, words: -1, text: text.FromMessage(in.Message)}
+	conn, env := o.Session(in.ID, in.Message, w.Gate.Now())
+	ex := w.Gate.Examine(ctx, conn, env, in.Mail.Raw)
+	f := &found{verdict: ex.Record.Verdict, action: ex.Action, words: -1}
 	for _, c := range f.verdict.Ledger {
 		e := c.Evidence
 		e.Detail = "" // long, and not weighed
@@ -85,8 +89,12 @@ func (w *whole) read(ctx context.Context, in *Input) any {
 		}
 		f.ledger = append(f.ledger, e)
 	}
-	if w.learns {
-		f.score = w.model.Score(f.text)
+	doc := text.FromMessage(in.Message)
+	if w.Refit {
+		f.text = doc
+	}
+	if w.Site {
+		f.score = w.Model.Score(doc)
 		f.features = online.Extract(in.Message).Sorted()
 	}
 	return f
@@ -95,15 +103,14 @@ func (w *whole) read(ctx context.Context, in *Input) any {
 // wholeFilter judges by the evidence, with the text model's word exchanged.
 type wholeFilter struct {
 	*whole
-	model   *text.Model
-	other   bool     // the model isn't the pipeline's own
-	learner *learner // nil: nothing is learned
+	other   *text.Model // nil: the gate's own
+	learner *learner    // nil: nothing is learned
 }
 
 func (w *wholeFilter) Judge(doc any) Outcome {
 	f := doc.(*found)
 	v, action := f.verdict, f.action
-	if (w.other || w.learner != nil) && f.words >= 0 {
+	if (w.other != nil || w.learner != nil) && f.words >= 0 {
 		v, action = w.weigh(f)
 	}
 	out := Outcome{Score: v.Points, P: v.Probability, Action: action.String(), Why: why(v)}
@@ -118,13 +125,13 @@ func (w *wholeFilter) Judge(doc any) Outcome {
 
 func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
 	score := f.score
-	if w.other || w.learner == nil {
-		score = w.model.Score(f.text)
+	if w.other != nil {
+		score = w.other.Score(f.text)
 	}
 	db := score.DB
 	if w.learner != nil {
 		here := w.learner.state.Score(f.features, online.Recipient{})
-		db = w.learner.state.Model().Over(score, w.model.Calibration(), here)
+		db = w.learner.state.Model().Over(score, w.Model.Calibration(), here)
 	}
 	ledger := append([]sluice.Evidence(nil), f.ledger...)
 	id := sluice.Reason(reason.TextHam)
@@ -134,7 +141,7 @@ func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
 	e := check.Found(id, "")
 	e.Raw = math.Round(db*10) / 10
 	ledger[f.words] = e
-	set := w.gate.Settings()
+	set := w.Gate.Settings()
 	v := verdict.Weigh(ledger, set.Weights)
 	return v, policy.Decide(v, set.Policy, "", policy.Circumstances{}).Action
 }

@@ -220,7 +220,7 @@ func (e *evaluation) read(ctx context.Context, sources []trial.Source) (*trial.I
 }
 
 // evade tries disguises. Without a part to train on, every second message trains.
-func (e *evaluation) evade(ctx context.Context, judged, train []trial.Source) ([]trec.Evasion, error) {
+func (e *evaluation) evade(ctx context.Context, judged, train []trial.Source) ([]trial.Disguise, error) {
 	if len(train) == 0 {
 		var test []trial.Source
 		for i, s := range judged {

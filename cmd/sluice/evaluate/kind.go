@@ -53,8 +53,5 @@ func (c *Command) kind(log io.Writer) (k trial.Kind, done func(), err error) {
 	set.Verifier = mailauth.New(mailauth.Config{Hostname: cfg.Hostname, Sealers: cfg.ARCSealers}) // nobody is asked
 	set.Budget = 5 * time.Minute
 	g := gate.New(gate.Config{Settings: set, Clock: time.Now, Rand: rand.Reader})
-	if c.Filter == "site" {
-		return trial.Site(g, model, trusted), done, nil
-	}
-	return trial.Verdict(g, model), done, nil
+	return trial.Whole{Gate: g, Model: model, Site: c.Filter == "site", Trusted: trusted, Refit: c.LeaveOut}.Kind(), done, nil
 }
