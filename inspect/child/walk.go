@@ -44,7 +44,6 @@ type walk struct {
 	facts     map[factKey]int
 	textBytes int
 	scratch   []byte // of the file that is being read
-	stopped   bool   // the whole tree's budget is spent
 }
 
 // spent is what was used of the budget.

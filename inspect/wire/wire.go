@@ -49,6 +49,7 @@ var (
 // Hello is what the process says when it is ready.
 type Hello struct {
 	Version int
+	Strict  bool     // the sandbox keeps it from files and programs
 	Sandbox []string // what holds it, as lines for the operator
 }
 
@@ -196,6 +197,7 @@ func writeRecord(w *bufio.Writer, kind byte, b record) error {
 func WriteHello(w *bufio.Writer, h Hello) error {
 	var b record
 	b.num(int64(h.Version))
+	b.truth(h.Strict)
 	lines := h.Sandbox[:min(len(h.Sandbox), maxLines)]
 	for i := range lines {
 		lines[i] = lines[i][:min(len(lines[i]), maxLine)]
@@ -221,7 +223,7 @@ func ReadHello(r *bufio.Reader) (Hello, error) {
 		return Hello{}, fmt.Errorf("inspect/wire: no hello: %w", err)
 	}
 	f := fields{b: p}
-	h := Hello{Version: f.int(0, math.MaxInt32)}
+	h := Hello{Version: f.int(0, math.MaxInt32), Strict: f.truth()}
 	for range f.bits(maxLines) {
 		h.Sandbox = append(h.Sandbox, f.text(maxLine))
 	}
@@ -236,3 +238,9 @@ func ReadHello(r *bufio.Reader) (Hello, error) {
 
 // duration bounds of a request and a report.
 const maxTime = int64(24 * time.Hour)
+
+// Statuses with which the process ends itself.
+const (
+	ExitMemory = 86 // it used more memory than it may
+	ExitTime   = 87 // it worked for longer than it may
+)
