@@ -231,7 +231,7 @@ func (m *measurement) peer(ctx context.Context, b *bench, p *peer) error {
 	for i := range m.rows {
 		r := &m.rows[i]
 		got, err := keep(m.kept, p.name+"-"+r.name, m.sample.entries("test", r.test()), func(lacking []eval.Entry) (*measured, error) {
-			return b.measure(ctx, p, m.sample, m.sample.entries("train", r.train), lacking)
+			return b.measure(ctx, p, m.sample, m.sample.train(r), lacking)
 		})
 		if err != nil {
 			return err
@@ -247,14 +247,11 @@ func (m *measurement) ours(ctx context.Context) error {
 		return err
 	}
 	for i := range m.rows {
-		r := &m.rows[i]
-		train, test := m.sample.entries("train", r.train), m.sample.entries("test", r.test())
-		m.results = append(m.results, result{"Sluice as shipped", r, o.shipped(test)})
-		over, alone, err := o.trained(train, test)
+		ours, err := o.results(&m.rows[i])
 		if err != nil {
 			return err
 		}
-		m.results = append(m.results, result{"Sluice, trained", r, over}, result{"Sluice, trained, without shipped weights", r, alone})
+		m.results = append(m.results, ours...)
 	}
 	return nil
 }

@@ -233,17 +233,21 @@ func TestOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	test := s.entries("test", r.test())
-	_, alone, err := o.trained(s.entries("train", r.train), test)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, m := range map[string]*measured{"shipped": o.shipped(test), "trained": alone} {
-		if len(m.Scores) != 2 || m.CPU <= 0 {
-			t.Errorf("%s: %+v", name, m)
+	for _, r.strange = range []bool{false, true} {
+		got, err := o.results(&r)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if alone.Scores["c/spam/2.eml"] <= alone.Scores["c/ham/2.eml"] {
-		t.Errorf("learned nothing: %v", alone.Scores)
+		if len(got) != 3 {
+			t.Errorf("%d lines", len(got))
+		}
+		for _, g := range got {
+			if len(g.Scores) != 2 || g.CPU <= 0 {
+				t.Errorf("%s: %+v", g.scanner, g.measured)
+			}
+			if g.scanner != "Sluice as shipped" && g.Scores["c/spam/2.eml"] <= g.Scores["c/ham/2.eml"] {
+				t.Errorf("%s has learned nothing: %v", g.scanner, g.Scores)
+			}
+		}
 	}
 }

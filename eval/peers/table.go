@@ -36,7 +36,7 @@ func writeTable(w io.Writer, s *sample, rows []row, results []result) error {
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- |")
 	for i := range rows {
 		name := fmt.Sprintf("%s (%d good, %d bad; learned %d)", rows[i].title, len(s.entries("test", rows[i].good)),
-			len(s.entries("test", rows[i].bad)), len(s.entries("train", rows[i].train)))
+			len(s.entries("test", rows[i].bad)), len(s.train(&rows[i])))
 		for k := range results {
 			r := &results[k]
 			if r.row.name != rows[i].name {
