@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -122,7 +123,7 @@ func (h *Hosts) Do(ctx context.Context, f func(*Conn) error) error {
 		for {
 			c, err := host.take(ctx)
 			if err != nil {
-				first = either(first, err)
+				first = cmp.Or(first, err)
 				break
 			}
 			reused := c.reused
@@ -141,7 +142,7 @@ func (h *Hosts) Do(ctx context.Context, f func(*Conn) error) error {
 				continue
 			}
 			host.failed(err)
-			first = either(first, err)
+			first = cmp.Or(first, err)
 			if lost++; lost > 1 {
 				return first
 			}
@@ -182,13 +183,6 @@ func (h *Hosts) Close() error {
 		host.drop()
 	}
 	return nil
-}
-
-func either(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // order is the hosts in the order in which they are tried: those in order by turns,

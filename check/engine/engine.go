@@ -9,6 +9,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,12 +119,23 @@ func (a *asking) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 			return evidence(found), nil
 		}
 	}
-	found, err := a.Scanner.Scan(ctx, raw)
-	switch {
-	case errors.Is(err, engine.ErrUnscannable):
-		return a.unscannable(engine.Printable(err.Error(), 300)), nil
-	case err != nil:
-		return nil, fmt.Errorf("engine: %w", err)
+	var found []engine.Finding
+	for body := range readings(in.Message) {
+		f, err := a.Scanner.Scan(ctx, body)
+		switch {
+		case errors.Is(err, engine.ErrUnscannable):
+			return append(evidence(found), a.unscannable(engine.Printable(err.Error(), 300))...), nil
+		case err != nil:
+			return evidence(found), fmt.Errorf("engine: %w", err)
+		}
+		for _, x := range f {
+			if !slices.Contains(found, x) {
+				found = append(found, x)
+			}
+		}
+		if slices.ContainsFunc(f, func(x engine.Finding) bool { return x.Kind == engine.Malware }) {
+			break // decided
+		}
 	}
 	if a.memory != nil {
 		good := a.cfg.Clean
@@ -132,6 +145,35 @@ func (a *asking) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 		a.memory.keep(key, remembered{found: found, version: version, until: in.Now.Add(good)}, in.Now)
 	}
 	return evidence(found), nil
+}
+
+// maxReadings bounds what of one message is scanned beside itself.
+const maxReadings = 4
+
+// readings are the message, and the messages that stand in it in a form that only some
+// readers open: encoded ones, which a scanner may take for a file, and second readings
+// of what is ambiguous. Most messages have none.
+func readings(m *message.Message) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if !yield(m.Raw) {
+			return
+		}
+		var last *message.Message
+		more, room := 0, len(m.Raw)+1<<20
+		for in := range m.All() {
+			if in == m || in == last {
+				continue
+			}
+			last = in
+			if more++; more > maxReadings || len(in.Raw) > room {
+				return
+			}
+			room -= len(in.Raw)
+			if !yield(in.Raw) {
+				return
+			}
+		}
+	}
 }
 
 func (a *asking) unscannable(why string) []sluice.Evidence {

@@ -128,3 +128,15 @@ func (a *asksDNS) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence
 	}
 	return out, nil
 }
+
+// Known looks up files that somebody else has unpacked and hashed, such as members of
+// an archive: their size, SHA-256, TLSH digest in text ("" for none) and place in words.
+// A nil set knows nothing.
+func Known(lists *hashlist.Set) func(size int64, sum [sha256.Size]byte, digest, where string) []sluice.Evidence {
+	return func(size int64, sum [sha256.Size]byte, digest, where string) []sluice.Evidence {
+		if lists == nil || size < hashlist.MinSize {
+			return nil
+		}
+		return evidence(lists.Known(hashlist.MinSize, sum, digest, where))
+	}
+}

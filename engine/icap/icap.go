@@ -58,7 +58,6 @@ type Client struct {
 	options options
 	until   time.Time // options are good
 	tag     string    // the latest ISTag
-	active  chan struct{}
 }
 
 // New checks the configuration. It connects to nobody yet.
@@ -172,7 +171,7 @@ func (c *Client) Probe(ctx context.Context) (engine.Info, error) {
 	var first error
 	for _, a := range c.cfg.Hosts.Addresses {
 		if err := failed[a]; err != nil {
-			first = either(first, err)
+			first = cmp.Or(first, err)
 			info.Warnings = append(info.Warnings, wrap(err).Error())
 		}
 	}

@@ -2,6 +2,7 @@ package icap
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -189,7 +190,7 @@ func (c *chunked) Read(p []byte) (int, error) {
 func (c *chunked) next() error {
 	if c.any {
 		if s, err := line(c.r, 0); err != nil || s != "" {
-			return either(err, syntax("no CRLF behind a chunk"))
+			return cmp.Or(err, syntax("no CRLF behind a chunk"))
 		}
 	}
 	c.any = true
@@ -212,11 +213,4 @@ func (c *chunked) next() error {
 	}
 	c.left = int64(n)
 	return nil
-}
-
-func either(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
