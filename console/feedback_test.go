@@ -303,7 +303,7 @@ func TestLabelAPI(t *testing.T) {
 	if status, _ := d.ask("GET", "/api/v1/reporters?limit=x", ""); status != 400 {
 		t.Errorf("reporters?limit=x: %d", status)
 	}
-	s.err = &sluice.Error{Reply: sluice.Reply{Code: 550, Text: "taken back already"}}
+	s.err = fmt.Errorf("label 2: taken back already")
 	if status, b := d.ask("POST", "/api/v1/labels/2/undo", ""); status != 409 || !strings.Contains(b, "taken back already") {
 		t.Errorf("%d %s", status, b)
 	}

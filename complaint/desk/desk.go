@@ -148,7 +148,7 @@ func (d *Desk) Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope
 		t.count(f, err)
 	}
 	t.left = c.Left
-	if len(t.refs) == 0 { // our own trouble: the reporter's server tries again
+	if t.failed == len(list) { // our own trouble: the reporter's server tries again
 		return sluice.ReplyTo(t.err), fmt.Errorf("desk: %w", t.err)
 	}
 	reply := t.reply()

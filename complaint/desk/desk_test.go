@@ -21,6 +21,8 @@ type school struct {
 	labels []*sluice.Label
 	state  func(n int) sluice.FeedbackState
 	err    func(n int) error
+
+	unwritten bool
 }
 
 func (s *school) Teach(_ context.Context, l *sluice.Label) (*sluice.Feedback, error) {
@@ -30,6 +32,9 @@ func (s *school) Teach(_ context.Context, l *sluice.Label) (*sluice.Feedback, er
 	}
 	s.labels = append(s.labels, l)
 	f := &sluice.Feedback{Seq: int64(n + 1), Spam: l.Spam, State: sluice.FeedbackApplied}
+	if s.unwritten {
+		f.Seq, f.State = 0, sluice.FeedbackRefused
+	}
 	if s.state != nil {
 		f.State = s.state(n)
 	}
@@ -132,7 +137,9 @@ func TestReplies(t *testing.T) {
 			s: school{state: func(n int) sluice.FeedbackState {
 				return []sluice.FeedbackState{sluice.FeedbackApplied, sluice.FeedbackHeld, sluice.FeedbackHeld, sluice.FeedbackRefused}[n]
 			}},
-			labels: "4", want: "250 2.0.0 Thank you: 1 message learned as spam, 2 messages wait for an administrator, 1 message noted, nothing learned from it. ref 1, 2, 3, 4"},
+			labels: "4", want: "250 2.0.0 Thank you: 1 message learned as spam, 2 messages wait for an administrator, 1 message not used. ref 1, 2, 3, 4"},
+		{name: "too many: not even written down", conn: loggedIn, to: []string{"spam@ours.example"}, m: report(1, original), s: school{unwritten: true},
+			labels: "1", want: "250 2.0.0 Thank you: 1 message not used."},
 		{name: "more than the limit", conn: loggedIn, to: []string{"spam@ours.example"}, m: report(22, original),
 			labels: "20", want: "250 2.0.0 Thank you: 20 messages learned as spam, 2 left out (too many, or too large). ref 1, 2, 3, 4, 5 and more"},
 		{name: "trouble", conn: loggedIn, to: []string{"spam@ours.example"}, m: report(2, original), s: school{err: func(int) error { return oops }},

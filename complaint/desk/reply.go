@@ -21,7 +21,9 @@ func (t *tally) count(f *sluice.Feedback, err error) {
 		t.err = err
 		return
 	}
-	t.refs = append(t.refs, f.Seq)
+	if f.Seq > 0 { // one too many isn't written down
+		t.refs = append(t.refs, f.Seq)
+	}
 	switch {
 	case f.State == sluice.FeedbackHeld:
 		t.held++
@@ -53,20 +55,21 @@ func (t *tally) reply() sluice.Reply {
 	part(t.spam, "message learned as spam", "messages learned as spam")
 	part(t.ham, "message learned as wanted", "messages learned as wanted")
 	part(t.held, "message waits for an administrator", "messages wait for an administrator")
-	part(t.refused, "message noted, nothing learned from it", "messages noted, nothing learned from them")
+	part(t.refused, "message not used", "messages not used")
 	part(t.left, "left out (too many, or too large)", "left out (too many, or too large)")
 	part(t.failed, "left out (trouble here)", "left out (trouble here)")
 	var b strings.Builder
-	fmt.Fprintf(&b, "Thank you: %s. ref", strings.Join(parts, ", "))
+	fmt.Fprintf(&b, "Thank you: %s.", strings.Join(parts, ", "))
 	for i, r := range t.refs {
 		if i == maxRefs {
 			b.WriteString(" and more")
 			break
 		}
-		if i > 0 {
-			b.WriteByte(',')
+		before := ","
+		if i == 0 {
+			before = " ref"
 		}
-		fmt.Fprintf(&b, " %d", r)
+		fmt.Fprintf(&b, "%s %d", before, r)
 	}
 	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: b.String()}
 }

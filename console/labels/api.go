@@ -62,10 +62,6 @@ func (o *Room) fail(w http.ResponseWriter, r *http.Request, err error) {
 		web.JSONError(w, http.StatusNotFound, "not found")
 		return
 	}
-	if e, ok := errors.AsType[*sluice.Error](err); ok && e.Reply.Permanent() {
-		web.JSONError(w, http.StatusConflict, explain.Escape(e.Error(), 300))
-		return
-	}
 	o.cfg.Logger.Error("console: api", slog.String("path", r.URL.EscapedPath()), slog.Any("error", err))
 	web.JSONError(w, http.StatusInternalServerError, "this can't be answered at the moment; the log says why")
 }
@@ -133,8 +129,14 @@ func (o *Room) ServeReporters(w http.ResponseWriter, r *http.Request, _ string) 
 func (o *Room) ServeAct(w http.ResponseWriter, r *http.Request, by string, done func(act, seq string)) {
 	act, seq := r.PathValue("act"), r.PathValue("seq")
 	f, err := o.Act(r.Context(), seq, act, by)
-	if err != nil {
-		o.fail(w, r, err)
+	switch {
+	case errors.Is(err, sluice.ErrNotFound):
+		web.JSONError(w, http.StatusNotFound, "not found")
+		return
+	case err != nil:
+		// Mostly a label that can't be taken back any more: whoever may do this may know why.
+		o.cfg.Logger.Warn("console: api", slog.String("path", r.URL.EscapedPath()), slog.Any("error", err))
+		web.JSONError(w, http.StatusConflict, explain.Escape(err.Error(), 300))
 		return
 	}
 	done(act, seq)
@@ -142,6 +144,9 @@ func (o *Room) ServeAct(w http.ResponseWriter, r *http.Request, by string, done 
 }
 
 // ServeAdd takes a message as the request's body, and what it is:
+//
+// The answer is the entry, with 201, or with 200 and the number 0 where it wasn't even
+// written down.
 //
 //	POST /api/v1/labels?spam=1&by=anna@a.example&to=anna@a.example&threat=phish&source=folder
 //
@@ -186,7 +191,11 @@ func (o *Room) ServeAdd(w http.ResponseWriter, r *http.Request, caller string, p
 		o.fail(w, r, err)
 		return
 	}
-	web.JSON(w, http.StatusCreated, NewEntry(f))
+	status := http.StatusCreated
+	if f.Seq == 0 { // one too many isn't written down
+		status = http.StatusOK
+	}
+	web.JSON(w, status, NewEntry(f))
 }
 
 // newLabel reads what a request says of its message.

@@ -393,10 +393,13 @@ func (c *Add) report(env *Env, name string, f *sluice.Feedback) error {
 	if c.JSON {
 		return json.NewEncoder(env.Stdout).Encode(labels.NewEntry(f))
 	}
-	s := labels.StateWords(f.State)
+	s, n := labels.StateWords(f.State), fmt.Sprint(f.Seq)
+	if f.Seq == 0 { // one too many isn't written down
+		n = "-"
+	}
 	if f.Why != "" {
 		s += ": " + term.Plain(f.Why, 200)
 	}
-	_, err := fmt.Fprintf(env.Stdout, "%d  %s  %s\n", f.Seq, term.Plain(name, 200), s)
+	_, err := fmt.Fprintf(env.Stdout, "%s  %s  %s\n", n, term.Plain(name, 200), s)
 	return err
 }
