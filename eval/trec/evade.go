@@ -3,9 +3,14 @@ package trec
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
+	"html"
+	"image"
+	"image/png"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"sluice/eval"
@@ -28,54 +33,126 @@ type Evasion struct {
 	OfClean float64 `json:"of_clean"` // as a share of the recall without a trick
 }
 
-// trick changes the text of a message; good is n words of good mail at least.
+// trick writes a bad message anew; good is n words of good mail.
 type trick struct {
 	name string
-	do   func(text string, good func(words int) string) string
+	do   func(m *message.Message, good func(words int) string) body
+}
+
+// body is the body of a message and the header lines that say how it is written.
+type body struct{ header, text string }
+
+func plain(text string) body {
+	return body{"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", text}
 }
 
 // tricks are those that the literature and the field know: Lowd and Meek (CEAS
 // 2005) for good words.
 func tricks() []trick {
-	between := func(by string) func(string, func(int) string) string {
-		return func(s string, _ func(int) string) string {
-			var b strings.Builder
-			for _, r := range s {
-				b.WriteRune(r)
-				if r > ' ' {
-					b.WriteString(by)
-				}
-			}
-			return b.String()
-		}
-	}
-	alike := strings.NewReplacer("a", "\u0430", "e", "\u0435", "o", "\u043e", "c", "\u0441", "p", "\u0440", "x", "\u0445")
-	out := []trick{
-		{"none", func(s string, _ func(int) string) string { return s }},
-		{"zero-width characters", between("\u200b")},
-		{"look-alikes", func(s string, _ func(int) string) string { return alike.Replace(s) }},
-		{"letters set apart", between(" ")},
-		{"words split in two", func(s string, _ func(int) string) string {
-			f := strings.Fields(s)
-			for i, w := range f {
-				if len(w) > 4 {
-					f[i] = w[:len(w)/2] + " " + w[len(w)/2:]
-				}
-			}
-			return strings.Join(f, " ")
-		}},
+	out := []trick{{"none", func(m *message.Message, _ func(int) string) body { return plain(m.View().Text) }}}
+	for _, t := range []struct {
+		name string
+		do   func(string) string
+	}{
+		{"zero-width characters", func(s string) string { return between(s, "\u200b") }},
+		{"look-alikes", strings.NewReplacer("a", "\u0430", "e", "\u0435", "o", "\u043e", "c", "\u0441", "p", "\u0440", "x", "\u0445").Replace},
+		{"letters set apart", func(s string) string { return between(s, " ") }},
+		{"words split in two", halve},
+	} {
+		out = append(out, trick{t.name, func(m *message.Message, _ func(int) string) body { return plain(t.do(m.View().Text)) }})
 	}
 	for _, n := range []int{100, 400, 1500} {
 		out = append(out,
-			trick{fmt.Sprintf("%d good words before", n), func(s string, good func(int) string) string { return good(n) + "\n\n" + s }},
-			trick{fmt.Sprintf("%d good words behind", n), func(s string, good func(int) string) string { return s + "\n\n" + good(n) }})
+			trick{fmt.Sprintf("%d good words before", n), func(m *message.Message, good func(int) string) body {
+				return plain(good(n) + "\n\n" + m.View().Text)
+			}},
+			trick{fmt.Sprintf("%d good words behind", n), func(m *message.Message, good func(int) string) body {
+				return plain(m.View().Text + "\n\n" + good(n))
+			}})
 	}
-	return out
+	return append(out, trick{"800 hidden good words", hide}, trick{"image only", picture})
 }
 
+// between puts by behind every character that shows.
+func between(s, by string) string {
+	var b strings.Builder
+	for _, r := range s {
+		b.WriteRune(r)
+		if r > ' ' {
+			b.WriteString(by)
+		}
+	}
+	return b.String()
+}
+
+func halve(s string) string {
+	f := strings.Fields(s)
+	for i, w := range f {
+		if len(w) > 4 {
+			f[i] = w[:len(w)/2] + " " + w[len(w)/2:]
+		}
+	}
+	return strings.Join(f, " ")
+}
+
+// hide writes the text as HTML between good words that no client shows.
+func hide(m *message.Message, good func(int) string) body {
+	var b strings.Builder
+	b.WriteString("<html><body>\r\n")
+	for i, style := range []string{"display:none", "font-size:0", "", "visibility:hidden", "max-height:0;overflow:hidden;opacity:0"} {
+		if style == "" {
+			for _, line := range strings.Split(m.View().Text, "\n") {
+				fmt.Fprintf(&b, "<p>%s</p>\r\n", html.EscapeString(line))
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "<div id=\"p%d\" style=\"%s\">%s</div>\r\n", i, style, html.EscapeString(good(200)))
+	}
+	b.WriteString("</body></html>\r\n")
+	return body{"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", b.String()}
+}
+
+// picture puts a picture in the place of the text. The links stay: somebody has to
+// be led somewhere.
+func picture(m *message.Message, _ func(int) string) body {
+	var b strings.Builder
+	b.WriteString("--part\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body>\r\n")
+	links := m.View().Links
+	for i := range links[:min(len(links), 20)] {
+		fmt.Fprintf(&b, "<a href=\"%s\"><img src=\"cid:i1\"></a>\r\n", html.EscapeString(strings.NewReplacer("\r", "", "\n", "").Replace(links[i].Raw)))
+	}
+	if len(links) == 0 {
+		b.WriteString("<img src=\"cid:i1\">\r\n")
+	}
+	b.WriteString("</body></html>\r\n--part\r\nContent-Type: image/png; name=\"i1.png\"\r\nContent-ID: <i1>\r\n" +
+		"Content-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\n" + poster() + "--part--\r\n")
+	return body{"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=part\r\n", b.String()}
+}
+
+// poster is a picture in base64.
+var poster = sync.OnceValue(func() string {
+	p := image.NewGray(image.Rect(0, 0, 320, 200))
+	for i := range p.Pix {
+		p.Pix[i] = uint8(i * i >> 7)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, p); err != nil {
+		panic(err) // into memory: can't fail
+	}
+	s := base64.StdEncoding.EncodeToString(b.Bytes())
+	var lines strings.Builder
+	for len(s) > 0 {
+		n := min(len(s), 76)
+		lines.WriteString(s[:n] + "\r\n")
+		s = s[n:]
+	}
+	return lines.String()
+})
+
 // Evade trains the filter and measures what it catches in disguise. All messages
-// are written anew as plain text under their own header, so that nothing but the
-// trick tells them apart.
+// are written anew under their own header, as plain text where the trick needs no
+// other, so that nothing but the trick tells them apart. Any filter can be judged;
+// Extract makes its document of a message.
 func Evade(ctx context.Context, c EvasionConfig) ([]Evasion, error) {
 	r := rand.New(rand.NewPCG(c.Seed, 4))
 	var words []string
@@ -109,7 +186,7 @@ func Evade(ctx context.Context, c EvasionConfig) ([]Evasion, error) {
 			spam = append(spam, p)
 			continue
 		}
-		score, _ := c.Filter.Classify(c.Extract(rewrite(p, p.View().Text)))
+		score, _ := c.Filter.Classify(c.Extract(rewrite(p, plain(p.View().Text))))
 		ham = append(ham, score)
 	}
 	var out []Evasion
@@ -117,7 +194,7 @@ func Evade(ctx context.Context, c EvasionConfig) ([]Evasion, error) {
 	for k, t := range tricks() {
 		scores := make([]float64, len(spam))
 		for i, p := range spam {
-			scores[i], _ = c.Filter.Classify(c.Extract(rewrite(p, t.do(p.View().Text, good))))
+			scores[i], _ = c.Filter.Classify(c.Extract(rewrite(p, t.do(p, good))))
 		}
 		if k == 0 {
 			clean = scores
@@ -141,16 +218,17 @@ func (c *EvasionConfig) parse(ctx context.Context, m *Message) (*message.Message
 	return message.Parse(b, message.DefaultLimits()), nil
 }
 
-// rewrite is m with text as its only, plain body.
-func rewrite(m *message.Message, text string) *message.Message {
+// rewrite is m with another body.
+func rewrite(m *message.Message, to body) *message.Message {
 	var b bytes.Buffer
 	for _, f := range m.Header().Fields {
-		if len(f.Name) < 8 || !strings.EqualFold(f.Name[:8], "content-") {
+		if lower := strings.ToLower(f.Name); !strings.HasPrefix(lower, "content-") && lower != "mime-version" {
 			fmt.Fprintf(&b, "%s: %s\r\n", f.Name, strings.NewReplacer("\r", "", "\n", "").Replace(f.Value))
 		}
 	}
-	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
-	b.WriteString(text)
+	b.WriteString(to.header)
+	b.WriteString("\r\n")
+	b.WriteString(to.text)
 	return message.Parse(b.Bytes(), message.DefaultLimits())
 }
 

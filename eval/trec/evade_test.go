@@ -53,14 +53,11 @@ func TestEvade(t *testing.T) {
 	for _, e := range got[1:] {
 		least := 0.9 // tricks with characters
 		switch {
-		case strings.HasPrefix(e.Trick, "1500"):
-			least = 0.4 // the known weakness
-			if !full {
-				continue // the penalty of parts is still high
-			}
+		case e.Trick == "image only":
+			continue // nothing is left to read but header and links
 		case strings.Contains(e.Trick, "good words"):
 			if least = 0.75; !full {
-				least = 0.3
+				least = 0.6 // parts count less while little is known
 			}
 		}
 		if !(e.OfClean >= least) {

@@ -19,8 +19,12 @@ func appendNormal(dst []byte, s string, limit int) []byte {
 	for i := 0; i < len(s) && len(dst) < limit; {
 		// An ASCII letter under a combining mark belongs to the slow run: NFKC
 		// composes the two.
-		if s[i] < utf8.RuneSelf && (i+1 == len(s) || s[i+1] < utf8.RuneSelf || s[i] <= ' ') {
-			dst = appendASCII(dst, s[i], start)
+		if c := s[i]; c < utf8.RuneSelf && (i+1 == len(s) || s[i+1] < utf8.RuneSelf || c <= ' ') {
+			if l := plain[c]; l != 0 {
+				dst = append(dst, l)
+			} else {
+				dst = appendSpace(dst, start)
+			}
 			i++
 			continue
 		}
@@ -54,17 +58,20 @@ func slowRun(s string, i int) int {
 	return n
 }
 
-func appendASCII(dst []byte, c byte, start int) []byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		c += 'a' - 'A'
-	case '0' <= c && c <= '9':
-		c = '0'
-	case c <= ' ' || c == 0x7f:
-		return appendSpace(dst, start)
+// plain is what ASCII is read as; 0 is white space.
+var plain = func() (t [utf8.RuneSelf]byte) {
+	for c := range t {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			t[c] = byte(c) + 'a' - 'A'
+		case '0' <= c && c <= '9':
+			t[c] = '0'
+		case c > ' ' && c != 0x7f:
+			t[c] = byte(c)
+		}
 	}
-	return append(dst, c)
-}
+	return t
+}()
 
 // wideGap stands for two white spaces and more until closeLetterspacing has seen
 // them: in "b u y   n o w" they part the words.
@@ -90,7 +97,11 @@ func appendUnicode(dst []byte, s string, next byte, start int) []byte {
 	b := norm.NFKC.AppendString(buf[:0], s)
 	for len(b) > 0 {
 		if b[0] < utf8.RuneSelf {
-			dst = appendASCII(dst, b[0], start)
+			if l := plain[b[0]]; l != 0 {
+				dst = append(dst, l)
+			} else {
+				dst = appendSpace(dst, start)
+			}
 			b = b[1:]
 			continue
 		}
@@ -193,7 +204,11 @@ func closeLetterspacing(b []byte) (short []byte, joined int) {
 	const least = 3
 	w := 0
 	for i := 0; i < len(b); {
-		if n := spacedRun(b, i); (n-i+1)/2 >= least {
+		n := i
+		if i+1 < len(b) && separator[b[i+1]] {
+			n = spacedRun(b, i)
+		}
+		if (n-i+1)/2 >= least {
 			if (n-i+1)/2 > least { // "U.S.A." hides nothing
 				joined++
 			}
@@ -222,7 +237,7 @@ func closeLetterspacing(b []byte) (short []byte, joined int) {
 func spacedRun(b []byte, i int) int {
 	n := i
 	for n < len(b) && letter(b[n]) && (n+1 == len(b) || !letter(b[n+1]) && b[n+1] < utf8.RuneSelf) {
-		if n+1 == len(b) || !separator(b[n+1]) || b[n+1] != b[i+1] {
+		if n+1 == len(b) || !separator[b[n+1]] || b[n+1] != b[i+1] {
 			return n + 1
 		}
 		n += 2
@@ -233,6 +248,5 @@ func spacedRun(b []byte, i int) int {
 	return n - 1
 }
 
-func separator(c byte) bool {
-	return c == ' ' || c == '.' || c == '-' || c == '_' || c == '*'
-}
+// separator are the characters that part letters.
+var separator = [256]bool{' ': true, '.': true, '-': true, '_': true, '*': true}

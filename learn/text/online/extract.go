@@ -74,15 +74,17 @@ type Features struct {
 
 	sorted bool // index, in each view
 
-	// Of a text that is longer than a segment: the words view in the order of the
-	// text, by block; an entry is told below. Not kept for learning.
+	// Of a text that is longer than a segment: the features of each block. An entry
+	// is a place in the words view and, above it, how many blocks back the feature
+	// was met last; 0 where it is new.
 	parts  []uint32
 	blocks []int32 // ends in parts
 }
 
-// An entry of parts is a slot and, above it, how many blocks back the slot was met
-// last; 0 where it is new.
-const slotMask = tableSize - 1
+const (
+	backShift = 20
+	placeMask = 1<<backShift - 1
+)
 
 // Len returns the number of different features.
 func (f *Features) Len() int { return len(f.index) }
@@ -99,17 +101,38 @@ func (f *Features) Sorted() *Features {
 	g.sorted = true
 	g.index = slices.Clone(f.index)
 	start := int32(0)
-	for _, end := range g.ends {
-		slices.Sort(g.index[start:end])
-		start = end
-	}
-	g.parts = slices.Clone(f.parts)
-	start = 0
-	for _, end := range g.blocks {
-		slices.Sort(g.parts[start:end])
+	for v, end := range g.ends {
+		if view(v) == viewWords && len(f.parts) > 0 {
+			g.parts = follow(g.index[start:end], f.parts, f.blocks)
+		} else {
+			slices.Sort(g.index[start:end])
+		}
 		start = end
 	}
 	return &g
+}
+
+// follow sorts words, and returns parts with the new places, in their order.
+func follow(words, parts []uint32, blocks []int32) []uint32 {
+	keys := make([]uint64, len(words))
+	for k, w := range words {
+		keys[k] = uint64(w)<<32 | uint64(k)
+	}
+	slices.Sort(keys)
+	place := make([]uint32, len(words))
+	for k, key := range keys {
+		words[k], place[uint32(key)] = uint32(key>>32), uint32(k)
+	}
+	out := make([]uint32, len(parts))
+	for k, p := range parts {
+		out[k] = p&^placeMask | place[p&placeMask]
+	}
+	start := int32(0)
+	for _, end := range blocks {
+		slices.Sort(out[start:end])
+		start = end
+	}
+	return out
 }
 
 // Extract reads the features of m. Its time is linear in what is looked at, about
@@ -129,6 +152,7 @@ type extractor struct {
 	parts []uint32
 	ends  []int32 // of blocks
 	set   set
+	first uint32 // of the present view, in index
 	block uint32 // the present one, from 1; 0 where features aren't wanted by block
 	words int    // in the present block
 	clean text.Effort
@@ -143,7 +167,7 @@ func (e *extractor) extract(m *message.Message) *Features {
 	}
 	e.index, e.parts, e.ends, e.block, e.words = e.index[:0], e.parts[:0], e.ends[:0], 0, 0
 	e.clean = text.Effort{}
-	e.set.reset(2*maxRaw + 4*maxField + 2*min(len(shown), maxText))
+	e.set.reset(maxRaw + maxGrams + maxField + min(len(shown), maxText)/2)
 	f := new(Features)
 	read := [views]func(){
 		viewRaw:    func() { e.raw(m) },
@@ -158,6 +182,7 @@ func (e *extractor) extract(m *message.Message) *Features {
 		viewHidden: func() { e.hidden(v) },
 	}
 	for k, read := range read {
+		e.first = uint32(len(e.index))
 		read()
 		f.ends[k] = int32(len(e.index))
 	}
@@ -197,14 +222,15 @@ func (e *extractor) add(v view, h uint32) uint32 {
 	h ^= h >> 13
 	h *= 0xC2B2AE35
 	h = (h ^ h>>16) >> (32 - tableBits)
-	before, found := e.set.put(h, e.block)
+	place, before, found := e.set.put(h, uint32(len(e.index)), e.block)
 	if !found {
 		e.index = append(e.index, h)
 	}
-	if e.block > 0 && (!found || before != e.block) {
-		entry := h
-		if found && before > 0 {
-			entry |= (e.block - before) << tableBits
+	// By collision a feature may stand in a view before this one: it has no part.
+	if e.block > 0 && place >= e.first && (!found || before != e.block) {
+		entry := place - e.first
+		if before > 0 {
+			entry |= (e.block - before) << backShift
 		}
 		e.parts = append(e.parts, entry)
 	}
@@ -382,7 +408,7 @@ func (e *extractor) sparse(v view, salt uint32, b []byte) {
 		last  [osbWindow]uint32 // the present word and those before
 		slots [osbWindow]uint32
 	)
-	for from, to := nextWord(b, 0, false); from < to; from, to = nextWord(b, to, false) {
+	for from, to := nextWord(b, 0, coarse); from < to; from, to = nextWord(b, to, coarse) {
 		copy(last[1:], last[:])
 		last[0] = hash(b[from:min(to, from+maxWord)]) ^ salt
 		slots[0] = e.add(v, last[0])
@@ -416,7 +442,7 @@ func (e *extractor) skeleton(v view, salt uint32, w []byte) {
 // pairs emits words and pairs of neighbours.
 func (e *extractor) pairs(v view, salt uint32, b []byte) {
 	before := uint32(0)
-	for from, to := nextWord(b, 0, true); from < to; from, to = nextWord(b, to, true) {
+	for from, to := nextWord(b, 0, fine); from < to; from, to = nextWord(b, to, fine) {
 		w := hash(b[from:min(to, from+maxWord)])
 		e.add(v, w*0x9E3779B1+salt)
 		if before != 0 {
@@ -445,26 +471,32 @@ func (e *extractor) links(all []links.Link) {
 	}
 }
 
-// nextWord returns the next word from i on, an empty one at the end; fine parts
-// words at "@" and "-" too.
-func nextWord(b []byte, i int, fine bool) (from, to int) {
-	in := func(c byte) bool { return wordByte[c] && !(fine && (c == '@' || c == '-')) }
-	for i < len(b) && !in(b[i]) {
+// nextWord returns the next word from i on, an empty one at the end; in says what
+// words are made of.
+func nextWord(b []byte, i int, in *[256]bool) (from, to int) {
+	for i < len(b) && !in[b[i]] {
 		i++
 	}
 	from = i
-	for i < len(b) && in(b[i]) {
+	for i < len(b) && in[b[i]] {
 		i++
 	}
 	return from, i
 }
 
-var wordByte = func() (t [256]bool) {
+// The octets of words; fine parts them at "@" and "-" too.
+var (
+	coarse = wordOctets("$'-!@")
+	fine   = wordOctets("$'!")
+)
+
+func wordOctets(more string) *[256]bool {
+	t := new([256]bool)
 	for c := range t {
-		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 || strings.IndexByte("$'-!@", byte(c)) >= 0
+		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 || strings.IndexByte(more, byte(c)) >= 0
 	}
 	return t
-}()
+}
 
 // FNV-1a.
 const (
@@ -488,43 +520,52 @@ func fnv(s string) uint32 {
 	return h
 }
 
-// set tells which slots were met in this message, and in which block last. It is
-// a hash table with open addressing; a generation saves clearing it.
+// set tells which slots were met in this message, where in index, and in which
+// block last. It is a hash table with open addressing; a generation saves clearing it.
 type set struct {
-	cells []uint64 // generation 30 bits, block 10, slot 24
+	cells []uint64 // generation 13 bits, place 20, block 10, slot 21
 	mask  uint32
 	gen   uint64
 	used  int
 }
 
-const maxBlock = 1<<10 - 1
+const (
+	maxBlock   = 1<<10 - 1
+	cellBlock  = tableBits
+	cellPlace  = cellBlock + 10
+	cellGen    = cellPlace + backShift
+	cellGens   = 1 << (64 - cellGen)
+	slotInCell = tableSize - 1
+)
 
 // reset empties the set and sizes it for about n features.
 func (s *set) reset(n int) {
-	size := 1 << 13
+	size := 1 << 12
 	for size < 2*n {
 		size <<= 1
 	}
-	if s.gen++; len(s.cells) < size || s.gen == 1<<30 {
+	if s.gen++; len(s.cells) < size || s.gen == cellGens {
 		s.cells, s.gen = make([]uint64, max(size, len(s.cells))), 1
 	}
 	s.mask, s.used = uint32(size-1), 0
 }
 
-// put notes slot in block and returns the block where it was before.
-func (s *set) put(slot, block uint32) (before uint32, found bool) {
+// put notes slot in block, and at place where it is new. It returns its place, and
+// the block where it was before.
+func (s *set) put(slot, at, block uint32) (place, before uint32, found bool) {
 	for i := slot * 0x9E3779B1 >> 7 & s.mask; ; i = (i + 1) & s.mask {
-		c := s.cells[i]
-		if c>>34 != s.gen {
-			s.cells[i] = s.gen<<34 | uint64(block)<<24 | uint64(slot)
+		c := &s.cells[i]
+		if *c>>cellGen != s.gen {
+			*c = s.gen<<cellGen | uint64(at)<<cellPlace | uint64(block)<<cellBlock | uint64(slot)
 			if s.used++; s.used > int(s.mask)*3/4 {
 				s.grow()
 			}
-			return 0, false
+			return at, 0, false
 		}
-		if uint32(c)&(1<<24-1) == slot {
-			s.cells[i] = s.gen<<34 | uint64(block)<<24 | uint64(slot)
-			return uint32(c >> 24 & maxBlock), true
+		if uint32(*c)&slotInCell == slot {
+			before = uint32(*c>>cellBlock) & maxBlock
+			*c = *c&^(maxBlock<<cellBlock) | uint64(block)<<cellBlock
+			return uint32(*c>>cellPlace) & placeMask, before, true
 		}
 	}
 }
@@ -535,8 +576,8 @@ func (s *set) grow() {
 	size := 2 * len(old)
 	s.cells, s.gen, s.mask, s.used = make([]uint64, size), 1, uint32(size-1), 0
 	for _, c := range old {
-		if c>>34 == gen {
-			s.put(uint32(c)&(1<<24-1), uint32(c>>24&maxBlock))
+		if c>>cellGen == gen {
+			s.put(uint32(c)&slotInCell, uint32(c>>cellPlace)&placeMask, uint32(c>>cellBlock)&maxBlock)
 		}
 	}
 }

@@ -55,7 +55,7 @@ type sums struct {
 
 // weights is where slots are read from: a snapshot, or the state itself.
 type weights interface {
-	// gather appends the slots of index to dst; marks on them don't count.
+	// gather appends the slots of index to dst.
 	gather(dst []slot, index []uint32) []slot
 }
 
@@ -103,7 +103,7 @@ type run struct {
 // worst returns the part that reads worst. Of the views beside the words those
 // count that good words can't change: the text's and the body's beginning is where
 // they are put. The others keep their share among those that are read.
-func worst(parts []slot, f *Features, s *sums, share float32) part {
+func worst(words []slot, f *Features, s *sums, share float32) part {
 	out := part{margin: math.Inf(-1)}
 	if len(f.blocks) <= 2 {
 		return out
@@ -121,7 +121,7 @@ func worst(parts []slot, f *Features, s *sums, share float32) part {
 	var runs [longest]run // of the last blocks, in turn
 	start = 0
 	for k, end := range f.blocks {
-		runs[k%longest] = readRun(parts[start:end], f.parts[start:end], share)
+		runs[k%longest] = readRun(words, f.parts[start:end], share)
 		start = end
 		for _, l := range lengths {
 			if k+1 < l.blocks {
@@ -134,8 +134,8 @@ func worst(parts []slot, f *Features, s *sums, share float32) part {
 				sum += r.by[d]
 				n += r.n[d]
 			}
-			words := float64(sum) / math.Sqrt(float64(max(n, 1)))
-			if m := float64((words+float64(beside))*scale) - l.penalty; m > out.margin {
+			text := float64(sum) / math.Sqrt(float64(max(n, 1)))
+			if m := float64((text+float64(beside))*scale) - l.penalty; m > out.margin {
 				out = part{m, k - l.blocks + 2, l.blocks}
 			}
 		}
@@ -148,10 +148,10 @@ func apart(v view) bool {
 	return v == viewRaw || v == viewHeader || v == viewLinks || v == viewHidden
 }
 
-func readRun(weights []slot, entries []uint32, share float32) (r run) {
-	for k, i := range entries {
-		x := &weights[k]
-		d := i >> tableBits // blocks since it was met last
+func readRun(words []slot, entries []uint32, share float32) (r run) {
+	for _, p := range entries {
+		x := &words[p&placeMask]
+		d := p >> backShift // blocks since it was met last
 		if d == 0 || d > longest {
 			d = longest
 		}
@@ -181,8 +181,7 @@ func judge(w weights, f *Features, to Recipient, c *knowledge) Outcome {
 	share := c.share()
 	out := Outcome{Slow: float64(m.slow), Fast: float64(m.fast), Whole: float64(blend(m, share)), Coverage: float64(s.known) / float64(len(f.index))}
 	out.Margin = out.Whole - float64(unknown*(1-out.Coverage))
-	*buf = w.gather((*buf)[:0], f.parts)
-	if p := worst(*buf, f, &s, share); p.margin-c.penalty() > out.Margin {
+	if p := worst((*buf)[f.ends[viewWords-1]:f.ends[viewWords]], f, &s, share); p.margin-c.penalty() > out.Margin {
 		out.Margin, out.Block, out.Blocks = p.margin-c.penalty(), p.block, p.blocks
 	}
 	if c.ham+c.spam == 0 {

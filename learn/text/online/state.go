@@ -62,7 +62,6 @@ type live struct{ s *svm }
 
 func (l live) gather(dst []slot, index []uint32) []slot {
 	for _, i := range index {
-		i &= slotMask
 		x := l.s.table.slots[i]
 		if id := l.s.near.number[i]; id != 0 {
 			w := l.s.near.weights[id]
@@ -82,7 +81,7 @@ type Model struct {
 func (m *Model) gather(dst []slot, index []uint32) []slot {
 	for _, i := range index {
 		var x slot
-		if p := m.pages[i&slotMask>>pageBits]; p != nil {
+		if p := m.pages[i>>pageBits]; p != nil {
 			x = p[i&(pageSize-1)]
 		}
 		dst = append(dst, x)

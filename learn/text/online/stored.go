@@ -21,8 +21,8 @@ var ErrExtractor = errors.New("features of another extractor")
 
 // MarshalBinary writes the features so that the label can be learned without the
 // message: the extractor's version, then for each view how many slots it has and
-// their distances in rising order, then for each block of the text the ranks of
-// its words in their view, in the same way. All numbers are unsigned varints. A
+// their distances in rising order, then for each block of the text the places
+// of its features in the words view, in the same way. All numbers are unsigned varints. A
 // usual message has 5 to 15 kB. What comes back teaches a State the same, bit for
 // bit, as f.
 func (f *Features) MarshalBinary() ([]byte, error) {
@@ -37,17 +37,15 @@ func (f *Features) MarshalBinary() ([]byte, error) {
 		start = end
 	}
 	b = binary.AppendUvarint(b, uint64(len(f.blocks)))
-	words := f.index[f.ends[viewWords-1]:f.ends[viewWords]]
-	var ranks []uint32
+	var places []uint32
 	start = 0
 	for _, end := range f.blocks {
-		ranks = ranks[:0]
-		for _, i := range f.parts[start:end] {
-			rank, _ := slices.BinarySearch(words, i&slotMask)
-			ranks = append(ranks, uint32(rank))
+		places = places[:0]
+		for _, p := range f.parts[start:end] {
+			places = append(places, p&placeMask)
 		}
-		slices.Sort(ranks)
-		b = appendRising(b, ranks)
+		slices.Sort(places)
+		b = appendRising(b, places)
 		start = end
 	}
 	return b, nil
@@ -81,25 +79,27 @@ func (f *Features) UnmarshalBinary(b []byte) error {
 		g.index = r.list(g.index, tableSize)
 		g.ends[v] = int32(len(g.index))
 	}
-	words := g.index[g.ends[viewWords-1]:g.ends[viewWords]]
+	words := uint64(g.ends[viewWords] - g.ends[viewWords-1])
 	n := r.uvarint(maxBlock)
 	if n > 0 && n <= 2 { // Extract makes none of a text that is one segment
 		r.bad = true
 	}
-	last := make([]uint32, len(words)) // block, from 1, that had the word last
-	var ranks []uint32
+	var places, last []uint32 // last is the block, from 1, that had a word last
+	if n > 0 {
+		last = make([]uint32, words)
+	}
 	for k := range uint32(n) {
-		ranks = r.list(ranks[:0], uint64(len(words)))
-		if r.bad || len(ranks) == 0 || len(g.parts)+len(ranks) > maxLearned {
+		places = r.list(places[:0], words)
+		if r.bad || len(g.parts)+len(places) > maxLearned {
 			return errStored
 		}
 		start := len(g.parts)
-		for _, rank := range ranks {
-			entry := words[rank]
-			if last[rank] > 0 {
-				entry |= (k + 1 - last[rank]) << tableBits
+		for _, p := range places {
+			entry := p
+			if last[p] > 0 {
+				entry |= (k + 1 - last[p]) << backShift
 			}
-			last[rank] = k + 1
+			last[p] = k + 1
 			g.parts = append(g.parts, entry)
 		}
 		slices.Sort(g.parts[start:])
