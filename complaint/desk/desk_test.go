@@ -13,6 +13,8 @@ import (
 
 	"sluice"
 	"sluice/complaint"
+	"sluice/dns/dnstest"
+	"sluice/mailauth"
 	"sluice/message"
 )
 
@@ -281,5 +283,48 @@ func TestClean(t *testing.T) {
 		if got != id || strings.Replace(string(clean), "<2@", "<1@", 1) != original {
 			t.Errorf("%q: id %q, %q", raw, got, clean)
 		}
+	}
+}
+
+// TestDMARC: a report from outside counts where its author is proved to be of a domain
+// of ours, and for nobody else's proof.
+func TestDMARC(t *testing.T) {
+	zone, err := dnstest.Parse("zone", strings.NewReader(`
+$TTL 60
+ours.example.         TXT "v=spf1 ip4:192.0.2.0/24 -all"
+_dmarc.ours.example.  TXT "v=DMARC1; p=reject"
+other.example.        TXT "v=spf1 ip4:192.0.2.0/24 -all"
+_dmarc.other.example. TXT "v=DMARC1; p=reject"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := string(report(1, original).Raw)
+	for _, test := range []struct{ name, client, sender, raw, by string }{
+		{"aligned", "192.0.2.1:25", "bounces@ours.example", raw, "anna@ours.example"},
+		{"from elsewhere", "198.51.100.1:25", "anna@ours.example", raw, ""},
+		{"aligned with another domain", "192.0.2.1:25", "x@other.example", raw, ""},
+		{"proved, but not ours", "192.0.2.1:25", "x@other.example", strings.Replace(raw, "Anna@ours.example", "x@other.example", 1), ""},
+		{"two authors", "192.0.2.1:25", "anna@ours.example", strings.Replace(raw, "<Anna@ours.example>", "<Anna@ours.example>, <boss@ours.example>", 1), ""},
+		{"two From fields", "192.0.2.1:25", "anna@ours.example", "From: boss@ours.example\r\n" + raw, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s school
+			d, _ := newDesk(t, &s, nil)
+			conn := &sluice.Conn{Client: netip.MustParseAddrPort(test.client)}
+			env := to("spam@ours.example")
+			env.From = test.sender
+			auth := mailauth.New(mailauth.Config{Resolver: zone, Hostname: "mx.ours.example"}).Open(conn).Begin(env)
+			r, err := d.Take(t.Context(), conn, env, auth, message.Parse([]byte(test.raw), message.DefaultLimits()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case test.by == "" && (r.Code != 550 || r.Enhanced != "5.7.1" || len(s.labels) > 0):
+				t.Errorf("%v, %d labels", r, len(s.labels))
+			case test.by != "" && (r.Code != 250 || len(s.labels) != 1 || s.labels[0].By != test.by):
+				t.Errorf("%v, labels %+v", r, s.labels)
+			}
+		})
 	}
 }
