@@ -51,14 +51,14 @@ func TestFitRecovers(t *testing.T) {
 	const prior, want = -4.0, -3.0
 	var first Weights
 	for i, keep := range []float64{1, 0.2} {
-		samples := truth(uint64(i), 8000, prior, known(), keep)
+		samples := truth(uint64(i), 5000, prior, known(), keep)
 		bad := 0.0
 		for _, s := range samples {
 			bad += float64(class(s.Unwanted))
 		}
 		w, r := Fit(samples, JudgedWeights(), free())
 		for g, slope := range map[sluice.Group]float64{sluice.GroupText: 1.4, sluice.GroupLink: 0.4, sluice.GroupStructure: 1} {
-			if got := w.Groups[g].Slope; math.Abs(got-slope) > 4*r.Groups[g].Error || r.Groups[g].Error > 0.15 {
+			if got := w.Groups[g].Slope; math.Abs(got-slope) > 4*r.Groups[g].Error || r.Groups[g].Error > 0.2 {
 				t.Errorf("%v: slope %.3f ± %.3f, want %.1f", g, got, r.Groups[g].Error, slope)
 			}
 		}
@@ -92,7 +92,7 @@ func TestFitRecovers(t *testing.T) {
 
 // TestFitCalibrates: probabilities of fitted weights come true, in every tenth.
 func TestFitCalibrates(t *testing.T) {
-	w, r := Fit(truth(3, 10000, -4, known(), 1), JudgedWeights(), free())
+	w, r := Fit(truth(3, 6000, -4, known(), 1), JudgedWeights(), free())
 	w.Prior = Points(r.Prevalence) + r.Offset // the samples' own
 	var n, p, bad [10]float64
 	for _, s := range truth(4, 10000, -4, known(), 1) {
