@@ -260,7 +260,7 @@ func TestCores(t *testing.T) {
 }
 
 func TestTrainedBefore(t *testing.T) {
-	box, err := trial.Read(t.Context(), trial.Text(true), tiny(t), nil)
+	box, err := trial.Read(t.Context(), trial.Text(true), tiny(t)[:500], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,6 +276,28 @@ func TestTrainedBefore(t *testing.T) {
 	c.Feedback.Noise = 0.1
 	if _, err := trial.Run(t.Context(), c); err == nil {
 		t.Error("noise was taken, and means nothing")
+	}
+}
+
+func TestEvade(t *testing.T) {
+	sources := tiny(t)
+	var train, test []trial.Source
+	for i, s := range sources[:500] {
+		if i%2 == 0 {
+			train = append(train, s)
+		} else {
+			test = append(test, s)
+		}
+	}
+	got, err := trial.Evade(t.Context(), trial.Text(true), train, test, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) < 10 || got[0].Trick != "none" || got[0].OfClean != 1 || got[0].Recall < 0.9 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := trial.Evade(t.Context(), trial.Text(true), train, test[:50], 1); err == nil {
+		t.Error("1 % of a few dozen ham was known")
 	}
 }
 

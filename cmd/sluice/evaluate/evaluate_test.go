@@ -98,6 +98,61 @@ func TestOwnMail(t *testing.T) {
 	}
 }
 
+// TestLeaveOneOut trains every filter on one of two small corpora and judges the other.
+func TestLeaveOneOut(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	split := "path\tgroup\tyear\tpart\n"
+	for _, corpus := range []string{"a", "b"} {
+		for label, text := range map[string]string{"ham": "Please find the minutes of our meeting about the bridge in " + corpus + ", and tell me what you think of the plan.",
+			"spam": "Dear friend, buy cheap pills in " + corpus + " now and win a million dollars, click here, no prescription needed."} {
+			box(t, filepath.Join(corpus, label), label, text, 30)
+			for i := range 30 {
+				split += fmt.Sprintf("%s/%s/%d.eml\t%s%s%d\t2026\t%s\n", corpus, label, i, corpus, label, i, []string{"train", "test"}[i%2])
+				if err := os.Rename(fmt.Sprintf("%s/%s/cur/%d.M1.host:2,S", corpus, label, i), fmt.Sprintf("%s/%s/%d.eml", corpus, label, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := os.WriteFile("SPLIT.tsv", []byte(split), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, filter := range []string{"text", "shipped", "verdict", "site"} {
+		out, err := try(t, Command{Corpora: dir, LeaveOut: true, Filter: filter, JSON: true, Scores: "scores"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var l struct {
+			Rows []struct {
+				Pool    string
+				Spam    bool
+				N       int
+				Trained int
+				OwnAUC  *float64 `json:"auc_own"`
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &l); err != nil {
+			t.Fatal(err)
+		}
+		if len(l.Rows) != 4 {
+			t.Fatalf("%s: %+v", filter, l)
+		}
+		for _, r := range l.Rows {
+			if r.N != 15 || r.Trained != 30 || r.Spam != (r.OwnAUC != nil) || r.Spam && *r.OwnAUC < 0.9 {
+				t.Errorf("%s: %+v, AUC %v", filter, r, r.OwnAUC)
+			}
+		}
+		scores, err := os.ReadFile("scores")
+		if err != nil || bytes.Count(scores, []byte("\n")) != 60 || bytes.Count(scores, []byte("\ttest\tham\t")) != 30 {
+			t.Errorf("%s: %v, scores:\n%s", filter, err, scores)
+		}
+	}
+	if _, err := try(t, Command{Corpora: dir, Only: []string{"a"}, TrainOn: "train", Filter: "text", Evasion: true}); err == nil || !strings.Contains(err.Error(), "15 ham") {
+		t.Errorf("disguises with 15 ham: %v", err)
+	}
+}
+
 // TestFlags are those that don't go together.
 func TestFlags(t *testing.T) {
 	for _, tt := range []struct {
