@@ -29,6 +29,7 @@ import (
 	"sluice"
 	"sluice/internal/durable"
 	"sluice/learn/campaign"
+	"sluice/learn/feedback/golden"
 	"sluice/learn/text/online"
 	"sluice/message"
 )
@@ -51,7 +52,7 @@ type Config struct {
 	Campaigns      Campaigns
 	CampaignsEmpty bool
 	// Golden may be nil: then nothing guards the model.
-	Golden *Golden
+	Golden *golden.Set
 
 	// FS and Folder hold what this node knows of its own; default the operating
 	// system's.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	"sluice"
+	"sluice/learn/campaign"
 	"sluice/learn/text/online"
 )
 
@@ -18,14 +20,14 @@ import (
 const (
 	guardLabels = 50     // of either kind that a model must have before it is compared with
 	guardShare  = 0.0005 // of wanted mail that may newly read as spam
-	guardLeast  = 2      // messages that must do so: fewer can be chance
 	guardMean   = 3.0    // decibel by which all wanted mail may move towards spam
 	guardMeanOf = 200    // labels of either kind from which on that is asked
 	guardMissed = 0.05   // of golden spam that may newly read as wanted
 	guardFew    = 5      // and how many must
 	guardBurst  = 20     // labels after which a look is worth it when there is time
-	guardTrials = 48     // replays in one search
-	guardSample = 300    // messages that are read in each
+	guardTrials = 80     // replays in one search
+	guardWho    = 64     // reporters that are tried by themselves
+	guardSample = 100    // messages that are read in each, beside those that got lost
 	anchorEvery = 10     // looks between two anchors
 )
 
@@ -44,8 +46,6 @@ type reading struct {
 	wanted, spam []float64 // decibel
 }
 
-// readings of golden mail by a model. Features that can't be read are left out on
-// every side.
 func readGolden(m *online.Model, wanted, spam []*online.Features) reading {
 	var out reading
 	for _, f := range wanted {
@@ -57,15 +57,16 @@ func readGolden(m *online.Model, wanted, spam []*online.Features) reading {
 	return out
 }
 
-func (r *Room) features(list []*golden) []*online.Features {
-	var out []*online.Features
-	for _, m := range list {
-		f := new(online.Features)
-		if f.UnmarshalBinary(m.features) == nil {
-			out = append(out, f)
-		}
+// dropGolden obeys an admin who says that golden mail isn't what it seemed.
+func (r *Room) dropGolden(f *sluice.Feedback) {
+	if r.cfg.Golden == nil || f.Source != sluice.SourceAdmin || f.Kind == sluice.FeedbackCounter {
+		return
 	}
-	return out
+	p := new(campaign.Print)
+	if p.UnmarshalBinary(f.Print) != nil {
+		p = nil
+	}
+	r.cfg.Golden.Drop(p, f.Features, f.Spam)
 }
 
 func over(list []float64, limit float64) (n int) {
@@ -94,24 +95,41 @@ type harm struct {
 
 func (h harm) any() bool { return h.wanted || h.shift || h.spam }
 
+// moved counts messages that crossed the line upwards, and downwards.
+func moved(before, after []float64, line float64) (up, down int) {
+	for i := range before {
+		switch {
+		case before[i] < line && after[i] >= line:
+			up++
+		case before[i] >= line && after[i] < line:
+			down++
+		}
+	}
+	return up, down
+}
+
+// beyondChance says whether more got lost than messages near the line would cross it
+// both ways by chance (McNemar): four where none came back.
+func beyondChance(lost, back int) bool {
+	return float64(lost-back) >= 2*math.Sqrt(float64(lost+back)) && lost > 0
+}
+
 // compare says what got worse from before to after. of is how many messages the
 // readings stand for.
 func (r *Room) compare(before, after reading, ofWanted, ofSpam int, mature bool) harm {
 	var h harm
 	q := r.cfg.Quarantine
-	was, is := over(before.wanted, q), over(after.wanted, q)
-	if grown := is - was; grown >= guardLeast && float64(grown) > guardShare*float64(ofWanted) {
+	if up, down := moved(before.wanted, after.wanted, q); beyondChance(up, down) && float64(up-down) > guardShare*float64(ofWanted) {
 		h.wanted = true
-		h.words = fmt.Sprintf("%d of %d wanted messages read as spam, %d before", is, ofWanted, was)
+		h.words = fmt.Sprintf("%d of %d wanted messages newly read as spam, %d no longer", up, ofWanted, down)
 	}
 	if shift := mean(after.wanted) - mean(before.wanted); mature && len(after.wanted) >= guardBurst && shift > guardMean {
 		h.shift = true
 		h.words = cmp.Or(h.words, fmt.Sprintf("wanted mail moved %.1f dB towards spam", shift))
 	}
-	was, is = over(before.spam, q), over(after.spam, q)
-	if lost := was - is; lost >= guardFew && float64(lost) > guardMissed*float64(ofSpam) {
+	if up, down := moved(before.spam, after.spam, q); beyondChance(down, up) && down-up >= guardFew && float64(down-up) > guardMissed*float64(ofSpam) {
 		h.spam = true
-		h.words = cmp.Or(h.words, fmt.Sprintf("%d of %d spam messages are found, %d before", is, ofSpam, was))
+		h.words = cmp.Or(h.words, fmt.Sprintf("%d of %d spam messages are newly missed, %d no longer", down, ofSpam, up))
 	}
 	return h
 }
@@ -127,7 +145,7 @@ func (r *Room) watch(ctx context.Context) error {
 		return fmt.Errorf("feedback: %w", err)
 	}
 	now := r.cfg.Clock()
-	wanted, spam := r.features(r.cfg.Golden.list(false, now)), r.features(r.cfg.Golden.list(true, now))
+	wanted, spam := r.cfg.Golden.Features(false, now), r.cfg.Golden.Features(true, now)
 	model := r.cfg.Text.Model()
 	after := readGolden(model, wanted, spam)
 	r.stats.guardRuns.Add(1)
@@ -176,6 +194,7 @@ type search struct {
 	mature           bool
 	ofWanted, ofSpam int
 	wanted, spam     []*online.Features
+	hurt             []*online.Features // those that got lost
 	before           reading
 	start            []byte // the state at from
 	steps            []searched
@@ -202,8 +221,23 @@ func (s *search) pick(wanted, spam []*online.Features, before, after reading) {
 		}
 		return out, was
 	}
-	s.wanted, s.before.wanted = some(wanted, before.wanted, after.wanted, func(b, a float64) bool { return b < q && a >= q })
-	s.spam, s.before.spam = some(spam, before.spam, after.spam, func(b, a float64) bool { return b >= q && a < q })
+	up := func(b, a float64) bool { return b < q && a >= q }
+	down := func(b, a float64) bool { return up(a, b) }
+	s.wanted, s.before.wanted = some(wanted, before.wanted, after.wanted, up)
+	s.spam, s.before.spam = some(spam, before.spam, after.spam, down)
+	lost, list, from, to := up, wanted, before.wanted, after.wanted
+	switch {
+	case !s.harm.wanted && s.harm.shift:
+		s.hurt = s.wanted
+		return
+	case !s.harm.wanted:
+		lost, list, from, to = down, spam, before.spam, after.spam
+	}
+	for i := range list {
+		if lost(from[i], to[i]) && len(s.hurt) < guardSample {
+			s.hurt = append(s.hurt, list[i])
+		}
+	}
 }
 
 // run takes back what did harm and says how many labels that were.
@@ -219,17 +253,17 @@ func (s *search) run(ctx context.Context) (took int, err error) {
 		}
 	}
 	who = slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], cmp.Compare(a, b)) })
-	if ok, err := s.heals(ctx, nil, nil); err != nil || ok {
+	if ok, err := s.heals(ctx, nil); err != nil || ok {
 		return 0, err // it went away by itself: other labels were taken back meanwhile
 	}
-	ok, err := s.heals(ctx, who, nil)
+	ok, err := s.heals(ctx, who)
 	if err != nil {
 		return 0, err
 	}
 	if !ok || len(who) == 0 {
 		return 0, s.blame(ctx)
 	}
-	found, err := s.shrink(ctx, who, nil)
+	found, err := s.culprits(ctx, who)
 	if err != nil {
 		return 0, err
 	}
@@ -315,52 +349,89 @@ func (s *search) suspect(f *sluice.Feedback) bool {
 }
 
 // heals says whether the harm is gone without the labels of some reporters.
-func (s *search) heals(ctx context.Context, who, and []string) (bool, error) {
-	return s.try(ctx, func(x *searched, _ int) bool {
-		return x.who == "" || !slices.Contains(who, x.who) && !slices.Contains(and, x.who)
-	})
+func (s *search) heals(ctx context.Context, who []string) (bool, error) {
+	return s.try(ctx, func(x *searched, _ int) bool { return x.who == "" || !slices.Contains(who, x.who) })
 }
 
-// try replays the steps that keep wants.
+// try replays the steps that keep wants, and says whether the harm is gone then.
 func (s *search) try(ctx context.Context, keep func(*searched, int) bool) (bool, error) {
+	m, err := s.replay(ctx, keep)
+	if err != nil {
+		return false, err
+	}
+	return !s.r.compare(s.before, readGolden(m, s.wanted, s.spam), s.ofWanted, s.ofSpam, s.mature).any(), nil
+}
+
+func (s *search) replay(ctx context.Context, keep func(*searched, int) bool) (*online.Model, error) {
 	s.trials++
 	if err := ctx.Err(); err != nil {
-		return false, fmt.Errorf("feedback: %w", err)
+		return nil, fmt.Errorf("feedback: %w", err)
 	}
 	state, err := online.Load(bytes.NewReader(s.start))
 	if err != nil {
-		return false, fmt.Errorf("feedback: %w", err)
+		return nil, fmt.Errorf("feedback: %w", err)
 	}
 	for i := range s.steps {
 		if keep(&s.steps[i], i) {
 			s.steps[i].op.apply(state)
 		}
 	}
-	return !s.r.compare(s.before, readGolden(state.Model(), s.wanted, s.spam), s.ofWanted, s.ofSpam, s.mature).any(), nil
+	return state.Model(), nil
 }
 
-// shrink finds of reporters without whom (and without those of also) the harm is
-// gone a set that can't be halved.
-func (s *search) shrink(ctx context.Context, who, also []string) ([]string, error) {
-	if len(who) <= 1 || s.trials >= guardTrials {
-		return who, nil
+// culprits finds the reporters without whom the harm is gone. Each is tried
+// alone on the baseline: by how much do these labels move what got lost? Of those who
+// move it most, as many are taken as it needs, and who is like them.
+func (s *search) culprits(ctx context.Context, who []string) ([]string, error) {
+	who = who[:min(len(who), guardWho)]
+	none, err := s.replay(ctx, func(*searched, int) bool { return false })
+	if err != nil {
+		return nil, err
 	}
-	a, b := who[:len(who)/2], who[len(who)/2:]
-	for _, half := range [][]string{a, b} {
-		ok, err := s.heals(ctx, half, also)
+	start := s.margin(none)
+	force := make(map[string]float64, len(who))
+	for _, w := range who {
+		m, err := s.replay(ctx, func(x *searched, _ int) bool { return x.who == w })
+		if err != nil {
+			return nil, err
+		}
+		force[w] = s.margin(m) - start
+	}
+	who = slices.DeleteFunc(who, func(w string) bool { return force[w] <= 0 })
+	slices.SortFunc(who, func(a, b string) int { return cmp.Or(cmp.Compare(force[b], force[a]), cmp.Compare(a, b)) })
+	low, high := 0, len(who) // without the first low the harm is there
+	for high-low > 1 {
+		mid := (low + high) / 2
+		ok, err := s.heals(ctx, who[:mid])
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			return s.shrink(ctx, half, also)
+			high = mid
+		} else {
+			low = mid
 		}
 	}
-	left, err := s.shrink(ctx, a, slices.Concat(also, b))
-	if err != nil {
-		return nil, err
+	// Who moves it half as much as the first is of the same kind, needed or not; who
+	// hardly moves it isn't, even if that takes a second look.
+	for high < len(who) && force[who[high]] >= force[who[0]]/2 {
+		high++
 	}
-	right, err := s.shrink(ctx, b, slices.Concat(also, left))
-	return slices.Concat(left, right), err
+	for high > 1 && force[who[high-1]] < force[who[0]]/5 {
+		high--
+	}
+	return who[:high], nil
+}
+
+// margin is how bad the lost messages read, in the direction of the harm.
+func (s *search) margin(m *online.Model) (sum float64) {
+	for _, f := range s.hurt {
+		sum += m.Score(f, online.Recipient{}).Margin
+	}
+	if s.harm.spam && !s.harm.wanted && !s.harm.shift {
+		return -sum
+	}
+	return sum
 }
 
 // blame names the first label of somebody trusted after which the harm is there. It

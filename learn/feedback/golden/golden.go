@@ -1,4 +1,8 @@
-package feedback
+// Package golden keeps mail of which it is known, without labels, whether it is
+// wanted: mail of authenticated correspondents, answered mail, and what traps got. A
+// model that has learned is read against it. Nothing of the words is kept, only
+// hashed features.
+package golden
 
 import (
 	"bytes"
@@ -14,25 +18,22 @@ import (
 	"sync"
 	"time"
 
-	"sluice"
 	"sluice/internal/durable"
 	"sluice/learn/campaign"
 	"sluice/learn/text/online"
 )
 
-// GoldenConfig bounds a Golden; zero fields take the default.
-type GoldenConfig struct {
+// Config bounds a Set; zero fields take the default.
+type Config struct {
 	Wanted    int           // messages; default 2,000
 	Spam      int           // default 500
 	PerDomain int           // of one sender's domain; default one of fifty of Wanted
 	Age       time.Duration // how long one stays; default 90 days
 }
 
-// Golden is mail of which it is known, without labels, whether it is wanted: hashed
-// features, nothing of its words. The model is read against it. It is safe for
-// concurrent use.
-type Golden struct {
-	cfg GoldenConfig
+// Set is golden mail. It is safe for concurrent use.
+type Set struct {
+	cfg Config
 
 	mu    sync.Mutex
 	piles [2]pile // wanted, spam
@@ -44,16 +45,16 @@ type Golden struct {
 // which is as good as drawing lots, and the same after a restart.
 type pile struct {
 	most, perDomain int
-	all             []*golden
+	all             []*mail
 }
 
-type golden struct {
+type mail struct {
 	key      [16]byte
 	from     string // registrable domain
 	time     time.Time
 	features []byte
 	print    []byte
-	mark     *opinion
+	read     *campaign.Print // print; nil where there is none
 }
 
 // Offering is a message that may become golden.
@@ -68,33 +69,30 @@ type Offering struct {
 
 // Bounds of the golden file.
 const (
-	goldenMark  = "SLUGLD01"
-	maxGolden   = 256 << 20
-	maxPrint    = 16 << 10
-	goldenEvery = time.Hour
+	fileMark  = "SLUGLD01"
+	maxFile   = 256 << 20
+	maxPrint  = 16 << 10
+	maxName   = 253
+	saveEvery = time.Hour
 )
 
-// NewGolden makes an empty one.
-func NewGolden(cfg GoldenConfig) *Golden {
+// New makes an empty one.
+func New(cfg Config) *Set {
 	cfg.Wanted = min(cmp.Or(max(cfg.Wanted, 0), 2000), 20_000)
 	cfg.Spam = min(cmp.Or(max(cfg.Spam, 0), 500), 20_000)
 	cfg.PerDomain = cmp.Or(max(cfg.PerDomain, 0), max(cfg.Wanted/50, 2))
-	cfg.Age = cmp.Or(max(cfg.Age, 0), 90*day)
-	return &Golden{cfg: cfg, piles: [2]pile{{most: cfg.Wanted, perDomain: cfg.PerDomain}, {most: cfg.Spam, perDomain: cfg.Spam}}}
+	cfg.Age = cmp.Or(max(cfg.Age, 0), 90*24*time.Hour)
+	return &Set{cfg: cfg, piles: [2]pile{{most: cfg.Wanted, perDomain: cfg.PerDomain}, {most: cfg.Spam, perDomain: cfg.Spam}}}
 }
 
 // Offer offers a message: mail of a correspondent who is known and authenticated, an
 // answer to mail from here; and spam that a trap got. Most offers cost a hash.
-func (g *Golden) Offer(o Offering) {
+func (s *Set) Offer(o Offering) {
 	sum := sha256.Sum256([]byte(o.ID))
-	m := &golden{key: [16]byte(sum[:16]), from: cut(strings.ToLower(o.From), maxName), time: o.Time}
-	kind := 0
-	if o.Spam {
-		kind = 1
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	p := &g.piles[kind]
+	m := &mail{key: [16]byte(sum[:16]), from: strings.ToLower(o.From[:min(len(o.From), maxName)]), time: o.Time}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pile(o.Spam)
 	if o.Features == nil || o.Features.Len() == 0 || !p.wants(m) {
 		return
 	}
@@ -106,15 +104,15 @@ func (g *Golden) Offer(o Offering) {
 		if m.print, err = o.Print.MarshalBinary(); err != nil {
 			return
 		}
-		m.mark = markOf(o.Print, m.features)
+		m.read = o.Print
 	}
 	p.add(m)
-	g.dirty = true
+	s.dirty = true
 }
 
 // place is where a key is or would be.
 func (p *pile) place(key [16]byte) (int, bool) {
-	return slices.BinarySearchFunc(p.all, key, func(m *golden, key [16]byte) int { return bytes.Compare(m.key[:], key[:]) })
+	return slices.BinarySearchFunc(p.all, key, func(m *mail, key [16]byte) int { return bytes.Compare(m.key[:], key[:]) })
 }
 
 // last of a domain, and how many there are.
@@ -128,7 +126,7 @@ func (p *pile) last(from string) (at, n int) {
 	return at, n
 }
 
-func (p *pile) wants(m *golden) bool {
+func (p *pile) wants(m *mail) bool {
 	i, found := p.place(m.key)
 	if found || i >= p.most {
 		return false
@@ -137,7 +135,7 @@ func (p *pile) wants(m *golden) bool {
 	return n < p.perDomain || i <= at
 }
 
-func (p *pile) add(m *golden) {
+func (p *pile) add(m *mail) {
 	if at, n := p.last(m.from); n >= p.perDomain {
 		p.all = slices.Delete(p.all, at, at+1)
 	}
@@ -148,90 +146,90 @@ func (p *pile) add(m *golden) {
 	}
 }
 
-// list returns the messages that are not too old.
-func (g *Golden) list(spam bool, now time.Time) []*golden {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	kind := 0
-	if spam {
-		kind = 1
-	}
-	p := &g.piles[kind]
+// Features returns what is known of wanted mail, or of spam; what is too old is
+// dropped.
+func (s *Set) Features(spam bool, now time.Time) []*online.Features {
+	s.mu.Lock()
+	p := s.pile(spam)
 	n := len(p.all)
-	p.all = slices.DeleteFunc(p.all, func(m *golden) bool { return now.Sub(m.time) > g.cfg.Age })
-	g.dirty = g.dirty || len(p.all) != n
-	return slices.Clone(p.all)
+	p.all = slices.DeleteFunc(p.all, func(m *mail) bool { return now.Sub(m.time) > s.cfg.Age })
+	s.dirty = s.dirty || len(p.all) != n
+	list := slices.Clone(p.all)
+	s.mu.Unlock()
+	out := make([]*online.Features, 0, len(list))
+	for _, m := range list {
+		if f := new(online.Features); f.UnmarshalBinary(m.features) == nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (s *Set) pile(spam bool) *pile {
+	if spam {
+		return &s.piles[1]
+	}
+	return &s.piles[0]
 }
 
 // Len says how much wanted mail and spam there is.
-func (g *Golden) Len() (wanted, spam int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.piles[0].all), len(g.piles[1].all)
+func (s *Set) Len() (wanted, spam int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.piles[0].all), len(s.piles[1].all)
 }
 
-// drop removes what a trusted label contradicts.
-func (g *Golden) drop(mark *opinion, features []byte, spam bool) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	p := &g.piles[0]
-	if !spam {
-		p = &g.piles[1]
-	}
+// Drop removes what somebody trusted contradicts: mail like the message that is
+// said to be spam, or not.
+func (s *Set) Drop(print *campaign.Print, features []byte, spam bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pile(!spam)
 	n := len(p.all)
-	p.all = slices.DeleteFunc(p.all, func(m *golden) bool {
-		if m.mark != nil && m.mark.alike == mark.alike {
-			return campaign.Similarity(&m.mark.bits, &mark.bits) >= mark.alike
-		}
-		return bytes.Equal(m.features, features)
-	})
-	g.dirty = g.dirty || len(p.all) != n
+	p.all = slices.DeleteFunc(p.all, func(m *mail) bool { return bytes.Equal(m.features, features) || alike(m.read, print) })
+	s.dirty = s.dirty || len(p.all) != n
 	return n - len(p.all)
 }
 
-// dropGolden obeys an admin who says that golden mail isn't what it seemed.
-func (r *Room) dropGolden(f *sluice.Feedback) {
-	if r.cfg.Golden == nil || f.Source != sluice.SourceAdmin || f.Kind == sluice.FeedbackCounter {
-		return
-	}
-	r.cfg.Golden.drop(printOf(f), f.Features, f.Spam)
+func alike(a, b *campaign.Print) bool {
+	return a != nil && b != nil && a.Text.N > 0 && b.Text.N > 0 && campaign.Similarity(&a.Text.Bits, &b.Text.Bits) >= 0.5
 }
 
 // Save writes them to a file, at most once an hour.
-func (g *Golden) Save(fsys durable.FS, name string, now time.Time) error {
-	g.mu.Lock()
-	if !g.dirty || now.Sub(g.saved) < goldenEvery {
-		g.mu.Unlock()
+func (s *Set) Save(fsys durable.FS, name string, now time.Time) error {
+	s.mu.Lock()
+	if !s.dirty || now.Sub(s.saved) < saveEvery {
+		s.mu.Unlock()
 		return nil
 	}
-	g.mu.Unlock()
-	return g.Flush(fsys, name, now)
+	s.mu.Unlock()
+	return s.Flush(fsys, name, now)
 }
 
 // Flush writes them to a file now, where something changed.
-func (g *Golden) Flush(fsys durable.FS, name string, now time.Time) error {
-	g.mu.Lock()
-	if !g.dirty {
-		g.mu.Unlock()
+func (s *Set) Flush(fsys durable.FS, name string, now time.Time) error {
+	s.mu.Lock()
+	if !s.dirty {
+		s.mu.Unlock()
 		return nil
 	}
-	wanted, spam := slices.Clone(g.piles[0].all), slices.Clone(g.piles[1].all)
-	g.dirty, g.saved = false, now
-	g.mu.Unlock()
-	err := durable.WriteFile(fsys, name, encodeGolden(wanted, spam))
+	wanted, spam := slices.Clone(s.piles[0].all), slices.Clone(s.piles[1].all)
+	s.dirty, s.saved = false, now
+	s.mu.Unlock()
+	err := durable.WriteFile(fsys, name, encode(wanted, spam))
 	if err != nil {
-		g.mu.Lock()
-		g.dirty = true
-		g.mu.Unlock()
-		return fmt.Errorf("feedback: golden mail: %w", err)
+		s.mu.Lock()
+		s.dirty = true
+		s.mu.Unlock()
+		return fmt.Errorf("golden: %w", err)
 	}
 	return nil
 }
 
-func encodeGolden(wanted, spam []*golden) []byte {
-	b := []byte(goldenMark)
+func encode(wanted, spam []*mail) []byte {
+	b := []byte(fileMark)
 	b = binary.LittleEndian.AppendUint32(b, online.Extractor)
-	for _, list := range [][]*golden{wanted, spam} {
+	for _, list := range [][]*mail{wanted, spam} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(list)))
 		for _, m := range list {
 			b = append(b, m.key[:]...)
@@ -246,37 +244,37 @@ func encodeGolden(wanted, spam []*golden) []byte {
 	return append(b, sum[:]...)
 }
 
-// errGolden is behind what is wrong with a golden file.
-var errGolden = errors.New("no usable file of golden mail")
+// errFile is behind what is wrong with a golden file.
+var errFile = errors.New("no usable file of golden mail")
 
 // Load reads what Save wrote, in place of what is there. A file that doesn't exist
 // is none; of another extractor nothing can be used. After an error it is empty.
-func (g *Golden) Load(fsys durable.FS, name string) error {
+func (s *Set) Load(fsys durable.FS, name string) error {
 	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("feedback: golden mail: %w", err)
+		return fmt.Errorf("golden: %w", err)
 	}
 	defer f.Close()
-	if f.Size() > maxGolden {
-		return fmt.Errorf("feedback: golden mail: %w: %d octets", errGolden, f.Size())
+	if f.Size() > maxFile {
+		return fmt.Errorf("golden: %w: %d octets", errFile, f.Size())
 	}
 	b, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
 	if err != nil {
-		return fmt.Errorf("feedback: golden mail: %w", err)
+		return fmt.Errorf("golden: %w", err)
 	}
-	piles, err := decodeGolden(b)
+	piles, err := decode(b)
 	if err != nil {
 		return err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for k, list := range piles {
-		g.piles[k].all = nil
+		s.piles[k].all = nil
 		for _, m := range list {
-			if p := &g.piles[k]; p.wants(m) {
+			if p := &s.piles[k]; p.wants(m) {
 				p.add(m)
 			}
 		}
@@ -284,18 +282,18 @@ func (g *Golden) Load(fsys durable.FS, name string) error {
 	return nil
 }
 
-func decodeGolden(b []byte) (piles [2][]*golden, err error) {
+func decode(b []byte) (piles [2][]*mail, err error) {
 	n := len(b) - sha256.Size
-	if n < len(goldenMark) || string(b[:len(goldenMark)]) != goldenMark || sha256.Sum256(b[:n]) != [sha256.Size]byte(b[n:]) {
-		return piles, fmt.Errorf("feedback: %w: its mark or checksum is wrong", errGolden)
+	if n < len(fileMark) || string(b[:len(fileMark)]) != fileMark || sha256.Sum256(b[:n]) != [sha256.Size]byte(b[n:]) {
+		return piles, fmt.Errorf("golden: %w: its mark or checksum is wrong", errFile)
 	}
-	r := octets{b: b[len(goldenMark):n]}
+	r := octets{b: b[len(fileMark):n]}
 	if v := r.uint32(); v != online.Extractor {
 		return piles, nil // made by another program; new ones will be offered
 	}
 	for k := range piles {
 		for range r.uint32() {
-			m := &golden{key: [16]byte(r.take(16)), time: time.Unix(int64(r.uint64()), 0).UTC()}
+			m := &mail{key: [16]byte(r.take(16)), time: time.Unix(int64(r.uint64()), 0).UTC()}
 			m.from = string(r.part(maxName))
 			m.features, m.print = r.part(online.MaxStored), r.part(maxPrint)
 			if !r.bad && new(online.Features).UnmarshalBinary(m.features) != nil {
@@ -306,16 +304,16 @@ func decodeGolden(b []byte) (piles [2][]*golden, err error) {
 				if p.UnmarshalBinary(m.print) != nil {
 					r.bad = true
 				}
-				m.mark = markOf(p, m.features)
+				m.read = p
 			}
 			if r.bad {
-				return [2][]*golden{}, fmt.Errorf("feedback: %w: message %d", errGolden, len(piles[k]))
+				return [2][]*mail{}, fmt.Errorf("golden: %w: message %d", errFile, len(piles[k]))
 			}
 			piles[k] = append(piles[k], m)
 		}
 	}
 	if r.bad || len(r.b) > 0 {
-		return [2][]*golden{}, fmt.Errorf("feedback: %w: its end", errGolden)
+		return [2][]*mail{}, fmt.Errorf("golden: %w: its end", errFile)
 	}
 	return piles, nil
 }
