@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +32,8 @@ type File struct {
 // Config says which lists there are. Zero fields have defaults.
 type Config struct {
 	Files []File
-	// Distance is how far a relative is at most (TLSH); 0: 30, negative: nobody is.
+	// Distance is how far a relative is at most (TLSH); 0: 30, negative: nobody is, at
+	// most 200, where nothing is related any more.
 	Distance int
 	// The most that is read of one file: octets (0: 256 MB), digests (0: 2 million),
 	// TLSH digests (0: 100,000).
@@ -76,8 +79,9 @@ type file struct {
 // loaded is a list in use; it isn't written to.
 type loaded struct {
 	entries
-	// byLength holds the TLSH digests by the octet of the file's length.
-	byLength [256][]near
+	// first is where the TLSH digests of a key begin in near, which is sorted by keys;
+	// nil where there are none.
+	first []int32
 }
 
 // FileHealth is a list as people see it.
@@ -96,6 +100,7 @@ func New(c Config) (*Set, error) {
 	if c.Distance == 0 {
 		c.Distance = defaultDistance
 	}
+	c.Distance = min(c.Distance, 200)
 	if c.MaxBytes <= 0 {
 		c.MaxBytes = defaultMaxBytes
 	}
@@ -203,8 +208,15 @@ func (s *Set) read(path string) (*loaded, error) {
 		return nil, fmt.Errorf("more than %d octets", s.cfg.MaxBytes)
 	}
 	l := &loaded{entries: *e}
-	for _, n := range e.near {
-		l.byLength[n.digest.Length()] = append(l.byLength[n.digest.Length()], n)
+	if len(e.near) > 0 {
+		slices.SortFunc(l.near, func(a, b near) int { return int(a.digest.Key()) - int(b.digest.Key()) })
+		l.first = make([]int32, 1<<16+1)
+		for _, n := range l.near {
+			l.first[int(n.digest.Key())+1]++
+		}
+		for i := range 1 << 16 {
+			l.first[i+1] += l.first[i]
+		}
 	}
 	return l, nil
 }
@@ -227,15 +239,16 @@ func (s *Set) Lookup(sum [sha256.Size]byte) (engine.Finding, bool) {
 func (s *Set) Near(d tlsh.Digest) (engine.Finding, bool) {
 	best, found := s.cfg.Distance, false
 	var out engine.Finding
-	// Lengths that are k > 1 apart are a distance of 12·k.
-	reach := max(best/12, 1)
-	for _, f := range s.files {
-		l := f.loaded.Load()
-		if l == nil || len(l.near) == 0 {
-			continue
+	for key := range keys(d.Key(), best) {
+		if tlsh.KeyDistance(key, d.Key()) > best {
+			continue // something nearer has been found since
 		}
-		for k := -reach; k <= reach && k < 128; k++ {
-			for _, n := range l.byLength[d.Length()+byte(k)] {
+		for _, f := range s.files {
+			l := f.loaded.Load()
+			if l == nil || l.first == nil {
+				continue
+			}
+			for _, n := range l.near[l.first[key]:l.first[int(key)+1]] {
 				distance, ok := tlsh.Within(d, n.digest, best)
 				if !ok {
 					continue
@@ -243,13 +256,31 @@ func (s *Set) Near(d tlsh.Digest) (engine.Finding, bool) {
 				best, found = distance-1, true
 				name := signature(l.names[n.name], "TLSH "+n.digest.String()[:18])
 				out = engine.Finding{Engine: f.Name, Signature: fmt.Sprintf("like %s (distance %d)", name, distance), Kind: engine.Suspicious}
-				if distance == 0 {
-					return out, true
-				}
 			}
 		}
 	}
 	return out, found
+}
+
+// keys are those that are at most most from a key: the lengths around it, going round,
+// with the ratios around it.
+func keys(key uint16, most int) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		lengths, ratios := min(max(most/12, 1), 127), min(1+most/12, 7)
+		for i := -lengths; i <= lengths; i++ {
+			for j := -ratios; j <= ratios+1; j++ {
+				for k := -ratios; k <= ratios+1; k++ {
+					if j > ratios && ratios < 7 || k > ratios && ratios < 7 {
+						continue // eight away is the same from both sides, and once
+					}
+					x := uint16(byte(key>>8)+byte(i))<<8 | uint16((int(key>>4)+j)&15)<<4 | uint16((int(key)+k)&15)
+					if tlsh.KeyDistance(x, key) <= most && !yield(x) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // HasNear says whether any list has digests of relatives.

@@ -139,7 +139,7 @@ func TestNear(t *testing.T) {
 		fmt.Fprintf(&lines, "%s n%d\n", d, i)
 	}
 	path := write(t, filepath.Join(t.TempDir(), "l"), lines.String())
-	for _, distance := range []int{1, 11, 12, 30, 100, 5000} {
+	for _, distance := range []int{1, 11, 12, 30, 83, 84, 200} {
 		s, err := New(Config{Files: []File{{Path: path}}, Distance: distance})
 		if err != nil {
 			t.Fatal(err)

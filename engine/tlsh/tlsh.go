@@ -201,25 +201,29 @@ func Within(a, b Digest, most int) (int, bool) {
 	return n, n <= most
 }
 
-// Length is the digest's octet for the file's length. Files whose octets differ by k
-// (going round after 255), more than one, are at least 12·k apart.
-func (d Digest) Length() byte { return d.length }
+// Key is the coarse part of a digest: the octet of the file's length, and the ratios of
+// the quartiles in 4 bits each. Digests are at least [KeyDistance] of their keys apart,
+// so an index by keys spares most comparisons.
+func (d Digest) Key() uint16 { return uint16(d.length)<<8 | uint16(d.q1)<<4 | uint16(d.q2) }
+
+// KeyDistance is what two keys add to the distance of their digests.
+func KeyDistance(a, b uint16) int {
+	n := apart(int(a>>8), int(b>>8), 256)
+	if n > 1 {
+		n *= 12
+	}
+	for _, shift := range [2]int{4, 0} {
+		k := apart(int(a>>shift&15), int(b>>shift&15), 16)
+		if k > 1 {
+			k = 12 * (k - 1)
+		}
+		n += k
+	}
+	return n
+}
 
 func (d Digest) header(o Digest) int {
-	n := 0
-	switch k := apart(int(d.length), int(o.length), 256); k {
-	case 0, 1:
-		n = k
-	default:
-		n = 12 * k
-	}
-	for _, k := range [2]int{apart(int(d.q1), int(o.q1), 16), apart(int(d.q2), int(o.q2), 16)} {
-		if k <= 1 {
-			n += k
-		} else {
-			n += 12 * (k - 1)
-		}
-	}
+	n := KeyDistance(d.Key(), o.Key())
 	if d.checksum != o.checksum {
 		n++
 	}

@@ -156,8 +156,8 @@ func TestDistance(t *testing.T) {
 		if p, err := Parse(a.String()); err != nil || p != a {
 			t.Fatalf("%v: parsed as %v, %v", a, p, err)
 		}
-		if k := apart(int(a.Length()), int(b.Length()), 256); k > 1 && d < 12*k {
-			t.Fatalf("lengths %d apart, distance %d", k, d)
+		if k := KeyDistance(a.Key(), b.Key()); d < k {
+			t.Fatalf("keys %d apart, distance %d", k, d)
 		}
 	})
 }
