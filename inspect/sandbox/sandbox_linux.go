@@ -37,6 +37,7 @@ func Available() []Layer {
 func Enter(cfg Config) ([]Layer, error) {
 	// The first timer opens the runtime's poller, which can't be done afterwards.
 	time.AfterFunc(time.Hour, func() {}).Stop()
+	closeOthers()
 	var out []Layer
 	for _, step := range []func(Config) (Layer, error){dropPrivileges, landlock, setLimits, seccomp} {
 		l, err := step(cfg)
@@ -46,6 +47,26 @@ func Enter(cfg Config) ([]Layer, error) {
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// closeOthers closes what the process inherited beside its three standard files: who
+// started the gateway may have left something open, such as its listeners. The
+// runtime's poller stays.
+func closeOthers() {
+	const folder = "/proc/self/fd"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return // no /proc: what is open stays
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd < 3 {
+			continue
+		}
+		if target, err := os.Readlink(folder + "/" + e.Name()); err == nil && target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
+			_ = unix.Close(fd)
+		}
+	}
 }
 
 // everywhere makes a system call on all threads of the process. Where the program is

@@ -1,0 +1,274 @@
+package pool
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"sluice/inspect"
+	"sluice/inspect/wire"
+)
+
+// process is one child.
+type process struct {
+	cfg   *Config
+	cmd   *exec.Cmd
+	pid   int
+	to    *bufio.Writer
+	from  *bufio.Reader
+	in    *os.File         // its standard input
+	out   *os.File         // its standard output
+	dead  chan struct{}    // closed when it has ended, and what follows is known
+	state *os.ProcessState // nil where even that failed
+	words string           // what it said on its standard error
+	why   atomic.Int32     // why we killed it
+}
+
+// Why we killed a process.
+const (
+	notKilled = iota
+	killedDeadline
+	killedMemory
+	killedOther // nobody waits for the answer any more, or we are closing
+)
+
+// helloTime is how long a process may take to get ready.
+const helloTime = 10 * time.Second
+
+// start starts a process and waits for its hello.
+func (p *Pool) start() (*process, error) {
+	began := time.Now()
+	args := append([]string(nil), p.cfg.Command[1:]...)
+	args = append(args, fmt.Sprintf("-memory=%d", p.cfg.Memory),
+		// The last resort: the parent's deadline is much shorter.
+		fmt.Sprintf("-cpu=%s", time.Duration(p.cfg.Reuse)*(p.cfg.Budget.Time+p.cfg.Deadline)))
+	c := &process{cfg: &p.cfg, dead: make(chan struct{})}
+	c.cmd = exec.Command(p.cfg.Command[0], args...)
+	c.cmd.Dir = "/"
+	// One processor: its time is the clock's. No secret of ours is in its environment.
+	c.cmd.Env = append([]string{"GOMAXPROCS=1", "GODEBUG=containermaxprocs=0,updatemaxprocs=0", "GOTRACEBACK=single"}, p.cfg.Env...)
+	c.cmd.SysProcAttr = attributes()
+	if err := c.spawn(); err != nil {
+		return nil, fmt.Errorf("inspect/pool: %w", err)
+	}
+	p.note(c.pid, true)
+	hello, err := c.greet(p.ctx)
+	if err == nil && p.cfg.Strict && !hello.Strict {
+		err = fmt.Errorf("inspect/pool: the sandbox does not hold: %s", strings.Join(hello.Sandbox, "; "))
+	}
+	if err != nil {
+		c.end()
+		p.note(c.pid, false)
+		if c.words != "" {
+			err = fmt.Errorf("%w: %s", err, c.words)
+		}
+		return nil, err
+	}
+	p.mu.Lock()
+	p.hello, p.trouble = &hello, nil
+	p.mu.Unlock()
+	p.cfg.Metrics.started.Observe(time.Since(began).Seconds())
+	return c, nil
+}
+
+// spawn starts it with three pipes and nothing else.
+func (c *process) spawn() error {
+	var files []*os.File // read and write ends of the three
+	for range 3 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(files)
+			return err
+		}
+		files = append(files, r, w)
+	}
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = files[0], files[3], files[5]
+	if err := c.cmd.Start(); err != nil {
+		closeAll(files)
+		return err
+	}
+	closeAll([]*os.File{files[0], files[3], files[5]})
+	c.pid = c.cmd.Process.Pid
+	c.in, c.out = files[1], files[2]
+	c.to, c.from = bufio.NewWriterSize(c.in, 64<<10), bufio.NewReaderSize(c.out, 64<<10)
+	said := make(chan string, 1)
+	go listen(files[4], said)
+	go func() {
+		c.state, _ = c.cmd.Process.Wait()
+		// Where there is no seccomp, something it left behind may hold the pipe.
+		_ = files[4].SetReadDeadline(time.Now().Add(time.Second))
+		c.words = <-said
+		close(c.dead)
+	}()
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// listen reads what a process says on its standard error, and keeps the beginning:
+// Go's account of a crash begins with the cause.
+func listen(r *os.File, said chan<- string) {
+	defer r.Close()
+	first := make([]byte, 1024)
+	n, err := io.ReadFull(r, first)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, r)
+	}
+	said <- strings.Join(strings.Fields(strings.ToValidUTF8(string(first[:n]), "?")), " ")
+}
+
+func (c *process) greet(ctx context.Context) (wire.Hello, error) {
+	timer := time.AfterFunc(helloTime, func() { c.kill(killedDeadline) })
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { c.kill(killedOther) })()
+	return wire.ReadHello(c.from)
+}
+
+// kill ends the process at once, and keeps the first reason.
+func (c *process) kill(why int32) {
+	c.why.CompareAndSwap(notKilled, why)
+	_ = c.cmd.Process.Kill()
+}
+
+// end kills the process where it lives, and lets go of everything.
+func (c *process) end() {
+	c.in.Close()
+	c.kill(killedOther)
+	<-c.dead
+	c.out.Close()
+}
+
+// do has the process look into the files of j, fills j.report, and says whether the
+// process may be used again.
+func (c *process) do(closing context.Context, j *job) (again bool) {
+	watched := c.watch(closing, j)
+	err := wire.WriteRequest(c.to, j.q)
+	if err == nil {
+		err = wire.ReadReport(c.from, j.q, j.report)
+	}
+	close(watched)
+	r := j.report
+	if err == nil {
+		for _, f := range r.Facts {
+			if f.Kind == inspect.DecoderPanic {
+				return false // its state isn't known
+			}
+		}
+		return true
+	}
+	// It died, was killed, or speaks nonsense; then it must die too.
+	c.kill(killedOther)
+	<-c.dead
+	r.Ended, r.Reason = c.verdict(), c.how()
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.EPIPE) {
+		r.Reason = cut(err.Error()+"; "+r.Reason, inspect.MaxReason)
+	}
+	return false
+}
+
+// verdict says how a process that gave no whole answer came to its end.
+func (c *process) verdict() inspect.Ended {
+	switch c.why.Load() {
+	case killedDeadline:
+		return inspect.TimedOut
+	case killedMemory:
+		return inspect.OutOfMemory
+	}
+	st := c.state
+	if st == nil {
+		return inspect.Crashed
+	}
+	switch st.ExitCode() {
+	case wire.ExitMemory:
+		return inspect.OutOfMemory
+	case wire.ExitTime:
+		return inspect.TimedOut
+	}
+	if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() && ws.Signal() == syscall.SIGXCPU {
+		return inspect.TimedOut
+	}
+	return inspect.Crashed
+}
+
+// how describes the end of a process that has ended: its status and last words.
+func (c *process) how() string {
+	var b strings.Builder
+	switch c.why.Load() {
+	case killedDeadline:
+		b.WriteString("killed at its deadline")
+	case killedMemory:
+		fmt.Fprintf(&b, "killed at more than %d MB of memory", c.cfg.Memory>>20)
+	default:
+		if st := c.state; st != nil {
+			b.WriteString(st.String())
+		}
+	}
+	if c.words != "" {
+		b.WriteString(": ")
+		b.WriteString(c.words)
+	}
+	return cut(b.String(), inspect.MaxReason)
+}
+
+func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "?") }
+
+// look is how often memory is looked at.
+const look = 25 * time.Millisecond
+
+// watch kills the process at its deadline, when it holds too much memory, or when
+// nobody waits any more. Closing the channel ends it.
+func (c *process) watch(closing context.Context, j *job) chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		deadline := time.NewTimer(j.q.Budget.Time + c.cfg.Deadline)
+		defer deadline.Stop()
+		tick := time.NewTicker(look)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-deadline.C:
+				c.kill(killedDeadline)
+				return
+			case <-j.ctx.Done():
+				c.kill(killedOther)
+				return
+			case <-closing.Done():
+				c.kill(killedOther)
+				return
+			case <-tick.C:
+				if resident(c.pid) > c.cfg.Memory {
+					c.kill(killedMemory)
+					return
+				}
+			}
+		}
+	}()
+	return done
+}
+
+// resident is the memory that a process holds, in bytes; 0 where that can't be told.
+func resident(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
