@@ -211,12 +211,12 @@ func (m *measurement) peer(ctx context.Context, b *bench, p *peer) error {
 		m.versions = append(m.versions, string(v))
 	}
 	if !p.trained() {
-		var pools []string
+		var test []eval.Entry
 		for i := range m.rows {
-			pools = append(pools, m.rows[i].test()...)
+			test = append(test, m.sample.test(&m.rows[i], m.rows[i].good, m.rows[i].bad)...)
 		}
-		slices.Sort(pools)
-		test := m.sample.entries("test", slices.Compact(pools))
+		slices.SortFunc(test, func(a, b eval.Entry) int { return strings.Compare(a.Path, b.Path) })
+		test = slices.Compact(test)
 		got, err := keep(m.kept, p.name, test, func(lacking []eval.Entry) (*measured, error) {
 			return b.measure(ctx, p, m.sample, nil, lacking)
 		})
@@ -230,7 +230,7 @@ func (m *measurement) peer(ctx context.Context, b *bench, p *peer) error {
 	}
 	for i := range m.rows {
 		r := &m.rows[i]
-		got, err := keep(m.kept, p.name+"-"+r.name, m.sample.entries("test", r.test()), func(lacking []eval.Entry) (*measured, error) {
+		got, err := keep(m.kept, p.name+"-"+r.name, m.sample.test(r, r.good, r.bad), func(lacking []eval.Entry) (*measured, error) {
 			return b.measure(ctx, p, m.sample, m.sample.train(r), lacking)
 		})
 		if err != nil {

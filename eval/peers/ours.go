@@ -131,7 +131,7 @@ func (o *ours) fitted(train []eval.Entry) (*text.Model, error) {
 // part "train" of most corpora: where the row is about mail of a kind that wasn't
 // learned, weights stand in that were fitted to what the row learns.
 func (o *ours) results(r *row) ([]result, error) {
-	train, test := o.sample.train(r), o.sample.entries("test", r.test())
+	train, test := o.sample.train(r), o.sample.test(r, r.good, r.bad)
 	base := text.Default()
 	if r.strange {
 		var err error

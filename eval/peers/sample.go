@@ -20,7 +20,8 @@ type row struct {
 	title     string
 	good, bad []string
 	train     []string
-	few       int  // messages of each pool to learn; 0 for the whole sample
+	learn     int  // messages of each pool that are learned at the most; 0: all of the sample
+	judge     int  // the same of those that are judged
 	strange   bool // the bad mail, or all, is of a kind that isn't learned
 }
 
@@ -39,9 +40,11 @@ var rows = []row{
 		train: []string{"lists_2019_2026/ham", "lists_2019_2026/spam"},
 	},
 	{
-		name: "phish", title: "phishing_pot, 2022–26; ham of the lists",
-		good: []string{"lists_2019_2026/ham"}, bad: []string{"phishing_pot/phish"},
-		train: []string{"lists_2019_2026/ham", "phishing_pot/phish"},
+		// Ham of both: alone, either the year or the headers of lists would tell.
+		name: "phish", title: "phishing_pot, 2022–26; ham of both", learn: 300, judge: 300,
+		good:  []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham"},
+		bad:   []string{"phishing_pot/phish"},
+		train: []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham", "phishing_pot/phish"},
 	},
 	{
 		name: "nazario", title: "nazario, 2004–05; ham of SpamAssassin's corpus",
@@ -49,7 +52,7 @@ var rows = []row{
 		train: []string{"spamassassin/ham", "spamassassin/hardham", "nazario/phish"},
 	},
 	{
-		name: "week", title: "all of these pooled; what a week may bring was learned", few: 100,
+		name: "week", title: "all of these pooled; what a week may bring was learned", learn: 100,
 		good:  []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham"},
 		bad:   []string{"spamassassin/spam", "lists_2019_2026/spam", "phishing_pot/phish", "nazario/phish"},
 		train: []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham", "spamassassin/spam", "lists_2019_2026/spam", "phishing_pot/phish", "nazario/phish"},
@@ -65,8 +68,9 @@ var rows = []row{
 		train: []string{"spamassassin/ham", "spamassassin/hardham", "spamassassin/spam", "phishing_pot/phish", "enron_raw/ham", "glitchyzorua_419/fraud"},
 	},
 	{
-		name: "phish-others", strange: true, title: "phishing_pot; ham of the lists; bad mail learned from others",
-		good: []string{"lists_2019_2026/ham"}, bad: []string{"phishing_pot/phish"},
+		name: "phish-others", strange: true, title: "phishing_pot; ham of both; bad mail learned from others", judge: 300,
+		good:  []string{"spamassassin/ham", "spamassassin/hardham", "lists_2019_2026/ham"},
+		bad:   []string{"phishing_pot/phish"},
 		train: []string{"spamassassin/ham", "spamassassin/hardham", "spamassassin/spam", "lists_2019_2026/ham", "lists_2019_2026/spam", "enron_raw/ham", "glitchyzorua_419/fraud"},
 	},
 	{
@@ -75,9 +79,6 @@ var rows = []row{
 		train: []string{"spamassassin/ham", "spamassassin/hardham", "spamassassin/spam", "lists_2019_2026/ham", "lists_2019_2026/spam", "phishing_pot/phish"},
 	},
 }
-
-// test names the pools that are judged.
-func (r *row) test() []string { return slices.Concat(r.good, r.bad) }
 
 // sample is a fixed choice of messages.
 type sample struct {
@@ -90,23 +91,22 @@ func (s *sample) path(e *eval.Entry) string {
 }
 
 // train returns the messages that a row may learn from.
-func (s *sample) train(r *row) []eval.Entry {
-	var out []eval.Entry
-	for _, p := range r.train {
-		all := s.pools["train/"+p]
-		if r.few > 0 {
-			all = all[:min(r.few, len(all))]
-		}
-		out = append(out, all...)
-	}
-	return out
+func (s *sample) train(r *row) []eval.Entry { return s.entries("train", r.train, r.learn) }
+
+// test returns the messages of pools that are judged for a row.
+func (s *sample) test(r *row, pools ...[]string) []eval.Entry {
+	return s.entries("test", slices.Concat(pools...), r.judge)
 }
 
-// entries returns the messages of pools of a part.
-func (s *sample) entries(part string, pools []string) []eval.Entry {
+// entries returns the messages of pools of a part, at most so many of each, all for 0.
+func (s *sample) entries(part string, pools []string, most int) []eval.Entry {
 	var out []eval.Entry
 	for _, p := range pools {
-		out = append(out, s.pools[part+"/"+p]...)
+		all := s.pools[part+"/"+p]
+		if most > 0 {
+			all = all[:min(most, len(all))]
+		}
+		out = append(out, all...)
 	}
 	return out
 }
@@ -138,7 +138,7 @@ func hash(s string) uint64 {
 func write(corpora, dir string, pools map[string][]eval.Entry, rows []row) (*sample, error) {
 	s := &sample{dir: dir, pools: pools}
 	for _, r := range rows {
-		for _, e := range slices.Concat(s.train(&r), s.entries("test", r.test())) {
+		for _, e := range slices.Concat(s.train(&r), s.test(&r, r.good, r.bad)) {
 			to := s.path(&e)
 			if _, err := os.Stat(to); err == nil {
 				continue
