@@ -51,10 +51,14 @@ type LeaveOutRow struct {
 }
 
 // LeaveOneOut takes each corpus out in turn, trains on the part "train" of the others
-// and judges its part "test". Mail holds both parts of all.
-func LeaveOneOut(ctx context.Context, k Kind, mail []*Mail, seed uint64, step func()) (*LeaveOut, error) {
+// and judges its part "test". Mail holds both parts of all. Only corpora that from
+// names are trained on; where it is empty, all that may be.
+func LeaveOneOut(ctx context.Context, k Kind, mail []*Mail, from []string, seed uint64, step func()) (*LeaveOut, error) {
 	if k.Refit == nil && !k.Learns {
 		return nil, errors.New("trial: this filter is never trained, so that nothing can be left out")
+	}
+	trains := func(corpus string) bool {
+		return Trainable(corpus) && (len(from) == 0 || slices.Contains(from, corpus))
 	}
 	out := &LeaveOut{Filter: k.Name}
 	corpora := map[string]bool{}
@@ -71,9 +75,9 @@ func LeaveOneOut(ctx context.Context, k Kind, mail []*Mail, seed uint64, step fu
 		var train, others, left []*Mail
 		for _, m := range mail {
 			switch {
-			case m.Part == "train" && m.Corpus != corpus && Trainable(m.Corpus):
+			case m.Part == "train" && m.Corpus != corpus && trains(m.Corpus):
 				train = append(train, m)
-			case m.Part == "test" && m.Corpus != corpus && !m.Spam && Trainable(m.Corpus):
+			case m.Part == "test" && m.Corpus != corpus && !m.Spam && trains(m.Corpus):
 				others = append(others, m)
 			case m.Part == "test" && m.Corpus == corpus:
 				left = append(left, m)

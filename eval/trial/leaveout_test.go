@@ -64,7 +64,7 @@ func TestLeaveOneOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := trial.LeaveOneOut(t.Context(), k, box.Mail, 1, nil)
+	l, err := trial.LeaveOneOut(t.Context(), k, box.Mail, nil, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,13 +86,16 @@ func TestLeaveOneOut(t *testing.T) {
 			t.Errorf("%s: %d of %d above what the known ham scores, want all", r.Pool, r.Above[0].K, r.N)
 		}
 	}
+	if l, err := trial.LeaveOneOut(t.Context(), k, box.Mail, []string{"a", "foff_milter"}, 1, nil); err == nil {
+		t.Errorf("without a nothing is left to train on, and it was judged: %+v", l)
+	}
 	var b bytes.Buffer
 	if err := l.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(root(t))
 	golden.Check(t, "testdata/leaveout.txt", b.Bytes())
-	if _, err := trial.LeaveOneOut(t.Context(), stated(), box.Mail, 1, nil); err == nil {
+	if _, err := trial.LeaveOneOut(t.Context(), stated(), box.Mail, nil, 1, nil); err == nil {
 		t.Error("a filter that learns nothing was trained")
 	}
 }

@@ -37,6 +37,7 @@ type Command struct {
 	Noise    float64  `help:"Share of the labels that are wrong. Labels then count as users' clicks, not an admin's." group:"The trial"`
 	TrainOn  string   `help:"Learn this part of the corpora first, and nothing while judging." enum:"train,test," default:"" placeholder:"PART" group:"The trial"`
 	LeaveOut bool     `name:"leave-one-out" help:"Judge each corpus (part test) by what the others (part train) teach." group:"The trial"`
+	LearnOf  []string `name:"learn-from" help:"With --leave-one-out: corpora that may teach; default: all but foff_milter." placeholder:"CORPUS" group:"The trial"`
 	Evasion  bool     `help:"Also try disguises: half of the mail, or --train-on, trains, the rest is disguised." group:"The trial"`
 
 	JSON   bool   `help:"Report as JSON." group:"The report"`
@@ -86,6 +87,8 @@ func (c *Command) check() error {
 		return errors.New("--part, --only, --train-on and --leave-one-out need --corpora")
 	case c.LeaveOut && (c.Part != "" || len(c.Only) > 0 || c.TrainOn != "" || c.Evasion || c.HTML != ""):
 		return errors.New("--leave-one-out chooses its mail itself and makes one table: no --part, --only, --train-on, --evasion, --html")
+	case len(c.LearnOf) > 0 && !c.LeaveOut:
+		return errors.New("--learn-from is for --leave-one-out; with --train-on use --only")
 	case c.LeaveOut && c.feedback() != (trec.Feedback{}), c.TrainOn != "" && c.feedback() != (trec.Feedback{}):
 		return errors.New("--delay, --share and --noise are for learning while judging")
 	case c.TrainOn != "" && (c.Filter == "verdict" || c.Filter == "shipped"):
@@ -246,14 +249,14 @@ func (e *evaluation) leaveOut(ctx context.Context) error {
 		return err
 	}
 	show := term.ProgressOn(e.env.Stderr, 0)
-	l, err := trial.LeaveOneOut(ctx, e.kind, box.Mail, e.Seed[0], show.Step)
+	l, err := trial.LeaveOneOut(ctx, e.kind, box.Mail, e.LearnOf, e.Seed[0], show.Step)
 	show.End()
 	if err != nil {
 		return err
 	}
 	l.Notes = append(l.Notes, "foff_milter is never trained on; corpora that may only judge are trained on here for measuring, and no weight of it is kept")
 	if e.Filter != "text" {
-		l.Notes = append(l.Notes, "the text model is made anew without the corpus; the line that turns its margin into decibel, and the points of the other checks, are the shipped ones")
+		l.Notes = append(l.Notes, "the text model is made anew without the corpus; the line that turns its margin into decibel, and the points and weights of the other checks, are the shipped ones")
 	}
 	if err := e.writeScores(l.Judged()); err != nil {
 		return err
