@@ -154,13 +154,26 @@ func (g *Guarded) Scan(ctx context.Context, body []byte) ([]Finding, error) {
 		return nil, err
 	}
 	start := g.cfg.Now()
-	found, err := g.scanner.Scan(ctx, body)
+	returned := false
+	var found []Finding
+	var err error
+	// A scan that panics (the message is a mapped file on a sick disk) gives its place
+	// back too.
+	defer func() {
+		if !returned {
+			g.release(ctx, g.cfg.Now().Sub(start), nil, errPanicked)
+		}
+	}()
+	found, err = g.scanner.Scan(ctx, body)
+	returned = true
 	g.release(ctx, g.cfg.Now().Sub(start), found, err)
 	if err != nil {
 		return nil, err
 	}
 	return found, nil
 }
+
+var errPanicked = errors.New("the scan broke off")
 
 // admit lets nobody in while the scanner is down, but for the one who finds out
 // whether it still is.

@@ -189,6 +189,28 @@ func TestBounds(t *testing.T) {
 	})
 }
 
+type panics struct{ engine.Scanner }
+
+func (panics) Scan(context.Context, []byte) ([]engine.Finding, error) { panic("a fault") }
+
+// TestPanic: a scan that panics gives its place back.
+func TestPanic(t *testing.T) {
+	g := engine.Guard(panics{&enginetest.Scanner{}}, engine.GuardConfig{Parallel: 1, Failures: 100, Timeout: time.Second})
+	for range 3 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is lost")
+				}
+			}()
+			_ = scan(g)
+		}()
+	}
+	if h := g.Health(); h.Active != 0 || h.Failed != 3 {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &enginetest.Scanner{}

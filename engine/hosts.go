@@ -265,7 +265,15 @@ func (c *Conn) lend(ctx context.Context, f func(*Conn) error) error {
 	err := c.Conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = c.Conn.SetDeadline(time.Unix(1, 0)) })
 	if err == nil {
+		returned := false
+		defer func() {
+			if !returned { // it panics
+				stop()
+				_ = c.Conn.Close()
+			}
+		}()
 		err = f(c)
+		returned = true
 	}
 	// A deadline that was set late mustn't hit the next user.
 	if !stop() || !c.Keep {

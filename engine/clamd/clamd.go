@@ -37,7 +37,7 @@ type Config struct {
 // DefaultSuspicious are heuristics, unwanted programs, and third-party signatures of
 // spam.
 func DefaultSuspicious() []string {
-	return []string{"Heuristics.", "PUA.", "PUP.", "Sanesecurity.Junk.", "Sanesecurity.Spam", "winnow.spam.", "winnow.phish.ts."}
+	return []string{"Heuristics.", "PUA.", "PUP.", "Sanesecurity.Junk.", "Sanesecurity.Spam", "winnow.spam."}
 }
 
 const (

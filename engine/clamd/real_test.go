@@ -22,6 +22,7 @@ const evil = "harmless text that a signature of this test knows"
 var signatures = clamdtest.Signatures{
 	Strings: map[string]string{"Sluice.Test.Text": evil, "Heuristics.Sluice.Maybe": "text that is only suspected", "PUA.Sluice.Tool": "text of an unwanted tool"},
 	Files:   map[string][]byte{"Sluice.Test.File": []byte("a whole file\n")},
+	YARA:    "rule Sluice_Test_Rule { strings: $a = \"text of a rule\" nocase condition: $a }\n",
 }
 
 func mail(attachment string) []byte {
@@ -68,6 +69,7 @@ func TestDaemon(t *testing.T) {
 					{"text", "x " + evil + " y", "Sluice.Test.Text.UNOFFICIAL", engine.Malware},
 					{"whole file", "a whole file\n", "Sluice.Test.File.UNOFFICIAL", engine.Malware},
 					{"heuristics", "text that is only suspected", "Heuristics.Sluice.Maybe.UNOFFICIAL", engine.Suspicious},
+					{"YARA", "x TEXT of a rule", "YARA.Sluice_Test_Rule.UNOFFICIAL", engine.Malware},
 					{"unwanted", "text of an unwanted tool", "PUA.Sluice.Tool.UNOFFICIAL", engine.Suspicious},
 				} {
 					found, err := c.Scan(ctx, mail(row.body))

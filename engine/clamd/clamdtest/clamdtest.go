@@ -26,6 +26,7 @@ type Options struct {
 type Signatures struct {
 	Files   map[string][]byte // by the whole file's digest (.hdb)
 	Strings map[string]string // anywhere in a file (.ndb)
+	YARA    string            // rules (.yar)
 }
 
 // Daemon is a running clamd.
@@ -133,10 +134,10 @@ func write(dir string, s Signatures) error {
 	for name, text := range s.Strings {
 		ndb += fmt.Sprintf("%s:0:*:%s\n", name, hex.EncodeToString([]byte(text)))
 	}
-	if hdb+ndb == "" {
+	if hdb+ndb+s.YARA == "" {
 		ndb = "Sluice.Test.Never:0:*:" + hex.EncodeToString([]byte("no file of any test holds this text")) + "\n"
 	}
-	for name, text := range map[string]string{"test.hdb": hdb, "test.ndb": ndb} {
+	for name, text := range map[string]string{"test.hdb": hdb, "test.ndb": ndb, "test.yar": s.YARA} {
 		if text == "" {
 			continue
 		}
