@@ -279,7 +279,10 @@ func (f *fit) result(from Weights) (Weights, FitReport) {
 			s := &f.samples[i]
 			r.Seen += s.Weight
 			group := f.groups[g]
-			if x := f.slope[g] * s.Sums[g]; x > -group.Low && x < group.High {
+			// A slope often ends where the group's commonest sum meets the clip: what
+			// is there still counts.
+			const edge = 1.001
+			if x := f.slope[g] * s.Sums[g]; x > -edge*group.Low && x < edge*group.High {
 				p := 1 / (1 + math.Exp(-f.z[i]))
 				d := perDecibel * s.Sums[g]
 				curve += s.Weight * p * (1 - p) * d * d
