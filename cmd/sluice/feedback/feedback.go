@@ -226,15 +226,19 @@ func show(w io.Writer, f *sluice.Feedback) {
 	} else {
 		row("says", colour(p, false, "wanted"))
 	}
-	row("by", term.Plain(f.By, 254)+", "+labels.SourceWords(f.Source))
+	by := term.Plain(f.By, 254)
+	if f.Kind == sluice.FeedbackLabel { // another entry has the source of its label
+		by += ", " + labels.SourceWords(f.Source)
+	}
+	row("by", by)
 	row("for", term.Plain(strings.Join(f.To, ", "), 1000))
 	row("message", term.Plain(f.ID, 64))
 	row("tenant", term.Plain(f.Tenant, 254))
+	row("why", term.Plain(f.Why, 1000))
 	if f.Kind != sluice.FeedbackLabel {
 		return
 	}
 	row("state", strings.TrimSpace(state(p, f.State)))
-	row("why", term.Plain(f.Why, 1000))
 	row("trust", fmt.Sprintf("%.0f %%", 100*f.Trust))
 	if f.Trusted {
 		row("", "trusted: it teaches the fast weights as well")
