@@ -105,6 +105,9 @@ type wholeFilter struct {
 	*whole
 	other   *text.Model // nil: the gate's own
 	learner *learner    // nil: nothing is learned
+
+	snapshot *online.Model
+	since    int // labels
 }
 
 func (w *wholeFilter) Judge(doc any) Outcome {
@@ -131,7 +134,7 @@ func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
 	db := score.DB
 	if w.learner != nil {
 		here := w.learner.state.Score(f.features, online.Recipient{})
-		db = w.learner.state.Model().Over(score, w.Model.Calibration(), here)
+		db = w.counts().Over(score, w.Model.Calibration(), here)
 	}
 	ledger := append([]sluice.Evidence(nil), f.ledger...)
 	id := sluice.Reason(reason.TextHam)
@@ -146,9 +149,22 @@ func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
 	return v, policy.Decide(v, set.Policy, "", policy.Circumstances{}).Action
 }
 
+// snapshotEvery is how many labels are learned between two snapshots.
+const snapshotEvery = 32
+
+// counts is a snapshot that knows how many labels there were, or a few less: to take
+// one costs a copy of the weights that changed. The weights in use are the newest.
+func (w *wholeFilter) counts() *online.Model {
+	if w.snapshot == nil || w.since >= snapshotEvery {
+		w.snapshot, w.since = w.learner.state.Model(), 0
+	}
+	return w.snapshot
+}
+
 func (w *wholeFilter) Train(doc any, spam bool) {
 	if w.learner != nil {
 		w.learner.Train(doc.(*found).features, spam)
+		w.since++
 	}
 }
 
