@@ -115,8 +115,8 @@ func canon(addr string) string {
 // of what others are refused for.
 func (d *Desk) Takes(addr string) bool { return d != nil && d.addresses[canon(addr)] != 0 }
 
-// Take learns from a report, and returns the reply to its final dot. The error is
-// the operator's: the reply has been chosen for it. All recipients of env are report
+// Take learns from a report, and returns the reply to its final dot. An error is the
+// operator's; then the reply is temporary, and nothing was learned. All recipients of env are report
 // addresses. auth may be nil; then only a login or a network proves anything.
 func (d *Desk) Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope, auth *mailauth.Auth, m *message.Message) (sluice.Reply, error) {
 	now := d.cfg.Clock()
@@ -153,8 +153,8 @@ func (d *Desk) Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope
 	}
 	reply := t.reply()
 	log.Info("desk: a report was taken", "form", string(c.Form), "reply", reply.Text)
-	if t.err != nil { // what was learned is learned: a second try would count it twice
-		return reply, fmt.Errorf("desk: %w", t.err)
+	if t.err != nil { // what was learned is learned: a second try would say it twice
+		log.Error("desk: some messages of a report were left out", "messages", t.failed, "error", t.err)
 	}
 	return reply, nil
 }

@@ -152,7 +152,7 @@ func TestReplies(t *testing.T) {
 					return oops
 				}
 				return nil
-			}}, labels: "1", want: "250 2.0.0 Thank you: 1 message learned as spam, 1 left out (trouble here). ref 1; desk: disk on fire"},
+			}}, labels: "1", want: "250 2.0.0 Thank you: 1 message learned as spam, 1 left out (trouble here). ref 1"},
 		{name: "only the header", conn: loggedIn, to: []string{"spam@ours.example"}, m: headerOnly(),
 			want: "550 5.6.1 Nothing learned: only the header of a message is attached, and the message is no longer here; attach the whole message. ref E1 postmaster@ours.example"},
 		{name: "only the header, and we have the rest", conn: loggedIn, to: []string{"spam@ours.example"}, m: headerOnly(),
