@@ -51,16 +51,19 @@ const (
 // Ended says how the process that looked came to its end.
 type Ended uint8
 
-// The ends. All but Complete are evidence (INSPECT_CRASHED, INSPECT_EXHAUSTED):
-// the files did it, nothing else runs there.
+// The ends. Crashed, TimedOut and OutOfMemory are evidence: the files did it,
+// nothing else runs there. Killed is not.
 const (
 	Complete Ended = iota
-	Crashed        // it died, or its answer made no sense
+	Crashed        // it died, tried what it may not, or its answer made no sense
 	TimedOut       // killed at the deadline
 	OutOfMemory
+	Killed // from outside: by an operator, or by the kernel because the machine had no memory left
+
+	endedEnd
 )
 
-var endedNames = [...]string{"complete", "crashed", "timed out", "out of memory"}
+var endedNames = [endedEnd]string{"complete", "crashed", "timed out", "out of memory", "killed from outside"}
 
 func (e Ended) String() string {
 	if int(e) < len(endedNames) {

@@ -250,6 +250,28 @@ func TestBombs(t *testing.T) {
 	})
 }
 
+// TestToldWhole has the clock run so fast that everything is told at once: a file is
+// told when it is fully described, or not at all.
+func TestToldWhole(t *testing.T) {
+	now := time.Unix(0, 0)
+	d := decoder("box", func(w *child.Work) error {
+		for _, name := range []string{"/a", "/b", "/c"} {
+			if _, err := w.Emit(child.Entry{Name: name, Size: 9, Body: strings.NewReader("same")}); err != nil {
+				return err
+			}
+		}
+		w.Fact("LAST", "")
+		w.Refine(inspect.DOCX)
+		w.Mark(inspect.Macro)
+		return nil
+	})
+	cfg := child.Config{Decoders: []child.Decoder{d}, Now: func() time.Time { now = now.Add(60 * time.Millisecond); return now }}
+	r := childtest.Run(t, cfg, &inspect.Request{Inputs: []inspect.Input{in("a.box", "1")}, Budget: inspect.Budget{Time: time.Minute}})
+	if len(r.Files) != 4 || r.Files[3].Same != 1 || r.Files[0].Type != inspect.DOCX || r.Files[0].Class != inspect.Macro {
+		t.Error(tree(r))
+	}
+}
+
 // TestTime has a decoder that works on for ever, asking whether it may.
 func TestTime(t *testing.T) {
 	slow := decoder("slow", func(w *child.Work) error {

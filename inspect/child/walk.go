@@ -33,6 +33,7 @@ type walk struct {
 	progress  Progress
 	told      time.Time // when progress was last called
 	fresh     int       // findings since then
+	held      bool      // a file is half described: nothing is told
 	changed   []int
 	at        int
 	by        string
@@ -80,6 +81,7 @@ func (f *Frame) Inspect(ctx context.Context, req *inspect.Request, progress Prog
 	ctx, cancel := context.WithTimeout(ctx, w.budget.Time)
 	defer cancel()
 	w.ctx = ctx
+	w.held = true
 	inputs := req.Inputs[:min(len(req.Inputs), inspect.MaxInputs)]
 	w.roots = make([]spent, len(inputs))
 	for i, in := range inputs {
@@ -88,6 +90,7 @@ func (f *Frame) Inspect(ctx context.Context, req *inspect.Request, progress Prog
 			Name: clip(in.Name, inspect.MaxName), Declared: clip(in.DeclaredType, inspect.MaxDeclared)})
 		w.settle(i, in.Body, false)
 	}
+	w.held = false
 	w.tell(true)
 	for len(w.queue) > 0 {
 		p := w.queue[0]
@@ -250,7 +253,7 @@ const (
 )
 
 func (w *walk) tell(now bool) {
-	if w.progress == nil {
+	if w.progress == nil || w.held {
 		return
 	}
 	if !now && w.fresh < tellCount && w.frame.cfg.Now().Sub(w.told) < tellAfter {

@@ -215,7 +215,8 @@ func (w *Work) Emit(e Entry) (int, error) {
 	}
 	w.rootOf = append(w.rootOf, w.rootOf[w.index])
 	w.report.Files = append(w.report.Files, f)
-	w.found()
+	w.held = true
+	defer func() { w.held = false; w.found() }()
 	if climbs(f.Name) {
 		w.fact(i, inspect.NameClimbs, f.Name)
 	}

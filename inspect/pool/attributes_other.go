@@ -4,4 +4,6 @@ package pool
 
 import "syscall"
 
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+func attributes(*cgroup) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+
+func hasMark(string, string) bool { return false }

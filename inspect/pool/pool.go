@@ -39,6 +39,9 @@ type Config struct {
 	Deadline time.Duration  // beyond a request's Budget.Time until the process is killed; 2 s
 	Memory   int64          // resident bytes of one process; 512 MB
 	Reuse    int            // requests for one process; 500
+	// CgroupRoot is where cgroups stand; /sys/fs/cgroup. Where the gateway may make some
+	// of its own there, each process gets one that bounds its memory.
+	CgroupRoot string
 	// Strict refuses processes whose sandbox doesn't keep them from files and programs.
 	Strict bool
 
@@ -56,6 +59,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Deadline, 2*time.Second)
 	set(&c.Memory, 512<<20)
 	set(&c.Reuse, 500)
+	if c.CgroupRoot == "" {
+		c.CgroupRoot = "/sys/fs/cgroup"
+	}
 	c.Budget = c.Budget.WithDefaults()
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -110,8 +116,8 @@ var _ inspect.Inspector = (*Pool)(nil)
 func New(cfg Config) *Pool {
 	p := &Pool{cfg: cfg.withDefaults(), jobs: make(chan *job), pids: map[int]bool{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	for range p.cfg.Size {
-		p.done.Go(p.work)
+	for i := range p.cfg.Size {
+		p.done.Go(func() { p.work(i) })
 	}
 	return p
 }
@@ -133,7 +139,7 @@ func (p *Pool) Inspect(ctx context.Context, r *inspect.Request) (*inspect.Report
 	var report *inspect.Report
 	for try := range 2 {
 		report, err = p.once(ctx, clipped)
-		if err != nil || report.Ended != inspect.Crashed {
+		if err != nil || report.Ended != inspect.Crashed && report.Ended != inspect.Killed {
 			break
 		}
 		if try == 0 {
@@ -265,11 +271,15 @@ const (
 )
 
 // work keeps one process, and gives it requests.
-func (p *Pool) work() {
+func (p *Pool) work(number int) {
+	group := p.group(number)
+	defer group.remove()
 	backoff := time.Duration(0)
 	for p.ctx.Err() == nil {
-		c, err := p.start()
+		c, err := p.start(group)
 		if err != nil {
+			group.remove() // it may be the reason: the next try goes without
+			group = nil
 			backoff = min(max(2*backoff, backoffFirst), backoffMost)
 			p.failed(err, backoff)
 			continue
@@ -279,6 +289,16 @@ func (p *Pool) work() {
 		c.end()
 		p.note(c.pid, false)
 	}
+}
+
+// group makes the cgroup for a worker's processes; nil where that can't be done.
+func (p *Pool) group(number int) *cgroup {
+	g, err := newCgroup(p.cfg.CgroupRoot, selfCgroup(), fmt.Sprintf("sluice-inspect-%d-%d", os.Getpid(), number), p.cfg.Memory)
+	if err != nil {
+		p.cfg.Log.Debug("no cgroup for inspection processes", "why", err)
+		return nil
+	}
+	return g
 }
 
 // failed notes that no process could be started, and waits before the next try.

@@ -57,9 +57,9 @@ func misbehaving() (out []child.Decoder) {
 			go panic("on purpose")
 			time.Sleep(time.Hour)
 		},
-		"stack": func(*child.Work) { dive(0) },
+		"stack": func(*child.Work) { depth = dive(0) },
 		"hang": func(*child.Work) {
-			for {
+			for !never.Load() {
 			}
 		},
 		"eat": func(*child.Work) {
@@ -95,7 +95,17 @@ func misbehaving() (out []child.Decoder) {
 	return append(out, decoder{"quick", func(w *child.Work) error { w.Fact("SIZE", fmt.Sprint(len(w.Bytes()))); return nil }})
 }
 
-func dive(n int) int { return dive(n+1) + n }
+var (
+	never atomic.Bool // stays false
+	depth int
+)
+
+func dive(n int) int {
+	if never.Load() {
+		return 0
+	}
+	return dive(n+1) + n
+}
 
 func pool(t testing.TB, cfg Config) *Pool {
 	t.Helper()
@@ -364,12 +374,12 @@ func TestThousandDeaths(t *testing.T) {
 				case err != nil:
 					t.Errorf("%s: %v", kind, err)
 					return
-				case kind != "quick" && r.Ended != inspect.Complete:
-					hostile.Add(1)
-				case kind != "quick":
+				case r.Ended == inspect.Killed:
+					unlucky.Add(1) // from outside, twice running
+				case (kind == "quick") != (r.Ended == inspect.Complete):
 					t.Errorf("%s: %+v", kind, r)
-				case r.Ended != inspect.Complete:
-					unlucky.Add(1) // killed from outside twice running
+				case kind != "quick":
+					hostile.Add(1)
 				default:
 					honest.Add(1)
 				}
@@ -433,7 +443,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 func BenchmarkStart(b *testing.B) {
 	p := &Pool{cfg: Config{Size: 1, Command: []string{"/proc/self/exe"}, Env: []string{asChild + "=1"}}.withDefaults(), pids: map[int]bool{}, ctx: b.Context()}
 	for b.Loop() {
-		c, err := p.start()
+		c, err := p.start(nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -29,6 +29,7 @@ type process struct {
 	dead  chan struct{}    // closed when it has ended, and what follows is known
 	state *os.ProcessState // nil where even that failed
 	words string           // what it said on its standard error
+	group *cgroup          // nil: none
 	why   atomic.Int32     // why we killed it
 }
 
@@ -44,18 +45,17 @@ const (
 const helloTime = 10 * time.Second
 
 // start starts a process and waits for its hello.
-func (p *Pool) start() (*process, error) {
+func (p *Pool) start(group *cgroup) (*process, error) {
 	began := time.Now()
 	args := append([]string(nil), p.cfg.Command[1:]...)
 	args = append(args, fmt.Sprintf("-memory=%d", p.cfg.Memory),
 		// The last resort: the parent's deadline is much shorter.
 		fmt.Sprintf("-cpu=%s", time.Duration(p.cfg.Reuse)*(p.cfg.Budget.Time+p.cfg.Deadline)))
-	c := &process{cfg: &p.cfg, dead: make(chan struct{})}
+	c := &process{cfg: &p.cfg, group: group, dead: make(chan struct{})}
 	c.cmd = exec.Command(p.cfg.Command[0], args...)
 	c.cmd.Dir = "/"
 	// One processor: its time is the clock's. No secret of ours is in its environment.
 	c.cmd.Env = append([]string{"GOMAXPROCS=1", "GODEBUG=containermaxprocs=0,updatemaxprocs=0", "GOTRACEBACK=single"}, p.cfg.Env...)
-	c.cmd.SysProcAttr = attributes()
 	if err := c.spawn(); err != nil {
 		return nil, fmt.Errorf("inspect/pool: %w", err)
 	}
@@ -91,6 +91,7 @@ func (c *process) spawn() error {
 		files = append(files, r, w)
 	}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = files[0], files[3], files[5]
+	c.cmd.SysProcAttr = attributes(c.group)
 	if err := c.cmd.Start(); err != nil {
 		closeAll(files)
 		return err
@@ -168,14 +169,26 @@ func (c *process) do(closing context.Context, j *job) (again bool) {
 		}
 		return true
 	}
-	// It died, was killed, or speaks nonsense; then it must die too.
+	// It died, was killed, or speaks nonsense; then it must die too. The pipe's end
+	// comes with its death, which must be told from ours.
+	if broken(err) {
+		select {
+		case <-c.dead:
+		case <-time.After(time.Second):
+		}
+	}
 	c.kill(killedOther)
 	<-c.dead
 	r.Ended, r.Reason = c.verdict(), c.how()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.EPIPE) {
+	if !broken(err) {
 		r.Reason = cut(err.Error()+"; "+r.Reason, inspect.MaxReason)
 	}
 	return false
+}
+
+// broken says whether err is the end of a pipe.
+func broken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)
 }
 
 // verdict says how a process that gave no whole answer came to its end.
@@ -196,8 +209,14 @@ func (c *process) verdict() inspect.Ended {
 	case wire.ExitTime:
 		return inspect.TimedOut
 	}
-	if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() && ws.Signal() == syscall.SIGXCPU {
+	ws, _ := st.Sys().(syscall.WaitStatus)
+	switch {
+	case c.group.killed():
+		return inspect.OutOfMemory
+	case ws.Signaled() && ws.Signal() == syscall.SIGXCPU:
 		return inspect.TimedOut
+	case ws.Signaled() && ws.Signal() == syscall.SIGKILL && c.why.Load() == notKilled:
+		return inspect.Killed
 	}
 	return inspect.Crashed
 }

@@ -116,20 +116,19 @@ func setLimits(cfg Config) (Layer, error) {
 	if cfg.Profile == Tools {
 		files = 64
 	}
-	limits := []struct {
-		what  int
-		value uint64
-	}{{unix.RLIMIT_NOFILE, files}, {unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_CORE, 0}, {unix.RLIMIT_MEMLOCK, 0}, {unix.RLIMIT_MSGQUEUE, 0}}
+	type limit struct {
+		what      int
+		soft, top uint64
+	}
+	limits := []limit{{unix.RLIMIT_NOFILE, files, files}, {unix.RLIMIT_FSIZE, 0, 0}, {unix.RLIMIT_CORE, 0, 0}, {unix.RLIMIT_MEMLOCK, 0, 0}, {unix.RLIMIT_MSGQUEUE, 0, 0}}
 	if cfg.CPU > 0 {
+		// SIGXCPU first, so that the parent can tell this end from others.
 		seconds := uint64((cfg.CPU + time.Second - 1) / time.Second)
-		limits = append(limits, struct {
-			what  int
-			value uint64
-		}{unix.RLIMIT_CPU, seconds})
+		limits = append(limits, limit{unix.RLIMIT_CPU, seconds, seconds + 2})
 		l.Detail = "processor time " + (time.Duration(seconds) * time.Second).String()
 	}
 	for _, r := range limits {
-		if err := unix.Setrlimit(r.what, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
+		if err := unix.Setrlimit(r.what, &unix.Rlimit{Cur: r.soft, Max: r.top}); err != nil {
 			return l, err
 		}
 	}
