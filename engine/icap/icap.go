@@ -241,14 +241,15 @@ func (c *Client) keep(o options) options {
 }
 
 // tagged takes note of the state that an answer names: another one than that of the
-// options means that these are old (RFC 3507 4.7).
+// options means that these are old (RFC 3507 4.7). Some services name another one each
+// time, so they are asked again in a minute and not at once.
 func (c *Client) tagged(tag string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if tag != "" && tag != c.tag {
-		c.tag = tag
-		c.until = time.Time{}
+	if soon := c.now().Add(minOptions); tag != "" && tag != c.tag && soon.Before(c.until) {
+		c.until = soon
 	}
+	c.tag = cmp.Or(tag, c.tag)
 }
 
 // ask sends OPTIONS.
