@@ -77,3 +77,12 @@ func BenchmarkModel(b *testing.B) {
 		i++
 	}
 }
+
+// BenchmarkSorted is what is added to extraction for learning.
+func BenchmarkSorted(b *testing.B) {
+	r := rand.New(rand.NewPCG(2, 1))
+	f := Extract(mail(r, true, 1000))
+	for b.Loop() {
+		f.Sorted()
+	}
+}

@@ -105,7 +105,7 @@ func (f *Features) Sorted() *Features {
 		if view(v) == viewWords && len(f.parts) > 0 {
 			g.parts = follow(g.index[start:end], f.parts, f.blocks)
 		} else {
-			slices.Sort(g.index[start:end])
+			sortSlots(g.index[start:end], 0)
 		}
 		start = end
 	}
@@ -118,7 +118,7 @@ func follow(words, parts []uint32, blocks []int32) []uint32 {
 	for k, w := range words {
 		keys[k] = uint64(w)<<32 | uint64(k)
 	}
-	slices.Sort(keys)
+	sortSlots(keys, 32)
 	place := make([]uint32, len(words))
 	for k, key := range keys {
 		words[k], place[uint32(key)] = uint32(key>>32), uint32(k)
@@ -133,6 +133,32 @@ func follow(words, parts []uint32, blocks []int32) []uint32 {
 		start = end
 	}
 	return out
+}
+
+// sortSlots sorts by the slot that stands in the bits from shift on.
+func sortSlots[T uint32 | uint64](a []T, shift int) {
+	const digit = (tableBits + 1) / 2
+	if len(a) < 1<<(digit-2) {
+		slices.Sort(a)
+		return
+	}
+	from, to := a, make([]T, len(a))
+	for range 2 {
+		var next [1 << digit]uint32
+		for _, v := range from {
+			next[v>>shift&(1<<digit-1)]++
+		}
+		sum := uint32(0)
+		for d, n := range next {
+			next[d], sum = sum, sum+n
+		}
+		for _, v := range from {
+			d := v >> shift & (1<<digit - 1)
+			to[next[d]] = v
+			next[d]++
+		}
+		from, to, shift = to, from, shift+digit
+	}
 }
 
 // Extract reads the features of m. Its time is linear in what is looked at, about

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -376,5 +377,21 @@ func TestLookalikes(t *testing.T) {
 	html := message.Parse([]byte("Content-Type: text/html\r\n\r\n<p>&#118;iagra v i a g r a ca\u200bsino</p>"), message.DefaultLimits())
 	if got, want := Effort(html), (text.Effort{Invisible: 1, Apart: 1, Entities: 1}); got != want {
 		t.Errorf("the effort is %+v, want %+v", got, want)
+	}
+}
+
+func TestSortSlots(t *testing.T) {
+	r := rand.New(rand.NewPCG(16, 0))
+	for _, n := range []int{0, 1, 511, 512, 513, 5000} {
+		slots, keys := make([]uint32, n), make([]uint64, n)
+		for k := range slots {
+			slots[k] = r.Uint32N(tableSize)
+			keys[k] = uint64(slots[k])<<32 | uint64(k)
+		}
+		sortSlots(slots, 0)
+		sortSlots(keys, 32)
+		if !slices.IsSorted(slots) || !slices.IsSorted(keys) {
+			t.Errorf("%d are not in order", n)
+		}
 	}
 }

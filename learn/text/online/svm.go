@@ -7,10 +7,12 @@ const (
 	relaxed = 0.8
 	window  = 500 // examples that are looked back on
 
-	// Examples that don't count (α = 0) and lay this far on their side when last
-	// looked at are passed over, but for one in rest of them each time.
-	far  = 1.1
-	rest = 8
+	// Examples that hardly moved when last looked at are passed over, but for one in
+	// rest of them each time: those that don't count (α = 0) and lay this far on their
+	// side, and those that do and were as near to 1 as calm.
+	far  = 1.0
+	calm = 0.03
+	rest = 4
 )
 
 // Bounds on what one example counts. Reference figures: with a tenth of the labels
@@ -24,7 +26,7 @@ const (
 type multiplier struct {
 	c      float32 // most that α may be; 0 where the example isn't learned from
 	alpha  float32
-	margin float32 // on its own side, when last looked at
+	margin float32 // on its own side, when last looked at, before the step
 }
 
 // example is a labelled message in the window.
@@ -91,7 +93,10 @@ func (s *svm) pass(newest int, slow, fast bool) {
 }
 
 func (m *multiplier) due(turn bool) bool {
-	return m.c > 0 && (m.alpha > 0 || m.margin < far || turn)
+	if m.alpha > 0 {
+		return turn || m.margin < 1-calm || m.margin > 1+calm
+	}
+	return m.c > 0 && (turn || m.margin < far)
 }
 
 // step moves e's multipliers by one coordinate step, and with them the weights.
@@ -119,6 +124,5 @@ func (m *multiplier) step(margin float32) float32 {
 	alpha := min(max(m.alpha+1-margin, 0), m.c)
 	d := alpha - m.alpha
 	m.alpha = alpha
-	m.margin += d
 	return d
 }
