@@ -59,6 +59,7 @@ type Config struct {
 	Rates       Rates       `toml:"rates"`
 	Rules       []AdminRule `toml:"rule"`
 	Campaign    Campaign    `toml:"campaign"`
+	Feedback    Feedback    `toml:"feedback"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -214,6 +215,8 @@ type Keep struct {
 	Quarantine     Duration `toml:"quarantine"`
 	QuarantineSize Size     `toml:"quarantine_size"`
 	Outbox         Duration `toml:"outbox"`
+	// Labels is how long a label can be taken back as if it had never been.
+	Labels Duration `toml:"labels"`
 }
 
 // Reports says how we report on mail to other systems, and where they report to
@@ -267,7 +270,7 @@ func Default() *Config {
 		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, PerClient: 50,
 			InFlight: 256 << 20, Session: dur(30 * time.Minute), Command: dur(5 * time.Minute),
 			MessageArrive: dur(10 * time.Minute), Judge: dur(30 * time.Second), RelayConns: 50},
-		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day)},
+		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day), Labels: dur(30 * day)},
 		Connect: Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8,
 			Spare: []Prefix{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}},
 		Campaign: Campaign{Fingerprints: 1_000_000, OutbreakNetworks: 4},

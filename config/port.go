@@ -127,6 +127,16 @@ type Campaign struct {
 	OutbreakNetworks int `toml:"outbreak_networks"`
 }
 
+// Feedback is where users report mail to. Each list may be empty.
+type Feedback struct {
+	Spam  []string `toml:"spam"`  // addresses for unwanted mail
+	Ham   []string `toml:"ham"`   // for mail that was wrongly held or tagged
+	Phish []string `toml:"phish"` // for mail that pretends or steals
+	// Networks are those whose clients are our users and speak for themselves. Users
+	// who log in, and local senders who authenticate, may report from anywhere.
+	Networks []Prefix `toml:"networks"`
+}
+
 // Pause is a time, or "off".
 type Pause struct {
 	time.Duration
@@ -171,6 +181,9 @@ func (c *Config) finishPort() error {
 			return fmt.Errorf("config: dnsbl %q: weight %v: want points from 0 to 30; kind says which way they count", l.Zone, l.Weight)
 		}
 		l.Zone = zone
+	}
+	if err := c.checkFeedback(); err != nil {
+		return err
 	}
 	if n := c.Campaign.Fingerprints; n < 10_000 || n > 100_000_000 {
 		return fmt.Errorf("config: campaign: fingerprints: %d: want 10_000 to 100_000_000", n)
@@ -223,14 +236,31 @@ func (c *Config) checkListener(l *Listener) error {
 	return nil
 }
 
-func (c *Config) checkTraps() error {
-	for i, a := range c.Traps.Addresses {
+// addresses brings a list into one form: domains in lower-case A-labels.
+func addresses(section string, list []string) error {
+	for i, a := range list {
 		local, domain, ok := strings.Cut(a, "@")
 		name, err := domainName(domain)
 		if !ok || local == "" || err != nil {
-			return fmt.Errorf("config: traps: %q: want an address such as old.list@example.org", a)
+			return fmt.Errorf("config: %s: %q: want an address such as old.list@example.org", section, a)
 		}
-		c.Traps.Addresses[i] = local + "@" + name
+		list[i] = local + "@" + name
+	}
+	return nil
+}
+
+func (c *Config) checkFeedback() error {
+	for _, list := range [][]string{c.Feedback.Spam, c.Feedback.Ham, c.Feedback.Phish} {
+		if err := addresses("feedback", list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkTraps() error {
+	if err := addresses("traps", c.Traps.Addresses); err != nil {
+		return err
 	}
 	for i, d := range c.Traps.Domains {
 		name, err := domainName(d)

@@ -15,6 +15,9 @@ import (
 type Desk interface {
 	// Takes says whether an address is a report address.
 	Takes(addr string) bool
+	// Clean takes a message out of a mailbox back to what came to us, and finds the id
+	// of its row in the log, "" for none.
+	Clean(ctx context.Context, raw []byte) (clean []byte, id string)
 	// Take reads a report and returns the reply to its final dot. The error is the
 	// operator's: the reply has been chosen for it.
 	Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope, auth *mailauth.Auth, m *message.Message) (sluice.Reply, error)

@@ -21,6 +21,8 @@ type counter struct {
 
 func (c *counter) Takes(addr string) bool { return strings.EqualFold(addr, "spam@reports.example") }
 
+func (c *counter) Clean(_ context.Context, raw []byte) ([]byte, string) { return raw, "" }
+
 func (c *counter) Take(_ context.Context, _ *sluice.Conn, env *sluice.Envelope, _ *mailauth.Auth, m *mail.Message) (sluice.Reply, error) {
 	c.took = append(c.took, env.From+" "+m.Header().Get("Subject"))
 	return c.reply, c.err

@@ -284,9 +284,14 @@ func (c *quarantineRelease) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		teacher, err := build.NewTeacher(cfg, r.Store, r.Log)
+		if err != nil {
+			return err
+		}
+		defer teacher.Text.Close()
 		for _, id := range c.IDs {
 			id = reference(id)
-			if err := daemon.Release(a.ctx, g, r.Store, id, whoami(), "admin"); err != nil {
+			if err := daemon.Release(a.ctx, g, teacher, r.Quarantine, id, whoami()); err != nil {
 				return noSuch("quarantine", id, err)
 			}
 			fmt.Fprintf(a.stdout, "%s released; it leaves through the outbox while sluice serve runs\n", id)

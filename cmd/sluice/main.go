@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -14,25 +15,30 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/daemon"
+	"sluice/cmd/sluice/feedback"
+	"sluice/config"
 )
 
 // commands is what sluice can do.
 type commands struct {
-	Serve      serveCmd      `cmd:"" help:"Run the gateway: SMTP, console, public page."`
-	Scan       scanCmd       `cmd:"" help:"Judge stored messages: files, folders, mbox, Maildir or standard input."`
-	Explain    explainCmd    `cmd:"" help:"Say why a message was treated as it was."`
-	Log        logCmd        `cmd:"" help:"List what came in, newest first."`
-	Quarantine quarantineCmd `cmd:"" help:"Look after withheld messages."`
-	Learn      learnCmd      `cmd:"" help:"Teach the text model from your own mail."`
-	Eval       evalCmd       `cmd:"" help:"Try Sluice on labelled mail, yours too, and say what to expect of it."`
-	Auth       authCmd       `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
-	Key        keyCmd        `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
-	Report     reportCmd     `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
-	Top        topCmd        `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`
-	Console    consoleCmd    `cmd:"" help:"Look after the console's accounts."`
-	Doctor     doctorCmd     `cmd:"" help:"Examine the set-up: what is broken, and what to do."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Serve      serveCmd         `cmd:"" help:"Run the gateway: SMTP, console, public page."`
+	Scan       scanCmd          `cmd:"" help:"Judge stored messages: files, folders, mbox, Maildir or standard input."`
+	Explain    explainCmd       `cmd:"" help:"Say why a message was treated as it was."`
+	Log        logCmd           `cmd:"" help:"List what came in, newest first."`
+	Quarantine quarantineCmd    `cmd:"" help:"Look after withheld messages."`
+	Learn      learnCmd         `cmd:"" help:"Teach the text model from your own mail."`
+	Eval       evalCmd          `cmd:"" help:"Try Sluice on labelled mail, yours too, and say what to expect of it."`
+	Auth       authCmd          `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
+	Key        keyCmd           `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
+	Report     reportCmd        `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
+	Top        topCmd           `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`
+	Console    consoleCmd       `cmd:"" help:"Look after the console's accounts."`
+	Feedback   feedback.Command `cmd:"" help:"Look after labels: what was said of which message, by whom, and what came of it."`
+	Doctor     doctorCmd        `cmd:"" help:"Examine the set-up: what is broken, and what to do."`
+	Version    versionCmd       `cmd:"" help:"Print the version."`
 }
 
 // app is what every command gets beside its own flags.
@@ -41,6 +47,18 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+}
+
+// feedback is what the command of that name gets.
+func (a *app) feedback() *feedback.Env {
+	return &feedback.Env{Context: a.ctx, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, User: whoami(),
+		Open: func(ctx context.Context, file, data string) (feedback.Book, error) {
+			cfg, err := config.Load(file, config.Flags{Data: data})
+			if err != nil {
+				return nil, err
+			}
+			return daemon.OpenBook(ctx, cfg, slog.New(slog.NewTextHandler(a.stderr, nil)))
+		}}
 }
 
 // exitError carries a status for the shell beside the words.
@@ -62,12 +80,13 @@ func main() {
 // run is main without the process: tests start it too.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var c commands
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
 	exit := -1 // set by --help, which has printed what was asked for
 	parser, err := kong.New(&c, kong.Name("sluice"),
 		kong.Description("A mail-security gateway: judges every message and says why."),
 		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exit = n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Bind(&app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}))
+		kong.Bind(a, a.feedback()))
 	if err != nil {
 		fmt.Fprintf(stderr, "sluice: %v\n", err)
 		return 2

@@ -17,6 +17,7 @@ import (
 
 	"sluice"
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/daemon"
 	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns"
@@ -194,7 +195,12 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 		}
 		r = zone
 	}
-	set, err := build.Judge(cfg, slog.New(slog.NewTextHandler(a.stderr, nil)), false)
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	here, err := daemon.Learned(a.ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	set, err := build.JudgeHere(cfg, log, false, here)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -42,22 +43,25 @@ func CampaignMemory(cfg *config.Config, key uint64) *campaign.Memory {
 func campaignFile(cfg *config.Config) string { return filepath.Join(cfg.Data, "campaigns") }
 
 // campaigns loads what was remembered of campaigns. A file that can't be read is set
-// aside for the admin, and the memory starts empty.
-func campaigns(cfg *config.Config, now time.Time, log *slog.Logger) *campaign.Memory {
+// aside for the admin, and the memory starts empty; fresh says that it did.
+func campaigns(cfg *config.Config, now time.Time, log *slog.Logger) (m *campaign.Memory, fresh bool) {
 	key, err := CampaignKey(cfg.Data)
 	if err != nil {
 		log.Error("campaigns: nothing is remembered of them", "error", err)
-		return nil
+		return nil, false
 	}
-	m := CampaignMemory(cfg, key)
-	if m == nil {
-		return nil
+	if m = CampaignMemory(cfg, key); m == nil {
+		return nil, false
+	}
+	if _, err := os.Stat(campaignFile(cfg)); errors.Is(err, fs.ErrNotExist) {
+		return m, true
 	}
 	if err := m.Load(durable.OS{}, campaignFile(cfg), now); err != nil {
 		err = errors.Join(err, os.Rename(campaignFile(cfg), campaignFile(cfg)+".unread"))
 		log.Error("campaigns: what was remembered can't be read; the file is kept as campaigns.unread", "error", err)
+		return m, true
 	}
-	return m
+	return m, false
 }
 
 // saveCampaigns writes the whole memory, tens of megabytes.
@@ -65,7 +69,8 @@ func (m *Memory) saveCampaigns(ctx context.Context, cfg *config.Config) {
 	if m.Campaigns.Memory == nil {
 		return
 	}
-	if err := m.Campaigns.Memory.Save(ctx, durable.OS{}, campaignFile(cfg)); err != nil && ctx.Err() == nil {
+	save := func() error { return m.Campaigns.Memory.Save(ctx, durable.OS{}, campaignFile(cfg)) }
+	if err := m.Around(save); err != nil && ctx.Err() == nil {
 		m.log.Error("campaigns: can't be saved; it is tried again", "error", fmt.Sprint(err))
 	}
 }

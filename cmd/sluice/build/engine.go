@@ -28,6 +28,7 @@ import (
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
+	"sluice/learn/text/online"
 	"sluice/mailauth"
 	"sluice/mailauth/authres"
 	"sluice/reason"
@@ -38,8 +39,8 @@ var Version = "devel"
 
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory) (gate.Settings, error) {
-	set, err := judge(cfg, log, true, spoken{mem.Reputation}, portChecks(cfg, port, mem)...)
+func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning) (gate.Settings, error) {
+	set, err := judge(cfg, log, true, l.Model, spoken{mem.Reputation}, portChecks(cfg, port, mem)...)
 	if err != nil {
 		return set, err
 	}
@@ -74,12 +75,17 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 // Judge is Settings without next hops, for scanning stored mail. A
 // frugal judge skips checks that can't change the action any more.
 func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
-	return judge(cfg, log, frugal, nil)
+	return judge(cfg, log, frugal, nil, nil)
 }
 
-// judge is Judge with what only a daemon has: what it learned of how clients speak,
-// and more checks.
-func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Learned, more ...check.Checker) (gate.Settings, error) {
+// JudgeHere is Judge with what was learned at this site, which may be nil.
+func JudgeHere(cfg *config.Config, log *slog.Logger, frugal bool, here *online.Model) (gate.Settings, error) {
+	return judge(cfg, log, frugal, func() *online.Model { return here }, nil)
+}
+
+// judge is Judge with what was learned here; of how clients speak, and more checks,
+// only a daemon knows.
+func judge(cfg *config.Config, log *slog.Logger, frugal bool, here func() *online.Model, learned session.Learned, more ...check.Checker) (gate.Settings, error) {
 	model, err := Model(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
@@ -89,7 +95,7 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, learned session.Le
 		return gate.Settings{}, err
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
-		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, nil))
+		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, here))
 	own, err := adminRules(cfg)
 	if err != nil {
 		return gate.Settings{}, err

@@ -29,6 +29,11 @@ type Memory struct {
 	// Correspondents knows who writes to whom; nil where its key can't be kept.
 	Correspondents *correspondent.Table
 	Campaigns      checkcampaign.Config
+	// FreshCampaigns: their memory has none of the labels that were given before.
+	FreshCampaigns bool
+	// Around runs what writes the memory of campaigns, so that no label comes in
+	// meanwhile.
+	Around func(save func() error) error
 
 	cfg   *config.Config // at the start
 	memos sluice.Memos
@@ -41,7 +46,7 @@ type Memory struct {
 func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, port *Port, log *slog.Logger) *Memory {
 	rep := reputation.New(reputation.Config{})
 	r := cfg.Rates
-	m := &Memory{cfg: cfg, memos: memos, log: log, Reputation: rep, Guard: guard.New(guard.Config{
+	m := &Memory{Around: func(save func() error) error { return save() }, cfg: cfg, memos: memos, log: log, Reputation: rep, Guard: guard.New(guard.Config{
 		Immune: port.Spared,
 		Known: func(p netip.Prefix) bool {
 			s := rep.Score(time.Now(), networkKey(p))
@@ -64,7 +69,8 @@ func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, port
 	if err != nil {
 		log.Error("correspondents: what was known of them is forgotten", "error", err)
 	}
-	m.Campaigns = campaignChecks(campaigns(cfg, now, log), rep, port)
+	mem, fresh := campaigns(cfg, now, log)
+	m.Campaigns, m.FreshCampaigns = campaignChecks(mem, rep, port), fresh
 	_, err = rep.Load(ctx, now, memos)
 	_, gerr := m.Guard.Load(ctx, now, memos)
 	err = errors.Join(err, gerr)

@@ -35,6 +35,7 @@ import (
 	"sluice/explain/ref"
 	"sluice/gate"
 	"sluice/judge/verdict"
+	"sluice/learn/campaign"
 	"sluice/live"
 	"sluice/smtpd"
 )
@@ -51,6 +52,7 @@ type Daemon struct {
 	lists    *build.Resolver // asks the DNS lists
 	port     *build.Port
 	memory   *build.Memory
+	learning *build.Learning
 	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
@@ -101,10 +103,15 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		return nil, err
 	}
 	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port, log)
+	if d.learning, err = build.NewLearning(cfg, r.Store, d.memory.Campaigns.Memory, d.memory.FreshCampaigns, log); err != nil {
+		return nil, err
+	}
+	d.memory.Around = d.learning.SaveCampaigns
+	d.learning.Start(ctx)
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates}
 	d.board = live.New(time.Now(), outer.Board())
-	set, err := build.Settings(cfg, log, d.resolver.Resolver, d.port, d.memory)
+	set, err := d.settings(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +127,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
-	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
@@ -161,9 +168,14 @@ func marks(p config.Policy) []console.Mark {
 		{Name: "reject", Points: verdict.Points(p.RejectAt)}}
 }
 
+// clean takes a message out of a mailbox back to what came to us.
+func (d *Daemon) clean(ctx context.Context, raw []byte) ([]byte, string) {
+	return d.gate.Settings().Desk.Clean(ctx, raw)
+}
+
 // release lets a message go and remembers that an admin wanted it.
 func (d *Daemon) release(ctx context.Context, id, by string) error {
-	return Release(ctx, d.gate, d.rooms.Store, id, by, "admin")
+	return Release(ctx, d.gate, d.learning, d.rooms.Quarantine, id, by)
 }
 
 // Listen opens every port before any of them is served, so that a port that is
@@ -202,21 +214,15 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 	return nil
 }
 
-// read shows a judged message to those who read along. What a spamtrap caught is
-// labelled for whoever learns.
+// read shows a judged message to those who read along.
 func (d *Daemon) read(o *gate.Observation) {
 	d.reports.Observe(o)
-	if !o.Trapped {
-		return
-	}
-	f := &sluice.Feedback{ID: o.ID, Tenant: o.Envelope.Tenant, Time: time.Now(), Spam: true, Source: "trap", By: "spamtrap"}
-	go func() { // a database that is held must not keep the sender waiting
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := d.rooms.Store.AddFeedback(ctx, f); err != nil {
-			d.log.Error("a spamtrap's label is lost", "id", f.ID, "error", err)
+	d.learning.Observe(o, func() *campaign.Print {
+		if c := d.memory.Campaigns; c.Memory != nil {
+			return c.Print(o.Notes, o.Message)
 		}
-	}()
+		return nil
+	})
 }
 
 // certificates lists those for mail.
@@ -364,6 +370,7 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	wg.Go(func() { d.rooms.work(work) })
 	wg.Go(func() { d.reports.Run(work) })
 	wg.Go(func() { d.certs.Run(work) })
+	wg.Go(func() { d.learning.Run(work) })
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -409,6 +416,20 @@ func (d *Daemon) reload(load func() (*config.Config, error)) {
 	d.log.Info("reload: new sessions use the new settings", "config", cfg.Hash())
 }
 
+// settings are what the gate works with.
+func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning)
+	if err != nil {
+		return set, err
+	}
+	desk, err := build.Desk(cfg, d.learning, d.rooms.Store, d.rooms.Quarantine, d.log)
+	if err != nil {
+		return set, err
+	}
+	set.Desk = desk
+	return set, nil
+}
+
 func (d *Daemon) apply(cfg *config.Config) error {
 	// What can be wrong without touching anything is found out first.
 	if _, err := build.Judge(cfg, d.log, true); err != nil {
@@ -420,7 +441,7 @@ func (d *Daemon) apply(cfg *config.Config) error {
 	if err := d.port.Apply(cfg); err != nil {
 		return err
 	}
-	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory)
+	set, err := d.settings(cfg)
 	if err != nil {
 		return err
 	}
@@ -471,6 +492,11 @@ func (d *Daemon) Close() {
 	}
 	if d.port != nil {
 		d.port.Close()
+	}
+	if d.learning != nil {
+		if err := d.learning.Close(); err != nil {
+			d.log.Error("closing", "error", err)
+		}
 	}
 	d.resolver.Close()
 	d.lists.Close()

@@ -21,6 +21,9 @@ import (
 	"sluice/store/sqlite"
 )
 
+// database is the file of the message log, the labels and the memos.
+const database = "sluice.db"
+
 // Rooms are the places that keep things: what a daemon holds open, and what the
 // admin's commands open beside it.
 type Rooms struct {
@@ -58,7 +61,7 @@ func OpenRooms(ctx context.Context, cfg *config.Config, log *slog.Logger, daemon
 			return nil, err
 		}
 	}
-	if r.Store, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "sluice.db"), Log: log}); err != nil {
+	if r.Store, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, database), Log: log}); err != nil {
 		return nil, err
 	}
 	if r.Quarantine, err = quarantine.New(quarantine.Config{Dir: filepath.Join(cfg.Data, "quarantine"),
