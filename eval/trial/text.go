@@ -274,7 +274,7 @@ func (r *Report) disguises() table {
 	for _, e := range r.Evasion {
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s %%", e.Trick, num(e.Recall, 3), num(100*e.OfClean, 1)))
 	}
-	return table{"In disguise", "Unwanted mail is written anew as plain text with each trick, after the filter has learned other mail of the same kind.", rows}
+	return table{"In disguise", "Unwanted mail is written anew under its own header with each trick, as plain text where the trick needs no other; what learns has learned other mail of the same kind.", rows}
 }
 
 func (r *Report) calibration() table {

@@ -7,7 +7,7 @@
 // Files: source.go (what mail there is), read.go (reading it), filter.go and
 // verdict.go (what is judged), measure.go and report.go (what comes out), leaveout.go
 // (each corpus by what the others teach), text.go, html.go, plot.go and scores.go
-// (how it is shown).
+// (how it is shown), group.go (near duplicates), evade.go (disguises).
 package trial
 
 import (
