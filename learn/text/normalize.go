@@ -1,6 +1,7 @@
 package text
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -17,15 +18,9 @@ func appendNormal(dst []byte, s string, limit int) []byte {
 	start := len(dst)
 	limit += start
 	for i := 0; i < len(s) && len(dst) < limit; {
-		// An ASCII letter under a combining mark belongs to the slow run: NFKC
-		// composes the two.
-		if c := s[i]; c < utf8.RuneSelf && (i+1 == len(s) || s[i+1] < utf8.RuneSelf || c <= ' ') {
-			if l := plain[c]; l != 0 {
-				dst = append(dst, l)
-			} else {
-				dst = appendSpace(dst, start)
-			}
-			i++
+		if n := plainRun(s, i, limit-len(dst)); n > i {
+			dst = appendPlain(dst, s[i:n], start)
+			i = n
 			continue
 		}
 		n := slowRun(s, i)
@@ -40,6 +35,41 @@ func appendNormal(dst []byte, s string, limit int) []byte {
 		dst = dst[:limit]
 	}
 	return dst
+}
+
+// plainRun returns the end of the ASCII at i, at most most octets on. A letter before another character
+// belongs to the slow run: NFKC composes it with a combining mark.
+func plainRun(s string, i, most int) int {
+	n, end := i, min(len(s), i+most)
+	for n < end && s[n] < utf8.RuneSelf {
+		n++
+	}
+	if n > i && n < len(s) && s[n] >= utf8.RuneSelf && s[n-1] > ' ' {
+		n--
+	}
+	return n
+}
+
+// appendPlain appends ASCII.
+func appendPlain(dst []byte, s string, start int) []byte {
+	w := len(dst)
+	dst = slices.Grow(dst, len(s))[:w+len(s)]
+	for i := range len(s) {
+		if l := plain[s[i]]; l != 0 {
+			dst[w] = l
+			w++
+			continue
+		}
+		switch {
+		case w == start:
+		case dst[w-1] == ' ':
+			dst[w-1] = wideGap
+		case dst[w-1] != wideGap:
+			dst[w] = ' '
+			w++
+		}
+	}
+	return dst[:w]
 }
 
 // slowRun returns the end of the run at i that holds characters beyond ASCII: up
@@ -59,8 +89,8 @@ func slowRun(s string, i int) int {
 }
 
 // plain is what ASCII is read as; 0 is white space.
-var plain = func() (t [utf8.RuneSelf]byte) {
-	for c := range t {
+var plain = func() (t [256]byte) {
+	for c := range utf8.RuneSelf {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			t[c] = byte(c) + 'a' - 'A'
@@ -221,16 +251,24 @@ func closeLetterspacing(b []byte) (short []byte, joined int) {
 		}
 		// To the end of the word: no run begins inside of it.
 		for letters := true; letters && i < len(b); i++ {
-			letters = letter(b[i]) || b[i] >= utf8.RuneSelf
-			b[w] = b[i]
-			if b[w] == wideGap {
-				b[w] = ' '
+			c := b[i]
+			letters = inWord[c]
+			if c == wideGap {
+				c = ' '
 			}
+			b[w] = c
 			w++
 		}
 	}
 	return b[:w], joined
 }
+
+var inWord = func() (t [256]bool) {
+	for c := range t {
+		t[c] = letter(byte(c)) || c >= utf8.RuneSelf
+	}
+	return t
+}()
 
 // spacedRun returns the end of the run "x y z" at i: letters with one same
 // separator between each two and none beside them; i where there is none.

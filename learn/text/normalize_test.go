@@ -1,8 +1,10 @@
 package text
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -113,4 +115,42 @@ func FuzzNormal(f *testing.F) {
 			t.Fatalf("%d octets became %d", n, len(closed))
 		}
 	})
+}
+
+// What is read in runs is what would be read octet by octet.
+func TestNormalRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 0))
+	alphabet := []string{"a", "B", "7", " ", "\r\n", "e\u0301", "\u0430", "\u200b", "\xff", ".", "ж", "\t"}
+	for range 2000 {
+		var b strings.Builder
+		for range r.IntN(40) {
+			b.WriteString(alphabet[r.IntN(len(alphabet))])
+		}
+		s := b.String()
+		whole := appendNormal(nil, s, 1<<10)
+		limit := r.IntN(40)
+		if cut := appendNormal(nil, s, limit); len(cut) > limit {
+			t.Fatalf("%q: %d octets of %d", s, len(cut), limit)
+		}
+		// A space ends all that one character may do to the next.
+		if got := appendNormal([]byte("x "), s+" y", 1<<10); string(got) != "x "+strings.TrimSuffix(strings.TrimSuffix(string(whole), " "), "\x01")+tail(whole)+"y" {
+			t.Fatalf("%q gives %q alone and %q in front of a word", s, whole, got)
+		}
+	}
+	start := time.Now()
+	appendNormal(nil, strings.Repeat(" ", 1<<20), 100)
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("a megabyte of spaces took %v", d)
+	}
+}
+
+// tail is the white space between what normalised to b and a word behind a space.
+func tail(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return ""
+	case b[len(b)-1] == ' ' || b[len(b)-1] == wideGap:
+		return string(rune(wideGap))
+	}
+	return " "
 }
