@@ -109,7 +109,7 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"directory", "directory/file", "directory/ldap", "directory/callahead",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign",
-	"learn/correspondent", "check/rules", "inspect/wire",
+	"learn/correspondent", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz

@@ -235,10 +235,10 @@ func TestPoisonCorpus(t *testing.T) {
 	t.Logf("%d wanted, %d spam to learn; %d golden, %d and %d to judge by, %d issues", len(w.ham), len(w.spam), len(w.wanted), len(w.test), len(w.found), len(w.target))
 	t.Logf("no attack: %v", onslaught(t, w, nil, "guard"))
 	for _, a := range []attack{
-		{"focused 1 %", 0.01, 3, focused},
 		{"focused 10 %", 0.10, 10, focused},
-		{"dictionary 1 %", 0.01, 3, dictionary},
 		{"dictionary 10 %", 0.10, 10, dictionary},
+		{"focused 1 %", 0.01, 3, focused},
+		{"dictionary 1 %", 0.01, 3, dictionary},
 	} {
 		for _, defend := range []string{"none", "decide", "guard"} {
 			began := time.Now()

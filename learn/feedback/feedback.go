@@ -146,7 +146,7 @@ type counters struct {
 	seq, head                                     atomic.Int64
 	learned, skipped, damaged, inexact, rebuilds  atomic.Uint64
 	applied, held, refused, guardRuns, guardTaken atomic.Uint64
-	rebuilding                                    atomic.Bool
+	rebuilding, loaded                            atomic.Bool
 	golden, goldenLost                            atomic.Int64
 }
 
@@ -252,9 +252,30 @@ func (r *Room) Tidy(ctx context.Context) error {
 		errs = append(errs, r.sweep(ctx))
 	}
 	if g := r.cfg.Golden; g != nil {
-		errs = append(errs, g.Save(r.cfg.FS, r.goldenFile(), r.cfg.Clock()))
+		errs = append(errs, r.cfg.FS.MkdirAll(r.cfg.Folder), g.Save(r.cfg.FS, r.goldenFile(), r.cfg.Clock()))
 	}
 	return errors.Join(errs...)
+}
+
+// LoadGolden reads the golden mail of the last run. The error is for the trace: the
+// set is empty then, and fills anew.
+func (r *Room) LoadGolden() error {
+	if r.cfg.Golden == nil {
+		return nil
+	}
+	return r.cfg.Golden.Load(r.cfg.FS, r.goldenFile())
+}
+
+// Close writes the golden mail down. Run must have ended; the learner is closed by
+// its owner, afterwards.
+func (r *Room) Close() error {
+	if r.cfg.Golden == nil {
+		return nil
+	}
+	if err := r.cfg.FS.MkdirAll(r.cfg.Folder); err != nil {
+		return fmt.Errorf("feedback: %w", err)
+	}
+	return r.cfg.Golden.Flush(r.cfg.FS, r.goldenFile(), r.cfg.Clock())
 }
 
 // SaveCampaigns runs save, which writes the campaign memory down, while no label

@@ -218,6 +218,7 @@ func (r *Room) rebuild(ctx context.Context, to int64) error {
 		return fmt.Errorf("feedback: %w", err)
 	}
 	first := !r.text.loaded
+	r.stats.loaded.Store(true)
 	r.text = cursor{loaded: true, seq: to, knows: to, snapshot: since, guard: r.text.guard}
 	r.stats.seq.Store(to)
 	r.stats.rebuilds.Add(1)
@@ -251,7 +252,7 @@ func (r *Room) base(ctx context.Context, to int64) (s *online.State, from int64,
 		if ctx.Err() != nil {
 			return nil, 0, false, fmt.Errorf("feedback: %w", ctx.Err())
 		}
-		r.cfg.Trace.Error("a snapshot of the labels can't be used", slog.Int64("snapshot", h.Seq), slog.Any("error", err))
+		r.unusable(h.Seq, err)
 	}
 	whole, err := r.whole(ctx)
 	if err != nil {

@@ -1,7 +1,6 @@
 package feedback
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -196,7 +195,7 @@ type search struct {
 	wanted, spam     []*online.Features
 	hurt             []*online.Features // those that got lost
 	before           reading
-	start            []byte // the state at from
+	start            *online.State // at from
 	steps            []searched
 	trials           int
 }
@@ -331,11 +330,7 @@ func (s *search) load(ctx context.Context) error {
 			}
 		}
 	}
-	var b bytes.Buffer
-	if err := state.Write(&b); err != nil {
-		return fmt.Errorf("feedback: %w", err)
-	}
-	s.start = b.Bytes()
+	s.start = state
 	return nil
 }
 
@@ -367,10 +362,7 @@ func (s *search) replay(ctx context.Context, keep func(*searched, int) bool) (*o
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("feedback: %w", err)
 	}
-	state, err := online.Load(bytes.NewReader(s.start))
-	if err != nil {
-		return nil, fmt.Errorf("feedback: %w", err)
-	}
+	state := s.start.Clone()
 	for i := range s.steps {
 		if keep(&s.steps[i], i) {
 			s.steps[i].op.apply(state)

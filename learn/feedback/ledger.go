@@ -54,7 +54,7 @@ func trustedSource(s sluice.Source) bool {
 const (
 	agreementHalf = 90 * day
 	doubt         = 4    // a new reporter's disputes, on paper
-	mostTrust     = 0.45 // of a user: two must say the same before a campaign is blocked
+	userWeight    = 0.25 // of a user's word in the campaign memory: the best alone tips no verdict, two do
 	proven        = 0.9  // agreement from which a user may contradict the model
 	peerWeight    = 0.25 // of an agreement with another user, times that user's trust
 	guardWeight   = 5    // of a label that the guard took back

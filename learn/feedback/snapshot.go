@@ -141,8 +141,8 @@ func (r *Room) save(ctx context.Context, s *online.State, seq, knows int64, at t
 	return nil
 }
 
-// heads lists the snapshots whose beginning is sound, rising. Others are named in
-// the trace, and left where they are.
+// heads lists the snapshots whose beginning is sound, rising. Others are left where
+// they are; a start names them.
 func (r *Room) heads(ctx context.Context) ([]head, error) {
 	names, err := r.cfg.Snapshots.List(ctx)
 	if err != nil {
@@ -152,12 +152,18 @@ func (r *Room) heads(ctx context.Context) ([]head, error) {
 	for _, seq := range names {
 		h, err := r.head(ctx, seq)
 		if err != nil {
-			r.cfg.Trace.Error("a snapshot of the labels can't be used", slog.Int64("snapshot", seq), slog.Any("error", err))
+			if !r.stats.loaded.Load() {
+				r.unusable(seq, err)
+			}
 			continue
 		}
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+func (r *Room) unusable(seq int64, err error) {
+	r.cfg.Trace.Error("a snapshot of the labels can't be used", slog.Int64("snapshot", seq), slog.Any("error", err))
 }
 
 func (r *Room) head(ctx context.Context, seq int64) (head, error) {

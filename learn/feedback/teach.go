@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"sluice"
@@ -33,12 +36,16 @@ func labelError(seq int64, why string) error {
 	return fmt.Errorf("feedback: label %d: %w: %s", seq, ErrLabel, why)
 }
 
-// Teach decides what a label is worth, writes it down, and lets Run learn from it.
-// What is refused for being too much of something isn't written: its entry has no
-// Seq. An error means that the label is not in the log, and may be given again.
-func (r *Room) Teach(ctx context.Context, l *sluice.Label) (*sluice.Feedback, error) {
+// prepared is a label on its way into the log.
+type prepared struct {
+	entry    *sluice.Feedback
+	features *online.Features
+	mark     *opinion
+}
+
+// prepare reads a message.
+func (r *Room) prepare(l *sluice.Label) (p prepared, err error) {
 	msg := message.Parse(l.Raw, message.Limits{})
-	features := online.Extract(msg)
 	f := &sluice.Feedback{
 		Kind: sluice.FeedbackLabel, ID: cut(l.ID, maxID), Tenant: cut(l.Tenant, maxName), Spam: l.Spam, Threat: l.Threat,
 		Source: l.Source, By: cut(l.By, maxName), State: sluice.FeedbackApplied, Extractor: online.Extractor,
@@ -49,38 +56,102 @@ func (r *Room) Teach(ctx context.Context, l *sluice.Label) (*sluice.Feedback, er
 	for _, to := range l.To[:min(len(l.To), mostTo)] {
 		f.To = append(f.To, cut(strings.ToLower(to), maxName))
 	}
-	var err error
-	if f.Features, err = features.MarshalBinary(); err != nil {
-		return nil, fmt.Errorf("feedback: %w", err)
+	p = prepared{entry: f, features: online.Extract(msg).Sorted()}
+	if f.Features, err = p.features.MarshalBinary(); err != nil {
+		return p, fmt.Errorf("feedback: %w", err)
 	}
 	var print *campaign.Print
 	if r.cfg.Campaigns != nil {
-		if print = r.cfg.Campaigns.Print(msg); !print.Empty() {
-			if f.Print, err = print.MarshalBinary(); err != nil {
-				return nil, fmt.Errorf("feedback: %w", err)
-			}
-		}
+		print = r.cfg.Campaigns.Print(msg)
 	}
 	if print.Empty() {
 		print = nil
+	} else if f.Print, err = print.MarshalBinary(); err != nil {
+		return p, fmt.Errorf("feedback: %w", err)
+	}
+	p.mark = markOf(print, f.Features)
+	return p, nil
+}
+
+// weigh decides about a label; mu is held. It returns whether it is to be written.
+func (r *Room) weigh(p *prepared) bool {
+	f := p.entry
+	f.Time = r.cfg.Clock().UTC()
+	tooMany := r.decide(f, p.features, p.mark)
+	if f.State == sluice.FeedbackRefused {
+		f.Features, f.Print = nil, nil // nobody will learn from it
+	}
+	return !tooMany
+}
+
+// Teach decides what a label is worth, writes it down, and lets Run learn from it.
+// What is refused for being too much of something isn't written: its entry has no
+// Seq. An error means that the label is not in the log, and may be given again.
+func (r *Room) Teach(ctx context.Context, l *sluice.Label) (*sluice.Feedback, error) {
+	p, err := r.prepare(l)
+	if err != nil {
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.know(ctx); err != nil {
 		return nil, err
 	}
-	f.Time = r.cfg.Clock().UTC()
-	if tooMany := r.decide(f, features, markOf(print, f.Features)); tooMany {
-		r.stats.refused.Add(1)
-		f.Features, f.Print = nil, nil
-		return f, nil
+	if r.weigh(&p) {
+		if err := r.add(ctx, p.entry); err != nil {
+			return nil, err
+		}
 	}
-	if f.State == sluice.FeedbackRefused {
-		f.Features, f.Print = nil, nil // nobody will learn from it
+	r.count(p.entry)
+	return p.entry, nil
+}
+
+// TeachAll is Teach for many labels of an admin or from sorted folders: messages are
+// read side by side and written in one step, all or none. Other sources are an
+// error: what they say is weighed one by one. A few hundred at a time are right.
+func (r *Room) TeachAll(ctx context.Context, labels []*sluice.Label) ([]*sluice.Feedback, error) {
+	all := make([]prepared, len(labels))
+	errs := make([]error, len(labels))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(labels)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(labels)); i = next.Add(1) - 1 {
+				if s := labels[i].Source; s != sluice.SourceAdmin && s != sluice.SourceLearn {
+					errs[i] = fmt.Errorf("feedback: labels of source %q are given one by one", s)
+					continue
+				}
+				all[i], errs[i] = r.prepare(labels[i])
+			}
+		})
 	}
-	if err := r.add(ctx, f); err != nil {
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.know(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]*sluice.Feedback, len(all))
+	var write []*sluice.Feedback
+	for i := range all {
+		out[i] = all[i].entry
+		if r.weigh(&all[i]) {
+			write = append(write, out[i])
+		}
+	}
+	if err := r.add(ctx, write...); err != nil {
+		return nil, err
+	}
+	for _, f := range out {
+		r.count(f)
+	}
+	return out, nil
+}
+
+func (r *Room) count(f *sluice.Feedback) {
 	switch f.State {
 	case sluice.FeedbackApplied:
 		r.stats.applied.Add(1)
@@ -89,13 +160,27 @@ func (r *Room) Teach(ctx context.Context, l *sluice.Label) (*sluice.Feedback, er
 	default:
 		r.stats.refused.Add(1)
 	}
-	return f, nil
 }
 
-// add appends an entry and takes it into the ledger; mu is held. That it is in the
-// log is what counts: where reading it back fails, the next call does it.
-func (r *Room) add(ctx context.Context, f *sluice.Feedback) error {
-	if err := r.cfg.Log.AddFeedback(ctx, f); err != nil {
+// batches is a log that takes many entries in one step, all or none.
+type batches interface {
+	AddFeedbacks(ctx context.Context, list []*sluice.Feedback) error
+}
+
+// add appends entries and takes them into the ledger; mu is held. That they are in
+// the log is what counts: where reading them back fails, the next call does it.
+func (r *Room) add(ctx context.Context, list ...*sluice.Feedback) error {
+	var err error
+	if b, ok := r.cfg.Log.(batches); ok && len(list) > 1 {
+		err = b.AddFeedbacks(ctx, list)
+	} else {
+		for _, f := range list {
+			if err = r.cfg.Log.AddFeedback(ctx, f); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("feedback: the label is not written, give it again: %w", err)
 	}
 	_ = r.know(ctx)
@@ -179,8 +264,9 @@ func (r *Room) tooMany(f *sluice.Feedback, mark *opinion) string {
 }
 
 // judge says what a user's word is worth. Users never teach the fast weights, and
-// only the bias of their own address and domain. No single one blocks a campaign:
-// a campaign is blocked from half a trusted report on.
+// only the bias of their own address and domain. No single one blocks a campaign for
+// everybody: half a trusted report is all that a verdict takes from the campaign
+// memory, and the best user has less than half of that.
 func (r *Room) judge(f *sluice.Feedback, features *online.Features, mark *opinion) {
 	l := r.ledger
 	hold := func(why string) { f.State, f.Why, f.Trust = sluice.FeedbackHeld, why, 0 }
@@ -189,7 +275,7 @@ func (r *Room) judge(f *sluice.Feedback, features *online.Features, mark *opinio
 	if p == nil {
 		p = &reporter{name: f.By}
 	}
-	f.Trust = min(p.trust(), mostTrust)
+	f.Trust = userWeight * p.trust()
 	o := l.prints.look(mark)
 	if o != nil && o.voice(p) != nil {
 		f.Trust = 0 // counts once for the campaign, like one who says the same thing twice

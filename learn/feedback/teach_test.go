@@ -47,13 +47,13 @@ func TestDecide(t *testing.T) {
 		{"release", label("code", 2, sluice.SourceRelease, "bob"), sluice.FeedbackApplied, "", 1, true, true},
 		{"release of spam", label("lotto", 9, sluice.SourceRelease, "bob"), sluice.FeedbackRefused, "a release only vouches for a message", 1, true, true},
 		{"no source", with(ham, "rumour", "anna", true), sluice.FeedbackRefused, "of no known source", 1, true, false},
-		{"new user", spam(1), sluice.FeedbackApplied, "", 0.2, false, true},
+		{"new user", spam(1), sluice.FeedbackApplied, "", 0.05, false, true},
 		{"the same again", spam(1), sluice.FeedbackApplied, "", 0, false, true},
 		{"the same thrice", spam(1), sluice.FeedbackApplied, "", 0, false, true},
 		{"the same too often", spam(1), sluice.FeedbackRefused, "enough of this campaign", 1, false, false},
-		{"one more", spam(2), sluice.FeedbackApplied, "", 0.2, false, true},
+		{"one more", spam(2), sluice.FeedbackApplied, "", 0.05, false, true},
 		{"too many", spam(3), sluice.FeedbackRefused, "enough labels of this reporter today", 1, false, false},
-		{"another user", with(spam(1), sluice.SourceFolder, "carl@example.com", true), sluice.FeedbackApplied, "", 0.2, false, true},
+		{"another user", with(spam(1), sluice.SourceFolder, "carl@example.com", true), sluice.FeedbackApplied, "", 0.05, false, true},
 		{"against an admin", with(label("work", 7, "", ""), sluice.SourceFolder, "carl@example.com", true), sluice.FeedbackHeld, "a trusted label of this campaign says otherwise", 0, false, true},
 	} {
 		f := n.teach(t, tt.label)
@@ -77,6 +77,35 @@ func TestDecide(t *testing.T) {
 	again.clock = n.clock
 	if f := again.teach(t, spam(5)); f.Why != "enough labels of this reporter today" {
 		t.Errorf("after a restart: %s %q", f.State, f.Why)
+	}
+}
+
+// TestTeachAll gives the same as one by one.
+func TestTeachAll(t *testing.T) {
+	one, all := start(t, memory.New(), nil), start(t, memory.New(), nil)
+	var labels []*sluice.Label
+	for i := range 40 {
+		labels = append(labels, label([]string{"work", "pills"}[i%2], i, sluice.SourceLearn, "root"))
+	}
+	labels = append(labels, &sluice.Label{Source: sluice.SourceLearn, By: "root"}) // nothing in it
+	for _, l := range labels {
+		one.teach(t, l)
+	}
+	out, err := all.TeachAll(t.Context(), labels)
+	if err != nil || len(out) != 41 || out[39].Seq != 40 || out[40].State != sluice.FeedbackRefused {
+		t.Fatalf("%d, %v", len(out), err)
+	}
+	one.catchUpTo(t)
+	all.catchUpTo(t)
+	if !bytes.Equal(one.state(t), all.state(t)) || all.Stats().Applied != 40 || all.Stats().Refused != 1 {
+		t.Errorf("%+v", all.Stats())
+	}
+	labels[3].Source = sluice.SourceTrap
+	if _, err := all.TeachAll(t.Context(), labels); err == nil || all.Stats().Head != 41 {
+		t.Errorf("a trap's label in a batch: %v", err)
+	}
+	if out, err := all.TeachAll(t.Context(), nil); len(out) != 0 || err != nil {
+		t.Errorf("none: %v", err)
 	}
 }
 
@@ -197,29 +226,40 @@ func TestPeers(t *testing.T) {
 // often they say it; some who were right before do, and an admin alone.
 func TestCampaignNeedsTwo(t *testing.T) {
 	n := start(t, memory.New(), nil)
-	blocked := func(topic string) bool {
+	weight := func(topic string) (most float64) {
 		p := n.memo.Print(message.Parse(mail(topic, 1), message.Limits{}))
 		for _, m := range n.memo.Look(p, campaign.Sighting{Time: n.clock}) {
-			if m.Reported {
-				return true
-			}
+			most = max(most, m.Bad-m.Good)
 		}
-		return false
+		return most
 	}
+	const enough = 0.5 // what a verdict takes for certain
+	blocked := func(topic string) bool { return weight(topic) >= enough }
+	prove := func(by string) {
+		n.ledger.reporter(by, false, n.clock).agreed = 60
+	}
+	prove("anna@example.com")
 	for range 3 {
-		for i := range 3 {
+		for range 3 {
 			n.teach(t, label("lotto", 1, sluice.SourceReport, "anna@example.com"))
-			_ = i
 		}
 		n.clock = n.clock.Add(day)
 	}
-	if blocked("lotto") {
-		t.Error("one user blocks a campaign")
+	if w := weight("lotto"); w >= enough/2 || w < 0.1 {
+		t.Errorf("one user weighs %.2f", w)
 	}
-	n.teach(t, label("lotto", 1, sluice.SourceReport, "b@example.com"))
-	n.teach(t, label("lotto", 1, sluice.SourceReport, "c@example.com"))
+	for k := range 4 {
+		n.teach(t, label("lotto", 1, sluice.SourceReport, fmt.Sprintf("new%d@example.com", k)))
+	}
+	if blocked("lotto") {
+		t.Error("four new reporters and a good one block a campaign")
+	}
+	for _, by := range []string{"b@example.com", "c@example.com"} {
+		prove(by)
+		n.teach(t, label("lotto", 1, sluice.SourceReport, by))
+	}
 	if !blocked("lotto") {
-		t.Error("three users don't block a campaign")
+		t.Errorf("three good reporters don't block a campaign: %.2f", weight("lotto"))
 	}
 	f := n.teach(t, label("pills", 1, sluice.SourceAdmin, "root"))
 	if !blocked("pills") {

@@ -25,12 +25,19 @@ func (l *feedback) after(seq int64) int {
 }
 
 // AddFeedback appends an entry and sets its Seq.
-func (s *Store) AddFeedback(_ context.Context, f *sluice.Feedback) error {
+func (s *Store) AddFeedback(ctx context.Context, f *sluice.Feedback) error {
+	return s.AddFeedbacks(ctx, []*sluice.Feedback{f})
+}
+
+// AddFeedbacks appends entries in one step and sets their Seq.
+func (s *Store) AddFeedbacks(_ context.Context, list []*sluice.Feedback) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.feedback.last++
-	f.Seq = s.feedback.last
-	s.feedback.entries = append(s.feedback.entries, cloneFeedback(f))
+	for _, f := range list {
+		s.feedback.last++
+		f.Seq = s.feedback.last
+		s.feedback.entries = append(s.feedback.entries, cloneFeedback(f))
+	}
 	return nil
 }
 

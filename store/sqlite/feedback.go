@@ -18,16 +18,31 @@ const (
 
 // AddFeedback appends an entry and sets its Seq.
 func (s *Store) AddFeedback(ctx context.Context, f *sluice.Feedback) error {
-	to, err := json.Marshal(escapeAll(f.To))
-	if err != nil {
-		return s.explain(err)
-	}
+	return s.AddFeedbacks(ctx, []*sluice.Feedback{f})
+}
+
+// AddFeedbacks appends entries in one transaction and sets their Seq.
+func (s *Store) AddFeedbacks(ctx context.Context, list []*sluice.Feedback) error {
 	return s.mutate(ctx, true, func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `INSERT INTO feedback (id, tenant, time, spam, source, by, kind, of, threat,
+		put, err := tx.PrepareContext(ctx, `INSERT INTO feedback (id, tenant, time, spam, source, by, kind, of, threat,
 				recipients, state, why, trust, trusted, extractor, features, print)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
-			f.ID, f.Tenant, nanos(f.Time), f.Spam, f.Source, f.By, f.Kind, f.Of, f.Threat,
-			string(to), f.State, f.Why, finite(f.Trust), f.Trusted, f.Extractor, blob(f.Features), blob(f.Print)).Scan(&f.Seq)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq`)
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		for _, f := range list {
+			to, err := json.Marshal(escapeAll(f.To))
+			if err != nil {
+				return err
+			}
+			err = put.QueryRowContext(ctx, f.ID, f.Tenant, nanos(f.Time), f.Spam, f.Source, f.By, f.Kind, f.Of, f.Threat,
+				string(to), f.State, f.Why, finite(f.Trust), f.Trusted, f.Extractor, blob(f.Features), blob(f.Print)).Scan(&f.Seq)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

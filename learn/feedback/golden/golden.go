@@ -240,6 +240,10 @@ func encode(wanted, spam []*mail) []byte {
 			}
 		}
 	}
+	return sealed(b)
+}
+
+func sealed(b []byte) []byte {
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
