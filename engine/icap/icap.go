@@ -387,6 +387,7 @@ func (c *Client) respmod(conn *engine.Conn, o options, body []byte) (verdict, er
 	}
 	r := bufio.NewReader(conn)
 	x := &exchange{conn: conn, r: r}
+	defer func() { _ = x.finish(true) }() // the message isn't ours any more then
 	x.write(b.Bytes(), first, end)
 	a, err := x.answer()
 	if err == nil && a.code == 100 {
@@ -406,7 +407,7 @@ func (c *Client) respmod(conn *engine.Conn, o options, body []byte) (verdict, er
 		return verdict{}, err
 	}
 	conn.Count++
-	conn.Keep = x.finished() && r.Buffered() == 0 && !has(a.fields["connection"], "close")
+	conn.Keep = x.finish(true) == nil && r.Buffered() == 0 && !has(a.fields["connection"], "close")
 	return v, nil
 }
 
@@ -415,14 +416,14 @@ func (c *Client) respmod(conn *engine.Conn, o options, body []byte) (verdict, er
 type exchange struct {
 	conn    *engine.Conn
 	r       *bufio.Reader
-	written chan error
-	sent    bool
+	written chan error // what is under way; nil: nothing
+	err     error      // of the last
 }
 
 // write writes a head as it is, a chunk and what ends it, beside the reading.
 func (x *exchange) write(head, chunk []byte, end string) {
-	x.written = make(chan error, 1)
-	x.sent = false
+	written := make(chan error, 1)
+	x.written = written
 	go func() {
 		// A large message is a mapped file: a disk error behind it must be an error here,
 		// not the end of the program.
@@ -430,7 +431,7 @@ func (x *exchange) write(head, chunk []byte, end string) {
 		err := errors.New("icap: the message can't be read")
 		defer func() {
 			_ = recover()
-			x.written <- err
+			written <- err
 		}()
 		err = put(x.conn, head, chunk, end)
 	}()
@@ -455,27 +456,33 @@ func put(w io.Writer, head, chunk []byte, end string) error {
 	return nil
 }
 
-// answer reads the next answer. When it is there, what is still being written has no
-// reader any more.
+// answer reads the header of the next answer. Behind "100 Continue" the preview has been
+// written; anything else may be there while the message is still being written, and its
+// body may come piece by piece for what is written.
 func (x *exchange) answer() (answer, error) {
 	a, err := readAnswer(x.r)
-	select {
-	case werr := <-x.written:
-		x.sent = werr == nil
-	default:
-		if err == nil && a.code == 100 {
-			// The preview is all there, or the server would not go on.
-			if werr := <-x.written; werr != nil {
-				return answer{}, lost(werr)
-			}
-			x.sent = true
-			return a, nil
+	if err == nil && a.code == 100 {
+		if werr := x.finish(false); werr != nil {
+			return answer{}, lost(werr)
 		}
-		_ = x.conn.SetWriteDeadline(time.Unix(1, 0))
-		x.sent = <-x.written == nil
 	}
 	return a, err
 }
 
-// finished says whether all was written.
-func (x *exchange) finished() bool { return x.sent }
+// finish waits for what is being written, or ends it: when the answer has been read, what
+// was not taken has no reader any more.
+func (x *exchange) finish(end bool) error {
+	if x.written == nil {
+		return x.err
+	}
+	select {
+	case x.err = <-x.written:
+	default:
+		if end {
+			_ = x.conn.SetWriteDeadline(time.Unix(1, 0))
+		}
+		x.err = <-x.written
+	}
+	x.written = nil
+	return x.err
+}

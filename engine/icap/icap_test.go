@@ -1,6 +1,7 @@
 package icap_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -163,6 +164,34 @@ func TestEarly(t *testing.T) {
 	}})
 	if f, err := client(t, s.URL()).Scan(within(t, 10*time.Second), large); err != nil || len(f) != 1 {
 		t.Errorf("in the middle: %v, %v", f, err)
+	}
+}
+
+// TestStreaming gives the message back while it comes in, as services do that change
+// what passes through.
+func TestStreaming(t *testing.T) {
+	large := bytes.Repeat([]byte("some words\r\n"), 1_000_000)
+	s := icaptest.Start(t, &icaptest.Server{Raw: func(c net.Conn) {
+		r := bufio.NewReader(c)
+		for {
+			s, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			switch {
+			case strings.HasPrefix(s, "OPTIONS"):
+				_, _ = io.WriteString(c, "ICAP/1.0 200 OK\r\n\r\n")
+			case strings.HasPrefix(s, "Content-Length:"):
+				_, _ = r.ReadString('\n') // the empty line; what follows is the chunks
+				head := "HTTP/1.1 200 OK\r\n\r\n"
+				_, _ = fmt.Fprintf(c, "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=%d\r\n\r\n%s", len(head), head)
+				_, _ = io.Copy(c, r) // chunks as they come
+				return
+			}
+		}
+	}})
+	if f, err := client(t, s.URL()).Scan(within(t, 20*time.Second), large); f != nil || err != nil {
+		t.Errorf("%v, %v", f, err)
 	}
 }
 
