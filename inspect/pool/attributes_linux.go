@@ -3,6 +3,8 @@ package pool
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // nobody owns nothing.
@@ -25,4 +27,11 @@ func hasMark(path, name string) bool {
 	b := make([]byte, 8)
 	n, err := syscall.Getxattr(path, name, b)
 	return err == nil && string(b[:n]) == "1"
+}
+
+// widen makes a pipe hold as much as anybody's may, so that a body takes few turns.
+func widen(f *os.File) {
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+	}
 }

@@ -3,8 +3,8 @@
 //
 // Processes are started ahead and used again for some requests. One that dies,
 // hangs or grows is replaced, and what it was asked gets an answer all the same: what
-// it had found, and how it ended. A death whose cause is not known to be the files
-// (somebody may have killed the process) is tried once more in a fresh process.
+// it had found, and how it ended. A request whose process crashed is given to a fresh one
+// once more, and a few times more where somebody else killed it.
 //
 // The queue is bounded in length and time. Where nobody can look, Inspect returns an
 // error: our own trouble, never a verdict.
@@ -104,10 +104,11 @@ type Pool struct {
 
 // job is one request on its way.
 type job struct {
-	ctx    context.Context
-	q      *inspect.Request
-	report *inspect.Report
-	done   chan error // takes one value
+	ctx     context.Context
+	q       *inspect.Request
+	report  *inspect.Report
+	trouble error      // ours
+	done    chan error // takes one value
 }
 
 var _ inspect.Inspector = (*Pool)(nil)
@@ -137,14 +138,12 @@ func (p *Pool) Inspect(ctx context.Context, r *inspect.Request) (*inspect.Report
 		return wire.Begin(&inspect.Request{}), err
 	}
 	var report *inspect.Report
-	for try := range 2 {
+	for try := 1; ; try++ {
 		report, err = p.once(ctx, clipped)
-		if err != nil || report.Ended != inspect.Crashed && report.Ended != inspect.Killed {
+		if err != nil || try >= tries(report.Ended) {
 			break
 		}
-		if try == 0 {
-			p.cfg.Metrics.again.Inc()
-		}
+		p.cfg.Metrics.again.Inc()
 	}
 	switch {
 	case err != nil:
@@ -157,6 +156,17 @@ func (p *Pool) Inspect(ctx context.Context, r *inspect.Request) (*inspect.Report
 		}
 	}
 	return report, err
+}
+
+// tries is how many processes may look at a request after one ended so.
+func tries(how inspect.Ended) int {
+	switch how {
+	case inspect.Crashed:
+		return 2 // a file that does it does it again
+	case inspect.Killed:
+		return 4
+	}
+	return 1
 }
 
 // merge fills fields that are zero.
@@ -346,6 +356,8 @@ func (p *Pool) serve(c *process) {
 // the files.
 func (j *job) failure(closing context.Context) error {
 	switch {
+	case j.trouble != nil:
+		return j.trouble
 	case j.report.Ended == inspect.Complete:
 		return nil
 	case closing.Err() != nil:

@@ -99,6 +99,7 @@ func (c *process) spawn() error {
 	closeAll([]*os.File{files[0], files[3], files[5]})
 	c.pid = c.cmd.Process.Pid
 	c.in, c.out = files[1], files[2]
+	widen(c.in)
 	c.to, c.from = bufio.NewWriterSize(c.in, 64<<10), bufio.NewReaderSize(c.out, 64<<10)
 	said := make(chan string, 1)
 	go listen(files[4], said)
@@ -155,11 +156,15 @@ func (c *process) end() {
 // process may be used again.
 func (c *process) do(closing context.Context, j *job) (again bool) {
 	watched := c.watch(closing, j)
+	defer close(watched)
 	err := wire.WriteRequest(c.to, j.q)
+	if err != nil && !broken(err) {
+		j.trouble = err // a body could not be read: the process is innocent, and has half of it
+		return false
+	}
 	if err == nil {
 		err = wire.ReadReport(c.from, j.q, j.report)
 	}
-	close(watched)
 	r := j.report
 	if err == nil {
 		for _, f := range r.Facts {
@@ -169,15 +174,11 @@ func (c *process) do(closing context.Context, j *job) (again bool) {
 		}
 		return true
 	}
-	// It died, was killed, or speaks nonsense; then it must die too. The pipe's end
-	// comes with its death, which must be told from ours.
-	if broken(err) {
-		select {
-		case <-c.dead:
-		case <-time.After(time.Second):
-		}
+	// The end of a pipe comes with its death, or soon before; the watch sees to it. One
+	// that speaks nonsense must die too.
+	if !broken(err) {
+		c.kill(killedOther)
 	}
-	c.kill(killedOther)
 	<-c.dead
 	r.Ended, r.Reason = c.verdict(), c.how()
 	if !broken(err) {
