@@ -202,6 +202,19 @@ func TestStrip(t *testing.T) {
 	}
 }
 
+// TestForgedBlock: mail that came by another way may hold what looks like a field of
+// ours. It goes, and nothing else does.
+func TestForgedBlock(t *testing.T) {
+	c := Config{Hostname: "mx.ours.example"}
+	for _, id := range []string{"REF1", "REF1 x", strings.Repeat("A", 100), ""} {
+		raw := strings.Replace(spam, "Status:", "X-Sluice-ID: "+id+"\r\nX-Spam-Flag: NO\r\nStatus:", 1)
+		o := c.Original([]byte(raw))
+		if d := cmp.Diff(spam, string(o.Raw)); d != "" || o.ID != "" {
+			t.Errorf("%q: id %q\n%s", id, o.ID, d)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	raw := mail("multipart/mixed", asMail, asMail, asMail)
 	m := message.Parse([]byte(raw), message.DefaultLimits())

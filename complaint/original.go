@@ -44,8 +44,8 @@ func (c *Config) below(h *header.Header) (first int, id string) {
 		return 0, ""
 	}
 	id = h.Fields[at].Value
-	if !plainID(id) {
-		return 0, ""
+	if !plainID(id) || !received(h.Fields[max(0, at-3):at], id) {
+		return 0, "" // not where we write it: the mail came by another way
 	}
 	for first = at + 1; first < len(h.Fields); first++ {
 		f := &h.Fields[first]
@@ -59,6 +59,22 @@ func (c *Config) below(h *header.Header) (first int, id string) {
 		first = end
 	}
 	return first, id
+}
+
+// received says whether one of the fields is the Received that our block begins with.
+func received(fields []header.Field, id string) bool {
+	for i := range fields {
+		if !fields[i].Is("Received") {
+			continue
+		}
+		words := strings.Fields(fields[i].Value)
+		for k := 1; k < len(words); k++ {
+			if words[k-1] == "id" && strings.TrimSuffix(words[k], ";") == id {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sealed is the end of an ARC set of ours that begins at field i, or i.
