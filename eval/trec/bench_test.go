@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/eval"
 	"sluice/eval/trec"
 	"sluice/internal/shared"
@@ -33,6 +35,14 @@ func BenchmarkOwnMail(b *testing.B) {
 		spam bool
 	}
 	learned := 0
+	used := func() float64 { // seconds of CPU of this process
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+	}
+	before := used()
 	order := rand.New(rand.NewPCG(1, 1)).Perm(len(messages))
 	for b.Loop() {
 		state := online.NewState()
@@ -64,5 +74,6 @@ func BenchmarkOwnMail(b *testing.B) {
 			learned++
 		}
 	}
+	b.ReportMetric(1e6*(used()-before)/float64(learned), "µs-cpu/message")
 	b.ReportMetric(float64(learned)/b.Elapsed().Seconds(), "messages/s")
 }

@@ -57,7 +57,7 @@ func TestEvade(t *testing.T) {
 			continue // nothing is left to read but header and links
 		case strings.Contains(e.Trick, "good words"):
 			if least = 0.75; !full {
-				least = 0.6 // parts count less while little is known
+				least = 0.4 // parts count less while little is known
 			}
 		}
 		if !(e.OfClean >= least) {
