@@ -301,3 +301,35 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkEmit is the frame's cost of one small file: hashing, naming, counting.
+func BenchmarkEmit(b *testing.B) {
+	const entries = 1000
+	body := bytes.Repeat([]byte("x"), 1000)
+	d := decoder("box", func(w *child.Work) error {
+		for i := range entries {
+			body[0], body[1] = byte(i), byte(i>>8)
+			if _, err := w.Emit(child.Entry{Name: "dir/file.txt", Size: -1, Body: bytes.NewReader(body)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	f, err := child.New(child.Config{Decoders: []child.Decoder{d}, Identify: func(name, _ string, _ []byte) (inspect.Type, inspect.Class) {
+		if name == "a.box" {
+			return "box", 0
+		}
+		return inspect.PlainText, 0
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	q := &inspect.Request{Inputs: []inspect.Input{in("a.box", "1")}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := f.Inspect(b.Context(), q, nil); len(r.Files) != entries+1 {
+			b.Fatal(len(r.Files))
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*entries), "ns/file")
+}

@@ -42,32 +42,36 @@ func Main(args []string, cfg Config, in io.Reader, out, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	sandbox.Watch(*memory, 20*time.Millisecond, func() {
-		fmt.Fprintf(stderr, "more than %d MB of memory\n", *memory>>20)
-		os.Exit(wire.ExitMemory)
-	})
 	hello := wire.Hello{Version: wire.Version, Strict: sandbox.Strict(layers)}
 	for _, l := range layers {
 		hello.Sandbox = append(hello.Sandbox, l.String())
 	}
-	if err := serve(f, hello, bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(out, 64<<10), func() {
-		fmt.Fprintln(stderr, "out of time")
-		os.Exit(wire.ExitTime)
-	}); err != nil {
+	// These end a process whose parent can't any more; it is quicker otherwise.
+	guard := func(q *inspect.Request) (stop func()) {
+		alarm := time.AfterFunc(q.Budget.WithDefaults().Time+grace, func() {
+			fmt.Fprintln(stderr, "out of time")
+			os.Exit(wire.ExitTime)
+		})
+		watch := sandbox.Watch(*memory, 20*time.Millisecond, func() {
+			fmt.Fprintf(stderr, "more than %d MB of memory\n", *memory>>20)
+			os.Exit(wire.ExitMemory)
+		})
+		return func() { alarm.Stop(); watch() }
+	}
+	if err := serve(f, hello, bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(out, 64<<10), guard); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
 	return 0
 }
 
-// grace is what a walk gets beyond its time before the process ends itself. The
-// parent is quicker; this is for a process whose parent is gone.
+// grace is what a walk gets beyond its time before the process ends itself.
 const grace = 5 * time.Second
 
 // keepRoom bounds the buffer that is kept between requests.
 const keepRoom = 8 << 20
 
-func serve(f *Frame, hello wire.Hello, in *bufio.Reader, out *bufio.Writer, late func()) error {
+func serve(f *Frame, hello wire.Hello, in *bufio.Reader, out *bufio.Writer, guard func(*inspect.Request) (stop func())) error {
 	if err := wire.WriteHello(out, hello); err != nil {
 		return err
 	}
@@ -80,9 +84,9 @@ func serve(f *Frame, hello wire.Hello, in *bufio.Reader, out *bufio.Writer, late
 		case err != nil:
 			return err
 		}
-		alarm := time.AfterFunc(q.Budget.WithDefaults().Time+grace, late)
+		stop := guard(q)
 		err = answer(f, q, out)
-		alarm.Stop()
+		stop()
 		if err != nil {
 			return err
 		}

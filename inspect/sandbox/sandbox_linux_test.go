@@ -348,7 +348,8 @@ func TestLayers(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	over := make(chan struct{})
-	Watch(1<<20, time.Millisecond, func() { close(over) }) // a test needs more than a megabyte
+	stop := Watch(1<<20, time.Millisecond, func() { close(over) }) // a test needs more than a megabyte
+	defer stop()
 	select {
 	case <-over:
 	case <-time.After(10 * time.Second):

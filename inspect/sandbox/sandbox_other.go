@@ -16,4 +16,4 @@ func Available() []Layer { return none() }
 func Enter(Config) ([]Layer, error) { return none(), nil }
 
 // Watch does nothing here.
-func Watch(int64, time.Duration, func()) {}
+func Watch(int64, time.Duration, func()) (stop func()) { return func() {} }
