@@ -229,7 +229,7 @@ func checkScores(t *testing.T, scores string) {
 
 // TestCores runs a learner with one and with several processors.
 func TestCores(t *testing.T) {
-	sources := tiny(t)[:500]
+	sources := tiny(t)[:300]
 	one := func(n int) []byte {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 		r := run(t, trial.Text(true), sources, trial.Config{Order: trec.Random, Seeds: []uint64{3, 4}, Feedback: trec.Feedback{Delay: 5, Share: 0.5}})
@@ -253,8 +253,8 @@ func TestCores(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, run := range r.Runs {
-		if run.Labels < 200 || run.Labels > 300 || run.Area > 5 {
-			t.Errorf("it learned %d labels and ranks %.2f %% wrong; want about 250, and few", run.Labels, run.Area)
+		if run.Labels < 110 || run.Labels > 190 || run.Area > 5 {
+			t.Errorf("it learned %d labels and ranks %.2f %% wrong; want about 150, and few", run.Labels, run.Area)
 		}
 	}
 }
@@ -280,6 +280,9 @@ func TestTrainedBefore(t *testing.T) {
 }
 
 func TestEvade(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	sources := tiny(t)
 	var train, test []trial.Source
 	for i, s := range sources[:500] {
