@@ -181,7 +181,7 @@ func TestHostile(t *testing.T) {
 			if err == nil || found != nil || errors.Is(err, engine.ErrUnscannable) {
 				t.Errorf("%v, %v", found, err)
 			}
-			if took := time.Since(start); took > 1500*time.Millisecond {
+			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
