@@ -54,7 +54,7 @@ func NewLearning(cfg *config.Config, labels sluice.FeedbackLog, memory *campaign
 }
 
 // NewTeacher makes what commands give labels with, beside a running daemon: the labels
-// go into the log, and the daemon learns them within a minute.
+// go into the log, and the daemon learns them within seconds.
 func NewTeacher(cfg *config.Config, labels sluice.FeedbackLog, log *slog.Logger) (*Learning, error) {
 	key, err := CampaignKey(cfg.Data)
 	if err != nil {
@@ -86,10 +86,14 @@ func (l *Learning) Model() *online.Model { return l.Text.Model() }
 // trapWait bounds how long a label of a trap waits for the database.
 const trapWait = 10 * time.Second
 
+// lookEvery is how soon what commands and other nodes wrote is learned.
+const lookEvery = 5 * time.Second
+
 // Run learns until ctx ends.
 func (l *Learning) Run(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
+	tick, look := time.NewTicker(time.Minute), time.NewTicker(lookEvery)
 	defer tick.Stop()
+	defer look.Stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -97,6 +101,8 @@ func (l *Learning) Run(ctx context.Context) {
 			select {
 			case label := <-l.traps:
 				l.trap(ctx, label)
+			case <-look.C:
+				_ = l.CatchUp(ctx) // Run says what goes wrong
 			case <-ctx.Done():
 				return
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // Book is the log of labels of a data folder, for commands beside a daemon: what it
-// writes, the daemon learns within a minute.
+// writes, the daemon learns within seconds.
 type Book struct {
 	*build.Learning
 	*sqlite.Store
