@@ -96,6 +96,7 @@ func misbehaving() (out []child.Decoder) {
 			return nil
 		}})
 	}
+	out = append(out, bombs()...)
 	// Good ones are quick.
 	return append(out, decoder{"quick", func(w *child.Work) error { w.Fact("SIZE", fmt.Sprint(len(w.Bytes()))); return nil }})
 }
