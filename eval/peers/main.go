@@ -230,7 +230,7 @@ func (m *measurement) peer(ctx context.Context, b *bench, p *peer) error {
 	}
 	for i := range m.rows {
 		r := &m.rows[i]
-		got, err := keep(m.kept, p.name+"-"+r.name, m.sample.test(r, r.good, r.bad), func(lacking []eval.Entry) (*measured, error) {
+		got, err := keep(m.kept, fmt.Sprintf("%s-%s-%016x", p.name, r.name, lesson(m.sample.train(r))), m.sample.test(r, r.good, r.bad), func(lacking []eval.Entry) (*measured, error) {
 			return b.measure(ctx, p, m.sample, m.sample.train(r), lacking)
 		})
 		if err != nil {
@@ -239,6 +239,15 @@ func (m *measurement) peer(ctx context.Context, b *bench, p *peer) error {
 		m.results = append(m.results, result{p.title, r, got})
 	}
 	return nil
+}
+
+// lesson tells apart what was learned, so that nothing is kept beyond a change of rows.
+func lesson(train []eval.Entry) uint64 {
+	var all strings.Builder
+	for i := range train {
+		all.WriteString(train[i].Path + "\n")
+	}
+	return hash(all.String())
 }
 
 func (m *measurement) ours(ctx context.Context) error {
