@@ -101,6 +101,9 @@ func TestBombs(t *testing.T) {
 		{"a budget beyond the memory", "keep", make([]byte, 4096), inspect.Budget{Ratio: 1 << 20, Bytes: 4 << 30, Time: time.Minute}, 0, inspect.OutOfMemory},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if testing.Short() && strings.Contains(tc.name, "memory") {
+				t.Skip("fills 384 MB")
+			}
 			p := pool(t, Config{Size: 1, Memory: 384 << 20, Env: []string{asChild + "=1"}})
 			if err := p.Ready(context.Background()); err != nil {
 				t.Fatal(err)

@@ -194,6 +194,20 @@ func TestDeaths(t *testing.T) {
 	}
 }
 
+// TestLargeGateway: a gateway that has held more memory than a process may is no
+// reason to end that process. The kernel passes its parent's peak on to it.
+func TestLargeGateway(t *testing.T) {
+	large := make([]byte, 200<<20)
+	for i := 0; i < len(large); i += 4096 {
+		large[i] = 1
+	}
+	p := pool(t, Config{Size: 1, Memory: 128 << 20})
+	if r, err := ask(p, "good", 1); err != nil || r.Ended != inspect.Complete {
+		t.Errorf("%v, %+v", err, r)
+	}
+	runtime.KeepAlive(large)
+}
+
 // TestBodyUnreadable: a body on a disk that fails is our trouble, and no evidence.
 func TestBodyUnreadable(t *testing.T) {
 	p := pool(t, Config{Size: 1})

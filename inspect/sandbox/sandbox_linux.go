@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -134,30 +133,6 @@ func setLimits(cfg Config) (Layer, error) {
 		}
 	}
 	return l, nil
-}
-
-// Watch looks at the process's resident memory every interval until stop is called,
-// and calls over once when it was above limit. It is the second to look: the parent
-// looks too. It needs no file: the kernel tells the highest value so far.
-func Watch(limit int64, every time.Duration, over func()) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			var u unix.Rusage
-			if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err == nil && u.Maxrss<<10 > limit {
-				over()
-				return
-			}
-		}
-	}()
-	return sync.OnceFunc(func() { close(done) })
 }
 
 const noLandlock = "the kernel has none, or it is not in its lsm= list"

@@ -2,8 +2,6 @@
 
 package sandbox
 
-import "time"
-
 func none() []Layer {
 	const why = "only Linux has it"
 	return []Layer{{LayerPrivileges, false, why}, {LayerLimits, false, why}, {LayerLandlock, false, why}, {LayerSeccomp, false, why}}
@@ -14,6 +12,3 @@ func Available() []Layer { return none() }
 
 // Enter does what this machine has: nothing.
 func Enter(Config) ([]Layer, error) { return none(), nil }
-
-// Watch does nothing here.
-func Watch(int64, time.Duration, func()) (stop func()) { return func() {} }
