@@ -3,14 +3,10 @@ package trec
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"html"
-	"image"
-	"image/png"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"text/tabwriter"
 
 	"sluice/eval"
@@ -125,29 +121,19 @@ func picture(m *message.Message, _ func(int) string) body {
 		b.WriteString("<img src=\"cid:i1\">\r\n")
 	}
 	b.WriteString("</body></html>\r\n--part\r\nContent-Type: image/png; name=\"i1.png\"\r\nContent-ID: <i1>\r\n" +
-		"Content-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\n" + poster() + "--part--\r\n")
+		"Content-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\n" + poster + "--part--\r\n")
 	return body{"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=part\r\n", b.String()}
 }
 
-// poster is a picture in base64.
-var poster = sync.OnceValue(func() string {
-	p := image.NewGray(image.Rect(0, 0, 320, 200))
-	for i := range p.Pix {
-		p.Pix[i] = uint8(i * i >> 7)
-	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, p); err != nil {
-		panic(err) // into memory: can't fail
-	}
-	s := base64.StdEncoding.EncodeToString(b.Bytes())
-	var lines strings.Builder
-	for len(s) > 0 {
-		n := min(len(s), 76)
-		lines.WriteString(s[:n] + "\r\n")
-		s = s[n:]
-	}
-	return lines.String()
-})
+// poster is a picture in base64: a chequered PNG of 320 by 200.
+const poster = "" +
+	"iVBORw0KGgoAAAANSUhEUgAAAUAAAADICAAAAAC8b2d3AAABRElEQVR42u3YoREAAAgDMfZfGkwn\r\n" +
+	"wHEE9zZXRVWuc3rXQAACBAgQCECA1xqE5QEECBAIQIAAfwKCsESAADUAgAAB+geCsTyAAAFqgAAB\r\n" +
+	"+gdqSwQIEKAGCBCgf6C2PIAAAWqAAAH6B2pLBAgQoAYIEKB/oAYAECBAgEAAAvQPtEQgAAECBAgE\r\n" +
+	"IED/QMvTAAECBKgBAvQPtEQNECBAgBogQP9Ay9MAAQIEqAEC9A+0RA0QIECAGgBA/0DLAwgEIECA\r\n" +
+	"ADVA/0BLBKgBAgQIUAP0D7Q8gBogQIAANUD/QEsEqAECBAhQA/QPtDyAGiBAgAA1AP9ASwSoAQAE\r\n" +
+	"CBAgEP9AywMIUAMECBCg9g+0RIAANUCAAAFq/0DLAwhQAwQIEKD2D7REgAA1QIAAAWr/QMsDCBAg\r\n" +
+	"EIAAAfoHgrBEgAABAgEIEOCzHjxOikXhQGuKAAAAAElFTkSuQmCC\r\n"
 
 // Evade trains the filter and measures what it catches in disguise. All messages
 // are written anew under their own header, as plain text where the trick needs no

@@ -108,9 +108,9 @@ func TestUnlearn(t *testing.T) {
 
 			// What would be without the label, and with it.
 			without, with := NewState(), NewState()
-			all := teach(35, 600+later, 0.02)
+			all := teach(35, 300+later, 0.02)
 			for i, l := range all {
-				if i == 600 {
+				if i == 300 {
 					with.Learn(wrong)
 				}
 				without.Learn(l)
