@@ -30,13 +30,16 @@ import (
 
 // Settings are what a reload may change. A session keeps those it began with.
 type Settings struct {
-	Hostname   string // greeting, Received, authserv-id
-	Node       string // short name in reference tokens
-	Routes     Routes
-	Pipeline   *pipeline.Pipeline
-	Weights    verdict.Weights
-	Policy     policy.Policy
-	Versions   sluice.Versions
+	Hostname string // greeting, Received, authserv-id
+	Node     string // short name in reference tokens
+	Routes   Routes
+	Pipeline *pipeline.Pipeline
+	Weights  verdict.Weights
+	Policy   policy.Policy
+	Versions sluice.Versions
+	// Learned says what was learned at this site by now, as an addition to the version of
+	// the model; nil: nothing ever is.
+	Learned    func() string
 	SubjectTag string
 	Trusted    func(netip.Addr) bool // nil: nobody
 	PublicURL  string

@@ -91,6 +91,9 @@ func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
 	}
 	j.verdict = verdict.Weigh(s.evidence(), s.set.Weights)
 	j.verdict.Versions = s.set.Versions
+	if f := s.set.Learned; f != nil {
+		j.verdict.Versions.Model += f()
+	}
 	s.decide(j)
 	s.gate.cfg.Metrics.judged.Observe(s.gate.cfg.Clock().Sub(start).Seconds())
 }

@@ -1,92 +1,168 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 
-	"sluice/cmd/sluice/build"
+	"sluice"
+	"sluice/cmd/sluice/daemon"
 	"sluice/cmd/sluice/term"
-	"sluice/internal/durable"
-	"sluice/learn/text"
-	"sluice/message"
+	"sluice/config"
+	"sluice/learn/feedback"
 	"sluice/scan"
 )
 
 type learnCmd struct {
+	place
 	Ham    []string `help:"Files, folders, mbox files or Maildirs of wanted mail." placeholder:"PATH…" sep:"none"`
 	Spam   []string `help:"The same of unwanted mail." placeholder:"PATH…" sep:"none"`
-	Forget bool     `help:"Forget first what was learned here before."`
-	Data   string   `help:"Data folder." default:"sluice-data" placeholder:"DIR"`
+	Most   int      `help:"At most so many of each kind, the last ones. More hardly teach." default:"10000"`
+	Forget bool     `help:"Take back first what this command has taught before."`
 	JSON   bool     `help:"Report as JSON."`
 }
 
 // learned is what Run reports.
 type learned struct {
-	Ham    int    `json:"ham"`
-	Spam   int    `json:"spam"`
-	Failed int    `json:"unreadable"`
-	Model  string `json:"model"`
-	File   string `json:"file"`
+	Ham       int `json:"ham"`
+	Spam      int `json:"spam"`
+	Failed    int `json:"unreadable"`
+	Refused   int `json:"refused"` // messages that teach nothing
+	Left      int `json:"left"`    // more than --most
+	TakenBack int `json:"taken_back"`
+	Model     struct {
+		Ham  int `json:"ham"`
+		Spam int `json:"spam"`
+	} `json:"model"` // labels that it rests on
 }
 
-// Run learns from labelled mail, ham and spam in turns, and writes what it
-// learned. A running daemon takes it at the next reload.
-func (c *learnCmd) Run(a *app) error {
+// Run gives labels to sorted mail. They go into the log of labels as any other: a
+// running daemon learns them at once, and each can be taken back.
+func (c *learnCmd) Run(a *app) (err error) {
 	if len(c.Ham)+len(c.Spam) == 0 && !c.Forget {
 		return errors.New("learn: say what to learn from: --ham PATH… and --spam PATH…")
 	}
-	var before *text.Delta
-	if !c.Forget {
-		var err error
-		if before, err = build.Learned(c.Data); err != nil {
-			return err
-		}
-	}
-	t := text.NewTrainer(text.Default(), before)
-	out := learned{File: build.LearnedFile(c.Data)}
-	work := inTurns(collect(a, c.Ham), collect(a, c.Spam))
-	show := term.ProgressOn(a.stderr, len(work))
-	err := term.InOrder(a.ctx, 0, term.Each(work), func(l labelled) learnable { return l.read() }, func(l learnable) error {
-		show.Step()
-		switch {
-		case l.err != nil:
-			out.Failed++
-			fmt.Fprintf(a.stderr, "learn: %s\n", term.Plain(l.err.Error(), 300))
-		case l.spam:
-			out.Spam++
-			t.Learn(l.doc, true, text.Trusted)
-		default:
-			out.Ham++
-			t.Learn(l.doc, false, text.Trusted)
-		}
-		return nil
-	})
-	show.End()
+	cfg, err := config.Load(c.Config, config.Flags{Data: c.Data})
 	if err != nil {
 		return err
 	}
-	if err := writeLearned(c.Data, t.Delta()); err != nil {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("learn: %w", err)
+	}
+	b, err := daemon.OpenBook(a.ctx, cfg, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
 		return err
 	}
-	out.Model = t.Snapshot().Version()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	var out learned
+	if c.Forget {
+		if out.TakenBack, err = forget(a.ctx, b); err != nil {
+			return err
+		}
+	}
+	ham, spam := collect(a, c.Ham), collect(a, c.Spam)
+	for _, list := range []*[]*scan.Item{&ham, &spam} {
+		if n := len(*list) - c.Most; n > 0 {
+			*list = (*list)[n:]
+			out.Left += n
+		}
+	}
+	if err := teach(a, b, inTurns(ham, spam), &out); err != nil {
+		return err
+	}
+	if err := b.CatchUp(a.ctx); err != nil {
+		return err
+	}
+	out.Model.Ham, out.Model.Spam = b.Model().Labels()
 	if c.JSON {
 		return json.NewEncoder(a.stdout).Encode(out)
 	}
-	_, err = fmt.Fprintf(a.stdout, "learned from %d wanted and %d unwanted messages, %d unreadable\n%s\nA running daemon takes it after: kill -HUP\n",
-		out.Ham, out.Spam, out.Failed, out.File)
+	return out.print(a)
+}
+
+func (l *learned) print(a *app) error {
+	if l.TakenBack > 0 {
+		fmt.Fprintf(a.stdout, "took back %d labels\n", l.TakenBack)
+	}
+	fmt.Fprintf(a.stdout, "learned from %d wanted and %d unwanted messages; %d unreadable, %d without anything to learn from\n", l.Ham, l.Spam, l.Failed, l.Refused)
+	if l.Left > 0 {
+		fmt.Fprintf(a.stdout, "left out the first %d; --most takes more\n", l.Left)
+	}
+	_, err := fmt.Fprintf(a.stdout, "the model rests on %d wanted and %d unwanted messages now; a running daemon has it within seconds\n", l.Model.Ham, l.Model.Spam)
 	return err
 }
 
-func writeLearned(data string, d *text.Delta) error {
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return fmt.Errorf("learn: %w", err)
+// learnBatch is how many labels are written in one step.
+const learnBatch = 256
+
+// teach gives the labels, and lets the model learn beside the reading.
+func teach(a *app, b *daemon.Book, work []labelled, out *learned) error {
+	ctx, stop := context.WithCancel(a.ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { b.Room.Run(ctx, nil) })
+	by := whoami()
+	var batch []*sluice.Label
+	flush := func() error {
+		entries, err := b.TeachAll(ctx, batch)
+		for _, f := range entries {
+			switch {
+			case f.State != sluice.FeedbackApplied:
+				out.Refused++
+			case f.Spam:
+				out.Spam++
+			default:
+				out.Ham++
+			}
+		}
+		batch = batch[:0]
+		return err
 	}
-	if err := durable.Replace(durable.OS{}, build.LearnedFile(data), d.Write); err != nil {
-		return fmt.Errorf("learn: %w", err)
+	show := term.ProgressOn(a.stderr, len(work))
+	defer show.End()
+	err := term.InOrder(ctx, 0, term.Each(work), func(l labelled) learnable { return l.read(ctx, b) }, func(l learnable) error {
+		show.Step()
+		if l.err != nil {
+			out.Failed++
+			fmt.Fprintf(a.stderr, "learn: %s\n", term.Plain(l.err.Error(), 300))
+			return nil
+		}
+		l.label.Source, l.label.By = sluice.SourceLearn, by
+		if batch = append(batch, l.label); len(batch) == learnBatch {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return flush()
+}
+
+// forget takes back all that this command has taught and that still counts.
+func forget(ctx context.Context, b *daemon.Book) (n int, err error) {
+	for q := (sluice.FeedbackQuery{Kind: sluice.FeedbackLabel, State: sluice.FeedbackApplied, Limit: sluice.MaxPage}); ; {
+		page, err := b.ListFeedback(ctx, q)
+		if err != nil || len(page) == 0 {
+			return n, err
+		}
+		for _, f := range page {
+			if q.Before = f.Seq; f.Source != sluice.SourceLearn {
+				continue
+			}
+			switch _, err := b.Undo(ctx, f.Seq, whoami()); {
+			case err == nil:
+				n++
+			case !errors.Is(err, feedback.ErrLabel): // it was taken back before
+				return n, err
+			}
+		}
+	}
 }
 
 // labelled is a stored message and what it is.
@@ -97,17 +173,17 @@ type labelled struct {
 
 // learnable is a labelled message, read.
 type learnable struct {
-	doc  *text.Document
-	spam bool
-	err  error
+	label *sluice.Label
+	err   error
 }
 
-func (l labelled) read() learnable {
+func (l labelled) read(ctx context.Context, b *daemon.Book) learnable {
 	m, err := l.item.Open()
 	if err != nil {
 		return learnable{err: err}
 	}
-	return learnable{doc: text.FromMessage(message.Parse(m.Raw, message.DefaultLimits())), spam: l.spam}
+	raw, id := b.Clean(ctx, m.Raw)
+	return learnable{label: &sluice.Label{Raw: raw, ID: id, Spam: l.spam}}
 }
 
 func collect(a *app, paths []string) (out []*scan.Item) {

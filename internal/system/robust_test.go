@@ -212,7 +212,6 @@ func TestLockedDatabase(t *testing.T) {
 func TestBrokenData(t *testing.T) {
 	for _, tc := range []struct{ file, text, want string }{
 		{"sluice.db", "this is no database, whatever its name says, and it is long enough to be looked at", "sluice.db"},
-		{"learned.text", "no weights", "sluice learn --forget"},
 		{"ref.keys", "no keys", "ref.keys"},
 		{"quarantine", "a file where the folder should be", "quarantine"},
 		{"outbox", "a file where the folder should be", "outbox"},

@@ -12,7 +12,6 @@ import (
 	checktext "sluice/check/text"
 	"sluice/config"
 	"sluice/gate"
-	"sluice/internal/durable"
 	"sluice/learn/campaign"
 	"sluice/learn/feedback"
 	"sluice/learn/feedback/golden"
@@ -27,7 +26,6 @@ type Learning struct {
 	Text *online.Learner
 
 	golden *golden.Set
-	file   string // of the golden mail
 	traps  chan *sluice.Label
 	log    *slog.Logger
 }
@@ -38,7 +36,7 @@ func learnedFolder(data string) string { return filepath.Join(data, "learned") }
 // NewLearning makes what learns. Nothing is read yet: [Learning.CatchUp] or Run does.
 // memory may be nil; fresh says that it has none of the labels that were given before.
 func NewLearning(cfg *config.Config, labels sluice.FeedbackLog, memory *campaign.Memory, fresh bool, log *slog.Logger) (*Learning, error) {
-	l := &Learning{Text: online.New(online.Config{}), golden: golden.New(golden.Config{}), file: filepath.Join(learnedFolder(cfg.Data), "golden"),
+	l := &Learning{Text: online.New(online.Config{}), golden: golden.New(golden.Config{}),
 		traps: make(chan *sluice.Label, 64), log: log}
 	c := feedback.Config{Log: labels, Text: l.Text, Golden: l.golden, Folder: learnedFolder(cfg.Data), Clock: time.Now, Trace: log,
 		Keep: cfg.Keep.Labels.Duration}
@@ -75,6 +73,9 @@ const startWait = 30 * time.Second
 func (l *Learning) Start(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
+	if err := l.LoadGolden(); err != nil {
+		l.log.Warn("the golden mail can't be read and fills anew", "error", err)
+	}
 	if err := l.CatchUp(ctx); err != nil {
 		l.log.Error("what was learned here isn't loaded yet; the shipped model judges alone until it is", "error", err)
 	}
@@ -82,6 +83,14 @@ func (l *Learning) Start(ctx context.Context) {
 
 // Model is what was learned so far.
 func (l *Learning) Model() *online.Model { return l.Text.Model() }
+
+// version names it, beside the shipped model's: labels up to an entry of the log.
+func (l *Learning) version() string {
+	if seq := l.Stats().Seq; seq > 0 {
+		return fmt.Sprintf("+%d", seq)
+	}
+	return ""
+}
 
 // trapWait bounds how long a label of a trap waits for the database.
 const trapWait = 10 * time.Second
@@ -154,9 +163,6 @@ func wanted(o *gate.Observation) bool {
 
 // Close ends the learner, and writes down what is kept beside the log.
 func (l *Learning) Close() error {
-	l.Text.Close()
-	if err := l.golden.Flush(durable.OS{}, l.file, time.Now()); err != nil {
-		return fmt.Errorf("learned: %w", err)
-	}
-	return nil
+	defer l.Text.Close()
+	return l.Room.Close()
 }

@@ -131,18 +131,6 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestLearned finds what was learned and can't be read.
-func TestLearned(t *testing.T) {
-	cfg := settings(t, "[[listen]]\naddress = \"127.0.0.1:0\"\n")
-	if err := os.WriteFile(filepath.Join(cfg.Data, "learned.text"), []byte("junk"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := Run(t.Context(), Config{Settings: cfg, Certs: certs.Config{Names: []string{cfg.Hostname}, Dir: cfg.Data}, machine: bench()})
-	if f := r.Findings[1]; f.Level != Bad || !strings.Contains(f.Text, "sluice serve would stop: learned weights: ") {
-		t.Errorf("%+v", f)
-	}
-}
-
 func TestFailed(t *testing.T) {
 	var b bytes.Buffer
 	if err := failed(fmt.Errorf("config: x.toml:3:1: unknown key %q", "listn")).Text(&b, false); err != nil {
