@@ -108,9 +108,10 @@ func moved(before, after []float64, line float64) (up, down int) {
 }
 
 // beyondChance says whether more got lost than messages near the line would cross it
-// both ways by chance (McNemar): four where none came back.
+// both ways by chance (McNemar): seven where none came back. It is asked often, so
+// two standard errors are not enough.
 func beyondChance(lost, back int) bool {
-	return float64(lost-back) >= 2*math.Sqrt(float64(lost+back)) && lost > 0
+	return float64(lost-back) >= 2.5*math.Sqrt(float64(lost+back)) && lost > 0
 }
 
 // compare says what got worse from before to after. of is how many messages the
