@@ -111,7 +111,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign",
 	"learn/correspondent", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh",
-	"inspect/child/document/cfb"}
+	"inspect/child/document/cfb",
+	"inspect/child/document/script"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.
