@@ -23,14 +23,14 @@ type Command struct {
 	Spam    []string `help:"The same of unwanted mail." placeholder:"PATH…" sep:"none" group:"The mail"`
 	Index   string   `help:"Index of the TREC spam track: lines such as \"spam ../data/inmail.1\"." placeholder:"FILE" type:"path" group:"The mail"`
 	Corpora string   `help:"Folder of corpora with a SPLIT.tsv." placeholder:"DIR" type:"path" group:"The mail"`
-	Part    string   `help:"Part of the corpora that is judged." enum:"test,train,all," default:"" group:"The mail"`
+	Part    string   `help:"Part of the corpora that is judged." enum:"test,train,all," default:"" placeholder:"PART" group:"The mail"`
 	Only    []string `help:"Of the corpora only these." placeholder:"CORPUS" group:"The mail"`
 
 	Filter string `help:"What is tried: text (the online learner, empty at first), shipped (the shipped text model), verdict (everything but the network), site (the same, learning as it goes)." enum:"text,shipped,verdict,site" default:"verdict" group:"The trial"`
 	Config string `help:"Settings whose rules, lists and policy count." placeholder:"FILE" type:"path" group:"The trial"`
 	Data   string `help:"Data folder whose learned weights count. Learned from the same mail, they flatter." placeholder:"DIR" type:"path" group:"The trial"`
 
-	Order    string   `help:"Order of the mail for what learns: given, time, random. Default: given for an index, else time." enum:"given,time,random," default:"" group:"The trial"`
+	Order    string   `help:"Order of the mail for what learns: given, time, random. Default: given for an index, else time." enum:"given,time,random," default:"" placeholder:"ORDER" group:"The trial"`
 	Seed     []uint64 `help:"Seeds of random choices; a run for each." default:"1" group:"The trial"`
 	Delay    int      `help:"Messages between one and its label." group:"The trial"`
 	Share    float64  `help:"Share of the messages that ever get a label." default:"1" group:"The trial"`
