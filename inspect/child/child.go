@@ -43,6 +43,9 @@ type Config struct {
 	// declared media type is the sender's word only. The content is nil for a file
 	// that is listed and can't be read: then the class is that of the name.
 	Identify func(name, declared string, content []byte) (inspect.Type, inspect.Class)
+	// Remark states facts about a file by its name, type and class, whether or not
+	// its content can be read. Nil: none.
+	Remark func(f inspect.File, add func(kind inspect.Kind, detail string))
 	// TLSH makes a locality sensitive hash, "" for content that is too short. Nil: none.
 	TLSH func(content []byte) string
 	// Now is the clock; nil: the system's.

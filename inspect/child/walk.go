@@ -89,6 +89,7 @@ func (f *Frame) Inspect(ctx context.Context, req *inspect.Request, progress Prog
 		w.report.Files = append(w.report.Files, inspect.File{Parent: -1, Same: -1, Depth: 0,
 			Name: clip(in.Name, inspect.MaxName), Declared: clip(in.DeclaredType, inspect.MaxDeclared)})
 		w.settle(i, in.Body, false)
+		w.remark(i)
 	}
 	w.held = false
 	w.tell(true)
@@ -217,6 +218,13 @@ func (w *walk) identify(i int, body []byte) (t inspect.Type, c inspect.Class) {
 		panic(fmt.Sprintf("inspect/child: Identify gave the type %q and class %#x", t, uint32(c)))
 	}
 	return t, c
+}
+
+// remark states what a file's description alone shows.
+func (w *walk) remark(i int) {
+	if w.frame.cfg.Remark != nil {
+		w.frame.cfg.Remark(w.report.Files[i], func(kind inspect.Kind, detail string) { w.fact(i, kind, detail) })
+	}
 }
 
 func (w *walk) limit(l inspect.Limit) { w.report.Exhausted |= l }

@@ -227,6 +227,7 @@ func (w *Work) Emit(e Entry) (int, error) {
 	case len(body) > 0 || err == nil:
 		w.settle(i, body, scratch)
 	}
+	w.remark(i)
 	switch {
 	case errors.Is(err, ErrBudget):
 		return i, err

@@ -1,0 +1,261 @@
+// Package pixel turns decoded images into small grey pictures, and those into
+// hashes that survive scaling and recompression. It holds no decoder of a file
+// format.
+package pixel
+
+import (
+	"image"
+	"image/color"
+)
+
+// Gray is a picture of one byte a pixel, row by row, 0 black.
+type Gray struct {
+	W, H int
+	Pix  []byte // W*H
+}
+
+// New is a black picture.
+func New(w, h int) *Gray { return &Gray{w, h, make([]byte, w*h)} }
+
+// Row is one row.
+func (g *Gray) Row(y int) []byte { return g.Pix[y*g.W : (y+1)*g.W] }
+
+// Fill sets a rectangle, cut to the picture.
+func (g *Gray) Fill(x, y, w, h int, v byte) {
+	for yy := max(y, 0); yy < min(y+h, g.H); yy++ {
+		row := g.Row(yy)
+		for xx := max(x, 0); xx < min(x+w, g.W); xx++ {
+			row[xx] = v
+		}
+	}
+}
+
+// Enlarge repeats each pixel n times both ways, and adds a border of that many of
+// the small pixels.
+func (g *Gray) Enlarge(n, border int, v byte) *Gray {
+	out := New((g.W+2*border)*n, (g.H+2*border)*n)
+	out.Fill(0, 0, out.W, out.H, v)
+	for y := range out.H - 2*border*n {
+		row, dst := g.Row(y/n), out.Row(y + border*n)[border*n:]
+		for x := range g.W * n {
+			dst[x] = row[x/n]
+		}
+	}
+	return out
+}
+
+// Shrink is the picture with f times f pixels averaged into one. What is left over
+// at the right and the bottom is dropped.
+func (g *Gray) Shrink(f int) *Gray {
+	if f <= 1 || g.W < f || g.H < f {
+		return g
+	}
+	b := newBoxes(g.W, g.H, f)
+	for y := range g.H / f * f {
+		b.add(y, g.Row(y))
+	}
+	return b.out
+}
+
+// Double is the picture at twice its size, between pixels interpolated.
+func (g *Gray) Double() *Gray {
+	out := New(2*g.W, 2*g.H)
+	for y := range out.H {
+		// The centre of a new pixel lies a quarter from the nearer old one.
+		near := g.Row(y / 2)
+		far := g.Row(min(max((y-1)/2+(y&1), 0), g.H-1))
+		if y == 0 {
+			far = near
+		}
+		dst := out.Row(y)
+		for x := range dst {
+			n := x / 2
+			o := min(max(n-1+2*(x&1), 0), g.W-1)
+			dst[x] = byte((9*int(near[n]) + 3*int(near[o]) + 3*int(far[n]) + int(far[o]) + 8) / 16)
+		}
+	}
+	return out
+}
+
+// boxes averages rows into a smaller picture.
+type boxes struct {
+	out *Gray
+	f   int
+	sum []uint32
+}
+
+func newBoxes(w, h, f int) *boxes {
+	f = max(f, 1)
+	out := New(max(w/f, 1), max(h/f, 1))
+	return &boxes{out: out, f: f, sum: make([]uint32, out.W)}
+}
+
+func (b *boxes) add(y int, row []byte) {
+	if b.f == 1 {
+		copy(b.out.Row(y), row)
+		return
+	}
+	i := 0
+	for x := range b.sum {
+		var s uint32
+		for _, v := range row[i : i+b.f] {
+			s += uint32(v)
+		}
+		b.sum[x] += s
+		i += b.f
+	}
+	if y%b.f == b.f-1 {
+		area := uint32(b.f * b.f)
+		dst := b.out.Row(y / b.f)
+		for x, s := range b.sum {
+			dst[x] = byte((s + area/2) / area)
+			b.sum[x] = 0
+		}
+	}
+}
+
+// Factor is by how much a picture must shrink so that no side is longer than most.
+func Factor(w, h, most int) int { return max((max(w, h)+most-1)/most, 1) }
+
+// Luma is the brightness of an image, shrunk by f, as a reader sees it on white, or
+// on black, which matters where the image is transparent.
+func Luma(m image.Image, f int, onBlack bool) *Gray {
+	r := m.Bounds()
+	f = shrinkable(r, f)
+	b := newBoxes(r.Dx(), r.Dy(), f)
+	if y, ok := m.(*image.YCbCr); ok {
+		for i := range r.Dy() / f * f {
+			o := y.YOffset(r.Min.X, r.Min.Y+i)
+			b.add(i, y.Y[o:o+r.Dx()])
+		}
+		return b.out
+	}
+	row := make([]byte, r.Dx())
+	read := reader(m, onBlack)
+	for i := range r.Dy() / f * f {
+		read(r.Min.Y+i, func(x int, red, green, blue uint8) { row[x] = luma(red, green, blue) })
+		b.add(i, row)
+	}
+	return b.out
+}
+
+// Chroma are the two differences of colour of an image, shrunk by f; nil where the
+// image has no colour.
+func Chroma(m image.Image, f int) (cb, cr *Gray) {
+	switch m := m.(type) {
+	case *image.Gray, *image.Gray16:
+		return nil, nil
+	case *image.Paletted:
+		if grey(m.Palette) {
+			return nil, nil
+		}
+	}
+	r := m.Bounds()
+	f = shrinkable(r, f)
+	b, c := newBoxes(r.Dx(), r.Dy(), f), newBoxes(r.Dx(), r.Dy(), f)
+	rowB, rowR := make([]byte, r.Dx()), make([]byte, r.Dx())
+	y, isYCC := m.(*image.YCbCr)
+	read := reader(m, false)
+	for i := range r.Dy() / f * f {
+		if isYCC {
+			for x := range rowB {
+				o := y.COffset(r.Min.X+x, r.Min.Y+i)
+				rowB[x], rowR[x] = y.Cb[o], y.Cr[o]
+			}
+		} else {
+			read(r.Min.Y+i, func(x int, red, green, blue uint8) { _, rowB[x], rowR[x] = color.RGBToYCbCr(red, green, blue) })
+		}
+		b.add(i, rowB)
+		c.add(i, rowR)
+	}
+	return b.out, c.out
+}
+
+func shrinkable(r image.Rectangle, f int) int { return max(min(f, r.Dx(), r.Dy()), 1) }
+
+func grey(p color.Palette) bool {
+	for _, c := range p {
+		if r, g, b, _ := c.RGBA(); r != g || g != b {
+			return false
+		}
+	}
+	return true
+}
+
+func luma(r, g, b uint8) byte {
+	return byte((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
+}
+
+// Opaque says whether an image hides all of what is behind it.
+func Opaque(m image.Image) bool {
+	o, ok := m.(interface{ Opaque() bool })
+	return ok && o.Opaque()
+}
+
+// reader gives the pixels of a row, laid on white or black.
+func reader(m image.Image, onBlack bool) func(y int, put func(x int, r, g, b uint8)) {
+	r := m.Bounds()
+	var ground uint32 = 0xffff
+	if onBlack {
+		ground = 0
+	}
+	on := func(c, a uint32) uint8 { return uint8((c + (0xffff-a)*ground/0xffff) >> 8) } // c is premultiplied
+	switch m := m.(type) {
+	case *image.Gray:
+		return func(y int, put func(int, uint8, uint8, uint8)) {
+			o := m.PixOffset(r.Min.X, y)
+			for x, v := range m.Pix[o : o+r.Dx()] {
+				put(x, v, v, v)
+			}
+		}
+	case *image.Paletted:
+		var table [256][3]uint8
+		for i, c := range m.Palette[:min(len(m.Palette), 256)] {
+			cr, cg, cb, ca := c.RGBA()
+			table[i] = [3]uint8{on(cr, ca), on(cg, ca), on(cb, ca)}
+		}
+		return func(y int, put func(int, uint8, uint8, uint8)) {
+			o := m.PixOffset(r.Min.X, y)
+			for x, v := range m.Pix[o : o+r.Dx()] {
+				put(x, table[v][0], table[v][1], table[v][2])
+			}
+		}
+	case *image.NRGBA:
+		return func(y int, put func(int, uint8, uint8, uint8)) {
+			o := m.PixOffset(r.Min.X, y)
+			for x := range r.Dx() {
+				p := m.Pix[o+4*x : o+4*x+4 : o+4*x+4]
+				if p[3] == 0xff {
+					put(x, p[0], p[1], p[2])
+					continue
+				}
+				a := uint32(p[3])
+				mix := func(c uint8) uint8 { return uint8((uint32(c)*a + (255-a)*(ground>>8) + 127) / 255) }
+				put(x, mix(p[0]), mix(p[1]), mix(p[2]))
+			}
+		}
+	case *image.RGBA:
+		return func(y int, put func(int, uint8, uint8, uint8)) {
+			o := m.PixOffset(r.Min.X, y)
+			for x := range r.Dx() {
+				p := m.Pix[o+4*x : o+4*x+4 : o+4*x+4]
+				rest := (255 - uint32(p[3])) * (ground >> 8) / 255
+				put(x, uint8(min(uint32(p[0])+rest, 255)), uint8(min(uint32(p[1])+rest, 255)), uint8(min(uint32(p[2])+rest, 255)))
+			}
+		}
+	case image.RGBA64Image:
+		return func(y int, put func(int, uint8, uint8, uint8)) {
+			for x := range r.Dx() {
+				c := m.RGBA64At(r.Min.X+x, y)
+				a := uint32(c.A)
+				put(x, on(uint32(c.R), a), on(uint32(c.G), a), on(uint32(c.B), a))
+			}
+		}
+	}
+	return func(y int, put func(int, uint8, uint8, uint8)) {
+		for x := range r.Dx() {
+			cr, cg, cb, ca := m.At(r.Min.X+x, y).RGBA()
+			put(x, on(cr, ca), on(cg, ca), on(cb, ca))
+		}
+	}
+}
