@@ -7,11 +7,12 @@ package identify
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"sluice/inspect"
-	"sluice/inspect/child/archive/compound"
 	"sluice/inspect/child/archive/zip"
+	"sluice/inspect/child/document/cfb"
 )
 
 // Identify names a file's type and classes. content is nil for a file that can't be
@@ -128,35 +129,37 @@ func zipKind(b []byte) (inspect.Type, inspect.Class) {
 	return inspect.Zip, c & macro
 }
 
-// maxStreams bounds the directory of a compound file.
-const maxStreams = 4000
+// installers are the classes of Windows Installer's files: package, patch, transform.
+var installers = [...][16]byte{classID(0x84), classID(0x86), classID(0x82)}
+
+// classID is {000C10xx-0000-0000-C000-000000000046} as it is stored.
+func classID(x byte) [16]byte { return [16]byte{x, 0x10, 0x0c, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46} }
 
 // oleKind tells what a compound file is by its streams and the class of its root.
 func oleKind(ext string, b []byte) (inspect.Type, inspect.Class) {
-	f, err := compound.Parse(b, maxStreams)
-	if f == nil || err != nil && len(f.Entries) == 0 {
+	f, err := cfb.Open(b)
+	if err != nil {
 		return inspect.OLE, 0
 	}
 	t := inspect.OLE
 	var c inspect.Class
 	for i, e := range f.Entries {
-		switch n := e.Name; {
+		switch {
 		case i == 0:
-			switch e.ClassID {
-			case "000c1084-0000-0000-c000-000000000046", "000c1086-0000-0000-c000-000000000046", "000c1082-0000-0000-c000-000000000046":
+			if slices.Contains(installers[:], e.CLSID) {
 				return inspect.MSI, 0
 			}
-		case e.Parent == 0 && n == "WordDocument":
+		case e.Path == "WordDocument":
 			t = inspect.DOC
-		case e.Parent == 0 && (n == "Workbook" || n == "Book") && t == inspect.OLE:
+		case (e.Path == "Workbook" || e.Path == "Book") && t == inspect.OLE:
 			t = inspect.XLS
-		case e.Parent == 0 && n == "PowerPoint Document":
+		case e.Path == "PowerPoint Document":
 			t = inspect.PPT
-		case strings.HasPrefix(n, "__properties_version1.0") && e.Parent == 0 && t == inspect.OLE:
+		case strings.HasPrefix(e.Path, "__properties_version1.0") && t == inspect.OLE:
 			t = inspect.Msg
-		case n == "EncryptedPackage":
+		case e.Name == "EncryptedPackage":
 			c |= inspect.Encrypted | document
-		case n == "VBA" || n == "_VBA_PROJECT_CUR" || n == "Macros" || n == "_VBA_PROJECT":
+		case e.Name == "VBA" || e.Name == "_VBA_PROJECT_CUR" || e.Name == "Macros" || e.Name == "_VBA_PROJECT":
 			c |= macro
 		}
 	}

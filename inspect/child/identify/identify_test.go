@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sluice/inspect"
+	"sluice/inspect/child/document/cfb/cfbtest"
 	"sluice/internal/golden"
 )
 
@@ -170,6 +171,12 @@ func TestIdentify(t *testing.T) {
 		{"a.bz2", "", []byte("BZh91AY&SYxxxx"), inspect.Bzip2, archive},
 		{"a.lzma", "", append([]byte("\x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00"), make([]byte, 20)...), inspect.LZMA, archive},
 		{"a.7z", "", []byte("7z\xbc\xaf\x27\x1c\x00\x04...."), inspect.SevenZip, archive},
+		{"a.doc", "", cfbtest.Build(map[string]string{"WordDocument": "x"}), inspect.DOC, document},
+		{"a.doc", "", cfbtest.Build(map[string]string{"WordDocument": "x", "Macros/VBA/dir": "x"}), inspect.DOC, document | macro},
+		{"a.xls", "", cfbtest.Build(map[string]string{"Workbook": "x"}), inspect.XLS, document},
+		{"a.docx", "", cfbtest.Build(map[string]string{"EncryptedPackage": "x", "EncryptionInfo": "x"}), inspect.OLE, document | inspect.Encrypted},
+		{"a.msg", "", cfbtest.Build(map[string]string{"__properties_version1.0": "x"}), inspect.Msg, mail},
+		{"a.doc", "", cfbtest.BuildClass(map[string]string{"x": "x"}, map[string][16]byte{"": classID(0x84)}), inspect.MSI, executable | installer},
 		{"noise", "", []byte("\x01\x02\x03\x04\x05\x06\x07\x08\x90\x91\x92\x93\x94"), "", 0},
 		{"noise.scr", "", []byte("\x01\x02\x03\x04\x05\x06\x07\x08\x90\x91\x92\x93\x94"), "", executable},
 		{"empty.exe", "", []byte{}, "", 0},
