@@ -112,6 +112,11 @@ const (
 	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
 	Extortion                 = "EXTORTION"                   // the text threatens and asks for coins
 	FieldDuplicate            = "FIELD_DUPLICATE"             // a header field that may stand once stands twice
+	FileContradiction         = "FILE_CONTRADICTION"          // an attached file can be read in two ways
+	FileConverted             = "FILE_CONVERTED"              // an attached page holds programs
+	FileHeld                  = "FILE_HELD"                   // an attached file is of a kind that is looked at first
+	FileRefused               = "FILE_REFUSED"                // an attached file is of a kind that is not taken here
+	FileStripped              = "FILE_STRIPPED"               // an attached file is of a kind that is taken out
 	FirstContact              = "FIRST_CONTACT"               // Neither the recipients nor anybody of their domain is known to have written to the author, nor has the author's mail been accepted for long.
 	FormPassword              = "FORM_PASSWORD"               // the message asks for a password
 	FormPostsOff              = "FORM_POSTS_OFF"              // a form in the message sends to another site
@@ -163,6 +168,8 @@ const (
 	HTMLAttachmentScript      = "HTML_ATTACHMENT_SCRIPT"      // an attached web page holds a script
 	HTMLSmuggling             = "HTML_SMUGGLING"              // an attached web page builds a hidden file
 	ImageOnly                 = "IMAGE_ONLY"                  // the message is a picture to click on with hardly any text
+	InspectCrashed            = "INSPECT_CRASHED"             // an attached file could not be looked into
+	InspectExhausted          = "INSPECT_EXHAUSTED"           // an attached file holds more than is looked at
 	InternalPanic             = "INTERNAL_PANIC"              // a fault in this server stopped its work on the message
 	IprevDynamic              = "IPREV_DYNAMIC"               // the reverse DNS name of this server is one of a pool of access lines
 	IprevFail                 = "IPREV_FAIL"                  // the reverse DNS name of this server does not lead back to its address
@@ -214,6 +221,7 @@ const (
 	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
 	Overload                  = "OVERLOAD"                    // this server is very busy and serves known senders first
 	ParcelLure                = "PARCEL_LURE"                 // the text asks to pay or type something for a parcel
+	PasswordInMessage         = "PASSWORD_IN_MESSAGE"         // an attached file is locked and the message holds its password
 	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
 	PrizeLure                 = "PRIZE_LURE"                  // the text promises a prize and asks to hurry
 	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
@@ -287,7 +295,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "35597bf3311a39b0"
+const hash = "79fcce90f1766085"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1371,6 +1379,56 @@ var entries = [...]Entry{
 		Admin:  "A field of RFC 5322 3.6 that may stand once is repeated.",
 		Source: "RFC 5322 3.6",
 	},
+	{ID: "FILE_CONTRADICTION", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: two programs see different files in it; packers don't do that by accident",
+		Reply:  "an attached file can be read in two ways",
+		Fix:    "make the file anew with a common program",
+		Page:   "An attached file is built so that programs differ in what they see in it. Make it anew.",
+		User:   "An attached file is built to deceive checks.",
+		Admin:  "Two readings, sizes that don't match, or data in front of or behind the format: TWO_READINGS, SIZE_MISMATCH, LEADING_DATA of the look into files.",
+		Source: "practice",
+	},
+	{ID: "FILE_CONVERTED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the site's table of files says that this kind is delivered as plain text; the table decides, not the sum",
+		Reply:  "an attached page holds programs",
+		Fix:    "send it as text or as PDF",
+		Page:   "The message carries a page with programs in it. The recipient gets its text.",
+		User:   "An attached page was turned into plain text; the original is in quarantine.",
+		Admin:  "An active page that the table of files converts to text.",
+		Source: "practice",
+	},
+	{ID: "FILE_HELD", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the site's table of files says that a person must look first; the table decides, not the sum",
+		Reply:  "an attached file is of a kind that is looked at first",
+		Fix:    "share it by link",
+		Page:   "The message carries a file of a kind that this site looks at before it is delivered.",
+		User:   "An attached file has to be looked at first.",
+		Admin:  "A file whose class the table of files holds in quarantine, by its content, at any depth.",
+		Source: "practice",
+	},
+	{ID: "FILE_REFUSED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "stop", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the site's table of files says that this kind is not delivered by mail",
+		Reply:  "an attached file is of a kind that is not taken here",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "The message carries a file of a kind that this site does not take by mail, at the top or inside of another file. Share it by a link to a place that the recipient trusts.",
+		User:   "The message carried a kind of file that is not taken here.",
+		Admin:  "A file whose class the table of files refuses ([files] in the settings), by its content, at any depth.",
+		Source: "practice",
+	},
+	{ID: "FILE_STRIPPED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the site's table of files says that this kind is taken out of the message; the table decides, not the sum",
+		Reply:  "an attached file is of a kind that is taken out",
+		Fix:    "share it by link",
+		Page:   "The message carries a file of a kind that this site takes out of messages. The recipient finds a note in its place.",
+		User:   "An attached file was taken out; a copy is in quarantine.",
+		Admin:  "A file whose class the table of files strips, by its content, at any depth.",
+		Source: "practice",
+	},
 	{ID: "FIRST_CONTACT", Group: "identity", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: most honest conversations begin with a first message; information for rules and banners only",
@@ -1881,6 +1939,26 @@ var entries = [...]Entry{
 		Admin:  "HTML with pictures and a link and under 60 letters.",
 		Source: "measured",
 	},
+	{ID: "INSPECT_CRASHED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: honest files hardly ever bring a decoder down; made ones do",
+		Reply:  "an attached file could not be looked into",
+		Fix:    "make the file anew, or share it by link",
+		Page:   "An attached file brought down or held up what looks into files. Files that are in order don't do that: make the file anew.",
+		User:   "An attached file could not be checked.",
+		Admin:  "The sandboxed process that looks into files died, hung or ran out of memory on this file. The detail says where and by which decoder.",
+		Source: "practice",
+	},
+	{ID: "INSPECT_EXHAUSTED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 1.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: more than the budget looks at is nearly always a bomb or a backup; backups are mailed too",
+		Reply:  "an attached file holds more than is looked at",
+		Fix:    "send less at once, or share it by link",
+		Page:   "An attached file holds more files, layers or data than are looked at. Send less at once.",
+		User:   "An attached file is too large to be checked whole.",
+		Admin:  "The budget of the look into files ended before the files did (depth, entries, bytes, ratio, pixels, time); the detail says which.",
+		Source: "practice",
+	},
 	{ID: "INTERNAL_PANIC", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",
 		Weight: "judged: never evidence; a fault in our program",
@@ -2389,6 +2467,16 @@ var entries = [...]Entry{
 		Page:   "The message says that a parcel waits and asks for a fee or an address at a link. Phishing does the same; good notices ask people to open the site by themselves.",
 		User:   "The message asks for a fee or data for a parcel. Open the courier's site yourself.",
 		Admin:  "A parcel, a fee or form, and a web link.",
+		Source: "practice",
+	},
+	{ID: "PASSWORD_IN_MESSAGE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a locked file with its key beside it protects from nobody but scanners",
+		Reply:  "an attached file is locked and the message holds its password",
+		Fix:    "send the file unlocked, or the password another way",
+		Page:   "An attached file is locked with a password that stands in the same message. That protects it from nobody but virus scanners, so it is what malware does. Send the file unlocked, or the password by another way.",
+		User:   "An attached file was locked, with the password in the message.",
+		Admin:  "A word of the message opened an encrypted file. What was inside was looked into.",
 		Source: "practice",
 	},
 	{ID: "PRIOR", Group: "prior", Phase: "connect", Threat: "none",

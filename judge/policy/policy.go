@@ -150,6 +150,9 @@ func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		return sluice.Defer, why
 	}
 	wish, why := wished(v)
+	if a, r := demanded(v); a > wish {
+		wish, why = a, r
+	}
 	if r := misleading(v); r != "" && wish < sluice.Tag {
 		wish, why = sluice.Tag, r
 	}
@@ -158,7 +161,7 @@ func (p Policy) judge(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		return sluice.QuarantineIt, Lead(v)
 	case wish == sluice.QuarantineIt:
 		return wish, why
-	case v.Probability >= p.TagAt:
+	case v.Probability >= p.TagAt && wish <= sluice.Tag:
 		return sluice.Tag, Lead(v)
 	}
 	return wish, why
@@ -180,6 +183,34 @@ func misleading(v sluice.Verdict) sluice.Reason {
 		}
 	}
 	return ""
+}
+
+// trustedReport is the raw evidence from which on a report counts as that of an admin
+// or a trap, not faded.
+const trustedReport = 20
+
+// demanded is what a person has decided beforehand, whatever the sum: somebody trusted
+// has called the very same message unwanted (that its words read well is what made the
+// report necessary), or the table of files says what happens to one that is attached.
+func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
+	act, why := sluice.Accept, sluice.Reason("")
+	for i := range v.Ledger {
+		c := &v.Ledger[i]
+		if c.State != sluice.Found {
+			continue
+		}
+		want := sluice.Accept
+		switch {
+		case c.Reason == reason.CampaignReported && c.Raw >= trustedReport, c.Reason == reason.FileHeld:
+			want = sluice.QuarantineIt
+		case c.Reason == reason.FileStripped, c.Reason == reason.FileConverted:
+			want = sluice.Strip
+		}
+		if want > act {
+			act, why = want, c.Reason
+		}
+	}
+	return act, why
 }
 
 // wished is what the owner of From's domain asks for by DMARC, as far as a

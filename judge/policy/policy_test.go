@@ -218,6 +218,41 @@ func TestDMARCWish(t *testing.T) {
 	}
 }
 
+// TestDemanded: what a person decided beforehand holds whatever the sum, and never
+// makes a message pass.
+func TestDemanded(t *testing.T) {
+	fact := func(id sluice.Reason, raw float64) sluice.Contribution {
+		return sluice.Contribution{Evidence: sluice.Evidence{Reason: id, Raw: raw}}
+	}
+	for _, tt := range []struct {
+		name string
+		p    float64
+		line sluice.Contribution
+		want sluice.Action
+	}{
+		{"a trusted report", 0.01, fact(reason.CampaignReported, 24), sluice.QuarantineIt},
+		{"a user's report only counts", 0.01, fact(reason.CampaignReported, 12), sluice.Accept},
+		{"a faded one likewise", 0.75, fact(reason.CampaignReported, 19), sluice.Tag},
+		{"a file to be held", 0.01, fact(reason.FileHeld, 0), sluice.QuarantineIt},
+		{"a file to be taken out", 0.01, fact(reason.FileStripped, 0), sluice.Strip},
+		{"of a message that is tagged as well", 0.8, fact(reason.FileConverted, 0), sluice.Strip},
+		{"of one that is held as well", 0.96, fact(reason.FileStripped, 0), sluice.QuarantineIt},
+		{"not found out", 0.01, sluice.Contribution{Evidence: sluice.Evidence{Reason: reason.FileHeld, State: sluice.Unknown}}, sluice.Accept},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := Decide(sum(tt.p, sluice.ThreatSpam, tt.line), Default(), "user@a.example", Circumstances{})
+			if d.Action != tt.want {
+				t.Errorf("got %v for %s, want %v", d.Action, d.Why, tt.want)
+			}
+		})
+	}
+	v := hard(reason.AdminAllow, sluice.HardPass, 0, 0.5)
+	v.Ledger = append(v.Ledger, fact(reason.FileHeld, 0))
+	if d := Decide(v, Default(), "user@a.example", Circumstances{}); d.Action != sluice.Accept {
+		t.Errorf("an admin's pass: %v", d.Action)
+	}
+}
+
 func TestEarly(t *testing.T) {
 	const user = "user@a.example"
 	two := []sluice.Contribution{line(reason.HeloOurs, sluice.GroupSession, 12, sluice.ThreatBot), line(reason.DNSBLListed, sluice.GroupReputation, 15, sluice.ThreatSpam)}

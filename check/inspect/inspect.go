@@ -1,0 +1,301 @@
+// Package inspect holds the check that has the files of a message looked into. The
+// work is done elsewhere, by an [inspect.Inspector] whose decoders may die; this
+// package chooses which files need it, offers words of the message as passwords,
+// and turns what was found into evidence: what a file is (by class, of which the
+// admin's table says what happens to it), what is in it, where it leads.
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice"
+	"sluice/check"
+	"sluice/inspect"
+	"sluice/message"
+	"sluice/reason"
+)
+
+// Config gives the check its inspector.
+type Config struct {
+	Inspector inspect.Inspector // nil: nobody looks
+	Budget    inspect.Budget
+	Table     Table
+	// Absent says what becomes of a message whose files nobody could look into.
+	Absent check.Absence
+	// Deadline bounds the wait; 0: the budget's time and a little more.
+	Deadline time.Duration
+	// Links judges where files lead, such as the address in a QR code; nil: nobody.
+	Links func(in *check.Input, urls []inspect.Link) []sluice.Evidence
+}
+
+// Checks returns the check; none without an inspector.
+func Checks(c Config) []check.Checker {
+	if c.Inspector == nil {
+		return nil
+	}
+	if c.Deadline == 0 {
+		c.Deadline = c.Budget.WithDefaults().Time + 2*time.Second
+	}
+	return []check.Checker{checker{c}}
+}
+
+type checker struct{ cfg Config }
+
+// Info declares the check. Malware may be found though the verdict is settled.
+func (c checker) Info() check.Info {
+	ids := []sluice.Reason{reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage}
+	for _, f := range facts {
+		if !slices.Contains(ids, f.id) {
+			ids = append(ids, f.id)
+		}
+	}
+	return check.Info{Name: "inspect/files", Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Cost: check.Remote,
+		Deadline: c.cfg.Deadline, Absent: c.cfg.Absent, Reasons: ids}
+}
+
+// Looked is what was found in a message's files. It is noted, so that those who
+// handle the message afterwards know which part is which.
+type Looked struct {
+	Report *inspect.Report
+	Parts  []Part // of the inputs, in their order
+}
+
+// Part is a part of the message that was looked into.
+type Part struct {
+	Index int // in the message itself; the part that holds it where it stands in an encoded one
+	Inner bool
+	Path  string
+	Name  string
+}
+
+// Check looks into the files that need it.
+func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, error) {
+	if in.Message == nil {
+		return nil, ctx.Err()
+	}
+	req, parts := request(in.Message, c.cfg.Budget)
+	if len(req.Inputs) == 0 {
+		return nil, ctx.Err()
+	}
+	report, err := c.cfg.Inspector.Inspect(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	l := check.Note(in.Notes, func() *Looked { return &Looked{report, parts} })
+	return c.evidence(in, l), ctx.Err()
+}
+
+// request takes the files that need a look.
+func request(m *message.Message, b inspect.Budget) (*inspect.Request, []Part) {
+	req := &inspect.Request{Budget: b}
+	var parts []Part
+	for owner, p := range m.All() {
+		if len(p.Children) > 0 && (p.IsMultipart() || p.IsMessage()) {
+			continue
+		}
+		body := owner.Decoded(p)
+		if !needed(p, body) || len(req.Inputs) == inspect.MaxInputs {
+			continue
+		}
+		req.Inputs = append(req.Inputs, inspect.Input{Name: p.Filename, DeclaredType: p.Type, Body: body})
+		at := Part{Index: p.Index, Path: p.Path, Name: p.Filename}
+		if owner != m {
+			at.Index, at.Inner = 0, true
+		}
+		parts = append(parts, at)
+	}
+	if len(parts) > 0 {
+		req.Passwords = passwords(m)
+	}
+	return req, parts
+}
+
+// needed says whether a part is more than text that a person reads. Text by
+// declaration that isn't text by its octets is looked into; so is a page that is
+// attached, since a browser opens it, and any text that comes as a file.
+func needed(p *message.Part, body []byte) bool {
+	switch {
+	case len(body) == 0:
+		return false
+	case strings.HasPrefix(p.Type, "text/") && !p.IsFile():
+		return !plain(body)
+	case p.Type == "application/pgp-signature", p.Type == "application/pkcs7-signature" && p.Filename == "smime.p7s":
+		return !plain(body) && len(body) > 64<<10
+	case p.Type == "text/plain", p.Type == "text/x-diff", p.Type == "text/x-patch":
+		return !plain(body) || !harmlessName(p.Filename)
+	}
+	return true
+}
+
+// plain says whether the first octets are text: no NUL, hardly any controls.
+func plain(body []byte) bool {
+	head := body[:min(len(body), 1024)]
+	odd := 0
+	for _, c := range head {
+		switch {
+		case c == 0:
+			return false
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b:
+			odd++
+		}
+	}
+	return odd*50 <= len(head) && !startsLikeFile(head)
+}
+
+// startsLikeFile knows the few formats that begin with letters.
+func startsLikeFile(head []byte) bool {
+	for _, magic := range []string{"MZ", "PK\x03\x04", "%PDF-", "{\\rtf", "Rar!", "MSCF", "7z\xbc\xaf", "<?xml", "<svg", "#!"} {
+		if strings.HasPrefix(string(head[:min(len(head), 8)]), magic) {
+			return true
+		}
+	}
+	return false
+}
+
+// harmlessName says whether a name opens in an editor, nowhere else.
+func harmlessName(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return true
+	}
+	switch strings.ToLower(name[dot:]) {
+	case ".txt", ".diff", ".patch", ".log", ".asc", ".c", ".h", ".go", ".rs", ".md", ".tex", ".conf", ".csv":
+		return true
+	}
+	return false
+}
+
+// evidence turns a report into facts about the message.
+func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
+	s := statements{looked: l}
+	r := l.Report
+	if r.Ended != inspect.Complete {
+		what := r.Ended.String()
+		if r.At >= 0 && r.At < len(r.Files) {
+			what += " at " + s.place(r.At)
+		}
+		s.add(reason.InspectCrashed, max(r.At, 0), what+by(r.By))
+	}
+	if ex := r.Exhausted &^ inspect.LimitFacts; ex != 0 && r.Ended == inspect.Complete {
+		s.add(reason.InspectExhausted, 0, "there is more than was looked at: "+ex.String())
+	}
+	for i := range r.Files {
+		c.policy(&s, i)
+	}
+	for _, f := range r.Facts {
+		if k, ok := facts[f.Kind]; ok && f.File >= 0 && f.File < len(r.Files) {
+			s.add(k.id, f.File, f.Detail)
+		}
+	}
+	out := s.list
+	if c.cfg.Links != nil && len(r.Links) > 0 {
+		out = append(out, c.cfg.Links(in, r.Links)...)
+	}
+	for i := range out {
+		out[i].Phase = sluice.PhaseMessage
+	}
+	return out
+}
+
+func by(decoder string) string {
+	if decoder == "" {
+		return ""
+	}
+	return ", by " + decoder
+}
+
+// policy states what the admin's table says of a file.
+func (c checker) policy(s *statements, i int) {
+	f := &s.looked.Report.Files[i]
+	action, class := c.cfg.Table.Action(f)
+	id, ok := wishes[action]
+	if !ok {
+		return
+	}
+	s.add(id, i, class)
+}
+
+// wishes are the reasons by which policy knows what is to be done.
+var wishes = map[Action]sluice.Reason{
+	Refuse: reason.FileRefused, Hold: reason.FileHeld, Strip: reason.FileStripped, Convert: reason.FileConverted,
+}
+
+// statements keeps the first few of each reason.
+type statements struct {
+	looked *Looked
+	list   []sluice.Evidence
+}
+
+// most is how often a reason is stated with its place.
+const most = 3
+
+func (s *statements) add(id sluice.Reason, file int, detail string) {
+	n := 0
+	for i := range s.list {
+		if s.list[i].Reason == id {
+			n++
+		}
+	}
+	if n >= most {
+		return
+	}
+	root := s.root(file)
+	e := check.Found(id, s.place(file)+colon(detail))
+	if n > 0 {
+		e.Raw = 0 // the second of a kind says little more
+	}
+	if root < len(s.looked.Parts) && !s.looked.Parts[root].Inner {
+		e.Part = s.looked.Parts[root].Index
+	}
+	s.list = append(s.list, e)
+}
+
+func colon(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	return ": " + check.Quote(detail)
+}
+
+// root is the input that holds a file.
+func (s *statements) root(file int) int {
+	files := s.looked.Report.Files
+	for file < len(files) && files[file].Parent >= 0 && files[file].Parent < file {
+		file = files[file].Parent
+	}
+	return file
+}
+
+// place names a file by the way to it, with its type and hash.
+func (s *statements) place(file int) string {
+	files := s.looked.Report.Files
+	if file >= len(files) {
+		return "a file"
+	}
+	f := &files[file]
+	var way []string
+	for i := file; i >= 0 && i < len(files); i = files[i].Parent {
+		name := files[i].Name
+		if name == "" {
+			name = "unnamed"
+		}
+		way = append(way, check.Quote(name))
+		if len(way) == 4 {
+			way = append(way, "…")
+			break
+		}
+	}
+	slices.Reverse(way)
+	out := strings.Join(way, " › ")
+	if f.Type != "" {
+		out += " (" + string(f.Type) + ")"
+	}
+	if f.SHA256 != ([32]byte{}) {
+		out += fmt.Sprintf(" sha256 %x", f.SHA256)
+	}
+	return out
+}

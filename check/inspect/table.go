@@ -1,0 +1,80 @@
+package inspect
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sluice/inspect"
+)
+
+// Action is what the admin's table says of a class of files.
+type Action uint8
+
+// The actions, mildest first.
+const (
+	Deliver Action = iota // what is found in it counts, no more
+	Convert               // to plain text; where that makes no sense, Strip
+	Strip                 // take it out; the original is in quarantine
+	Hold                  // in quarantine
+	Refuse
+)
+
+var actionNames = [...]string{"deliver", "convert", "strip", "hold", "refuse"}
+
+func (a Action) String() string { return actionNames[min(int(a), len(actionNames)-1)] }
+
+// ParseAction reads an action's name.
+func ParseAction(s string) (Action, error) {
+	i := slices.Index(actionNames[:], s)
+	if i < 0 {
+		return 0, fmt.Errorf("action %q: want one of %s", s, strings.Join(actionNames[:], ", "))
+	}
+	return Action(i), nil
+}
+
+// Table says what happens to files, by class and by extension. The strictest that
+// fits counts, but an extension that is named beats classes: that is how an admin
+// lets one kind through.
+type Table struct {
+	Classes    map[inspect.Class]Action
+	Extensions map[string]Action // without the dot, lower case
+}
+
+// DefaultTable refuses what runs, and holds what mounts, installs or changes a
+// device. Documents with macros, locked archives and pages with script go on: people
+// send them, and what is found in them counts.
+func DefaultTable() Table {
+	return Table{Classes: map[inspect.Class]Action{
+		inspect.Executable: Refuse, inspect.Script: Refuse, inspect.Shortcut: Refuse, inspect.Installer: Refuse,
+		inspect.DiskImage: Hold, inspect.Profile: Hold,
+	}}
+}
+
+// Action says what happens to a file, and why in words.
+func (t Table) Action(f *inspect.File) (Action, string) {
+	if ext := extension(f.Name); ext != "" {
+		if a, ok := t.Extensions[ext]; ok {
+			return a, "." + ext
+		}
+	}
+	act, why := Deliver, ""
+	for _, c := range slices.Sorted(maps.Keys(t.Classes)) {
+		if a := t.Classes[c]; f.Class.Has(c) && a > act {
+			act, why = a, c.String()
+		}
+	}
+	return act, why
+}
+
+// extension is what stands behind the last dot of a name, lower case, without what
+// Windows drops at the end.
+func extension(name string) string {
+	name = strings.TrimRight(name, ". ")
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 || strings.ContainsAny(name[dot:], "/\\") {
+		return ""
+	}
+	return strings.ToLower(name[dot+1:])
+}
