@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sluice"
@@ -25,7 +26,9 @@ func (s *session) act(ctx context.Context, j *judged, raw []byte) (sluice.Reply,
 	var relay, hold []sluice.Recipient
 	for i, d := range j.decisions {
 		switch d.Action {
-		case sluice.Accept, sluice.Tag, sluice.Banner, sluice.Strip:
+		case sluice.Strip: // they get the rest; the original is kept for them
+			relay, hold = append(relay, j.env.Rcpts[i]), append(hold, j.env.Rcpts[i])
+		case sluice.Accept, sluice.Tag, sluice.Banner:
 			relay = append(relay, j.env.Rcpts[i])
 		default:
 			hold = append(hold, j.env.Rcpts[i])
@@ -174,9 +177,13 @@ func (s *session) delivery(ctx context.Context, j *judged, rcpts []sluice.Recipi
 		results = authres.Format(s.set.Hostname, found)
 	}
 	now := s.gate.cfg.Clock()
-	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, j.msg, rcpts, raw, now)
+	var parts []rewrite.Part
+	if slices.ContainsFunc(j.decisions, func(d sluice.Decision) bool { return d.Action == sluice.Strip }) {
+		parts = s.stripped(j)
+	}
+	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, parts, j.msg, rcpts, raw, now)
 	s.gate.sign(s.set, s.tx.route, s.conn, j.msg, d, now)
-	if j.action == sluice.Tag && s.set.SubjectTag != "" {
+	if len(parts) > 0 || tagged(&j.verdict, j.action, s.set.Policy) && s.set.SubjectTag != "" {
 		s.seal(ctx, j, d, now)
 	}
 	return d
@@ -184,11 +191,11 @@ func (s *session) delivery(ctx context.Context, j *judged, rcpts []sluice.Recipi
 
 // prepare builds a delivery; release uses it too.
 func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.Verdict, action sluice.Action,
-	results string, m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
+	results string, parts []rewrite.Part, m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
 	env := *full
 	env.Rcpts = rcpts
-	edits := rewrite.Edits{AuthServID: set.Hostname}
-	if action == sluice.Tag {
+	edits := rewrite.Edits{AuthServID: set.Hostname, Parts: parts}
+	if tagged(v, action, set.Policy) {
 		edits.SubjectTag = set.SubjectTag
 	}
 	body := rewrite.Edit(raw, *m.Header(), edits)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 
 	"sluice"
 	"sluice/explain"
@@ -13,7 +14,7 @@ import (
 // for its recipient alone.
 func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.Reply, []sluice.Outcome) {
 	replies := make([]sluice.Reply, len(j.decisions))
-	var relay, hold []int
+	var relay, hold, copies []int
 	strongest := sluice.Accept
 	for i, d := range j.decisions {
 		switch d.Action {
@@ -23,6 +24,9 @@ func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.
 			s.refused(d.Why, sluice.PhaseMessage, replies[i])
 		case sluice.Accept, sluice.Tag, sluice.Banner, sluice.Strip:
 			relay = append(relay, i)
+			if d.Action == sluice.Strip {
+				copies = append(copies, i)
+			}
 			strongest = max(strongest, d.Action)
 		default:
 			hold = append(hold, i)
@@ -47,6 +51,15 @@ func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.
 	if len(relay) == 0 {
 		return replies, nil
 	}
+	var kept *sluice.Quarantined
+	if len(copies) > 0 {
+		kept = s.quarantined(j, pick(j.env.Rcpts, copies), int64(len(raw)))
+		kept.ID, kept.Pending = s.gate.newID(), true
+		if err := s.gate.cfg.Quarantine.Put(ctx, kept, raw); err != nil {
+			answer(relay, s.trouble("quarantine", j, err))
+			return replies, nil
+		}
+	}
 	all := j.action
 	j.action = strongest // what those who get it see on it
 	outcomes := s.tx.route.Deliverer.Deliver(ctx, s.delivery(ctx, j, pick(j.env.Rcpts, relay), raw))
@@ -59,7 +72,28 @@ func (s *session) actEach(ctx context.Context, j *judged, raw []byte) ([]sluice.
 			replies[i] = s.backendRefusal(j, outcomes[k:k+1], !o.Reply.Permanent())
 		}
 	}
+	if kept != nil {
+		s.keep(ctx, kept, slices.ContainsFunc(outcomes, sluice.Outcome.Delivered))
+	}
 	return replies, outcomes
+}
+
+// keep ends the wait of a copy whose stripped twin was delivered, or not.
+func (s *session) keep(ctx context.Context, q *sluice.Quarantined, delivered bool) {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	if delivered {
+		err = s.gate.cfg.Quarantine.Commit(ctx, q.ID)
+	} else {
+		err = s.gate.cfg.Quarantine.Abort(ctx, q.ID)
+	}
+	if err != nil {
+		s.gate.cfg.Logger.Error("quarantine: the original of a stripped message is lost", "id", q.ID, "delivered", delivered, "error", err)
+		return
+	}
+	if q.Pending = false; delivered {
+		s.index(ctx, q)
+	}
 }
 
 func pick(rcpts []sluice.Recipient, at []int) []sluice.Recipient {

@@ -13,6 +13,9 @@ import (
 type Edits struct {
 	AuthServID string // our name in Authentication-Results; "" leaves them all
 	SubjectTag string // put before the subject; "" for none
+	// Parts are put in place of others; in the order of the message, none inside of
+	// another. They break signatures.
+	Parts []Part
 }
 
 // change replaces raw[off:end] by text.
@@ -21,7 +24,8 @@ type change struct {
 	text     string
 }
 
-// Edit makes changes in the header of a message and leaves its body alone. It
+// Edit makes changes in the header of a message, and leaves its body alone but for
+// the Parts that are replaced. It
 // removes the fields that only we may write: X-Sluice-*, X-Spam, X-Spam-*, and
 // Authentication-Results with our authserv-id (RFC 8601 5). h must be raw's own
 // header. It returns raw itself where nothing changes.
@@ -39,6 +43,8 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 		switch {
 		case forged(f.Name, raw[f.ValueRange.Off:f.ValueRange.End()], e.AuthServID):
 			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
+		case len(e.Parts) > 0 && e.Parts[0].Root && len(f.Name) > 8 && strings.EqualFold(f.Name[:8], "content-"):
+			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
 		case e.SubjectTag != "" && f.Is("Subject"):
 			changes = append(changes, tagged(raw, f, e.SubjectTag)...)
 		}
@@ -52,6 +58,9 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 	}
 	if len(h.Fields) == 0 && len(raw) > 0 && !emptyLine(raw) {
 		changes = append(changes, change{h.Range.End(), h.Range.End(), "\r\n"})
+	}
+	for i := range e.Parts {
+		changes = e.Parts[i].put(changes, &h)
 	}
 	return apply(raw, changes)
 }
