@@ -122,15 +122,18 @@ func fold(t fataler, log sluice.FeedbackLog) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone, accepted := map[int64]int64{}, map[int64]int64{}
+	gone, accepted, refused := map[int64]int64{}, map[int64]int64{}, map[int64]bool{}
 	for _, f := range entries {
 		switch f.Kind {
 		case sluice.FeedbackUndo:
-			if gone[f.Of] == 0 {
+			switch {
+			case f.State == sluice.FeedbackRefused && accepted[f.Of] == 0:
+				refused[f.Of] = true
+			case f.State == sluice.FeedbackApplied && gone[f.Of] == 0 && !refused[f.Of]:
 				gone[f.Of] = f.Seq
 			}
 		case sluice.FeedbackAccept:
-			if gone[f.Of] == 0 && accepted[f.Of] == 0 {
+			if gone[f.Of] == 0 && accepted[f.Of] == 0 && !refused[f.Of] {
 				accepted[f.Of] = f.Seq
 			}
 		}

@@ -27,6 +27,7 @@ type ledger struct {
 	reporters map[string]*reporter
 	prints    prints
 	gone      map[int64]fate  // labels that were taken back
+	refused   map[int64]bool  // labels that waited, and were refused
 	accepted  map[int64]int64 // held labels that count, and the entry that said so
 	campaigns int64           // the last entry that the campaign memory has
 	read      bool            // campaigns was read from its file
@@ -42,7 +43,7 @@ type fate struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{reporters: map[string]*reporter{}, prints: newPrints(), gone: map[int64]fate{}, accepted: map[int64]int64{}}
+	return &ledger{reporters: map[string]*reporter{}, prints: newPrints(), gone: map[int64]fate{}, refused: map[int64]bool{}, accepted: map[int64]int64{}}
 }
 
 // trustedSource says whether a label's source is believed.
@@ -184,7 +185,7 @@ func (r *Room) note(ctx context.Context, f *sluice.Feedback) error {
 		if _, twice := l.accepted[f.Of]; twice || f.Of >= f.Seq {
 			return nil
 		}
-		if _, late := l.gone[f.Of]; late {
+		if _, late := l.gone[f.Of]; late || l.refused[f.Of] {
 			return nil
 		}
 		l.accepted[f.Of] = f.Seq
@@ -196,11 +197,19 @@ func (r *Room) note(ctx context.Context, f *sluice.Feedback) error {
 			l.prints.trusted(printOf(of), f)
 		}
 	case sluice.FeedbackUndo, sluice.FeedbackCounter:
-		if _, twice := l.gone[f.Of]; twice || f.Of >= f.Seq {
+		if _, twice := l.gone[f.Of]; twice || l.refused[f.Of] || f.Of >= f.Seq {
 			return nil
 		}
-		l.gone[f.Of] = fate{f.Seq, f.Kind == sluice.FeedbackCounter}
-		bound(l.gone)
+		if f.State == sluice.FeedbackRefused { // of a label that waited: no model has it
+			if _, late := l.accepted[f.Of]; late {
+				return nil
+			}
+			l.refused[f.Of] = true
+			bound(l.refused)
+		} else {
+			l.gone[f.Of] = fate{f.Seq, f.Kind == sluice.FeedbackCounter}
+			bound(l.gone)
+		}
 		if of != nil {
 			l.noteUndo(f, of)
 			l.prints.forget(printOf(of), of)

@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"sluice"
@@ -299,12 +301,15 @@ func (r *Room) judge(f *sluice.Feedback, features *online.Features, mark *opinio
 }
 
 // Undo takes a label back, as if it had never been given. Where it is too old for
-// that, the entry is a counter and says so. A label that taught nothing and one that
-// was taken back already are errors, as is the undoing of an undo: the label must be
-// given again.
+// that, the entry is a counter and says so. A label that waits is refused: the entry
+// settles it, and nothing is learned. A label that taught nothing and one that was taken
+// back already are errors, as is the undoing of an undo: the label must be given again.
 func (r *Room) Undo(ctx context.Context, seq int64, by string) (*sluice.Feedback, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if strings.EqualFold(by, Guard) {
+		by = "account " + by // the guard's own name says that a label did harm
+	}
 	return r.undo(ctx, seq, by, "")
 }
 
@@ -317,6 +322,13 @@ func (r *Room) undo(ctx context.Context, seq int64, by, why string) (*sluice.Fee
 	switch {
 	case of.State == sluice.FeedbackApplied:
 		at = seq
+	case !counted && of.State == sluice.FeedbackHeld:
+		f := takenBack(of, r.cfg.Clock().UTC(), by)
+		f.State, f.Why = sluice.FeedbackRefused, cmp.Or(why, "it waited, and was refused")
+		if err := r.add(ctx, f); err != nil {
+			return nil, err
+		}
+		return f, nil
 	case !counted:
 		return nil, labelError(seq, "nothing was learned from it")
 	default:
@@ -324,10 +336,8 @@ func (r *Room) undo(ctx context.Context, seq int64, by, why string) (*sluice.Fee
 			return nil, fmt.Errorf("feedback: the entry that accepted label %d: %w", seq, err)
 		}
 	}
-	f := &sluice.Feedback{
-		Kind: sluice.FeedbackUndo, Of: seq, ID: of.ID, Tenant: of.Tenant, Time: r.cfg.Clock().UTC(), Spam: of.Spam, Threat: of.Threat,
-		Source: of.Source, By: cut(by, maxName), To: of.To, State: sluice.FeedbackApplied, Why: why, Trust: of.Trust, Trusted: of.Trusted,
-	}
+	f := takenBack(of, r.cfg.Clock().UTC(), by)
+	f.Of, f.Why = seq, why
 	if can, err := r.replayable(ctx, at, of.Time); err != nil {
 		return nil, err
 	} else if !can {
@@ -340,6 +350,14 @@ func (r *Room) undo(ctx context.Context, seq int64, by, why string) (*sluice.Fee
 		return nil, err
 	}
 	return f, nil
+}
+
+// takenBack is the entry that takes a label back.
+func takenBack(of *sluice.Feedback, now time.Time, by string) *sluice.Feedback {
+	return &sluice.Feedback{
+		Kind: sluice.FeedbackUndo, Of: of.Seq, ID: of.ID, Tenant: of.Tenant, Time: now, Spam: of.Spam, Threat: of.Threat,
+		Source: of.Source, By: cut(by, maxName), To: of.To, State: sluice.FeedbackApplied, Trust: of.Trust, Trusted: of.Trusted,
+	}
 }
 
 // label returns a label that is neither missing nor taken back.
@@ -360,6 +378,9 @@ func (r *Room) label(ctx context.Context, seq int64) (*sluice.Feedback, error) {
 	}
 	if _, twice := r.ledger.gone[seq]; twice {
 		return nil, labelError(seq, "it was taken back already")
+	}
+	if r.ledger.refused[seq] {
+		return nil, labelError(seq, "it was refused already")
 	}
 	return f, nil
 }

@@ -155,7 +155,10 @@ func TestReporters(t *testing.T) {
 		seq int64
 		by  string
 	}{{worst.Seq, Guard}, {undone.Seq, "root"}, {own.Seq, "good@example.com"}} {
-		if _, err := n.Undo(t.Context(), u.seq, u.by); err != nil {
+		n.mu.Lock()
+		_, err := n.undo(t.Context(), u.seq, u.by, "")
+		n.mu.Unlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,12 +320,26 @@ func TestUndo(t *testing.T) {
 	}{
 		{"undo twice", n.Undo, a.Seq, "it was taken back already"},
 		{"undo of an undo", n.Undo, u.Seq, "give that label again instead"},
-		{"undo of what is held", n.Undo, h.Seq, "nothing was learned from it"},
 		{"accept of what is applied", n.Accept, n.teach(t, label("work", 1, sluice.SourceAdmin, "root")).Seq, "it is not held"},
 		{"accept of what was taken back", n.Accept, a.Seq, "it was taken back already"},
 	} {
 		if _, err := tt.do(t.Context(), tt.seq, "root"); !errors.Is(err, ErrLabel) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	other := label("work", 1, sluice.SourceReport, "guard")
+	other.Spam = true
+	waits := n.teach(t, other)
+	if waits.State != sluice.FeedbackHeld {
+		t.Fatalf("%s %q", waits.State, waits.Why)
+	}
+	r, err := n.Undo(t.Context(), waits.Seq, "Guard")
+	if err != nil || r.Kind != sluice.FeedbackUndo || r.State != sluice.FeedbackRefused || r.By != "account Guard" {
+		t.Fatalf("a label that waited is refused: %+v, %v", r, err)
+	}
+	for name, do := range map[string]func(context.Context, int64, string) (*sluice.Feedback, error){"undo": n.Undo, "accept": n.Accept} {
+		if _, err := do(t.Context(), waits.Seq, "root"); !errors.Is(err, ErrLabel) || !strings.Contains(err.Error(), "it was refused already") {
+			t.Errorf("%s of what was refused: %v", name, err)
 		}
 	}
 	if _, err := n.Undo(t.Context(), 1<<40, "root"); !errors.Is(err, sluice.ErrNotFound) {
