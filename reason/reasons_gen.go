@@ -272,7 +272,7 @@ const (
 	SubjectPadded             = "SUBJECT_PADDED"              // the subject holds a long gap
 	SubjectShouts             = "SUBJECT_SHOUTS"              // the subject is in capitals only
 	SVGScript                 = "SVG_SCRIPT"                  // an attached picture holds a script
-	TextHam                   = "TEXT_HAM"                    // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded closely, because good words are cheap to add. sluice learn --spam teaches it otherwise.
+	TextHam                   = "TEXT_HAM"                    // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded more closely than against it, because good words are cheap to add. sluice learn --spam teaches it otherwise.
 	TextHidden                = "TEXT_HIDDEN"                 // much of the text is hidden from the reader
 	TextInvisible             = "TEXT_INVISIBLE"              // words in the text are split by invisible characters
 	TextLineTooLong           = "TEXT_LINE_TOO_LONG"          // a line of the message is longer than mail allows
@@ -295,7 +295,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "79fcce90f1766085"
+const hash = "c4bf7417689a0b38"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -2981,12 +2981,12 @@ var entries = [...]Entry{
 	},
 	{ID: "TEXT_HAM", Group: "text", Phase: "message", Threat: "none",
 		Points: -3, Hard: "", Code: 0, Enhanced: "",
-		Weight: "fitted: train part of spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419, n = 7984; calibrated by cross-validation, 6 dB at most",
+		Weight: "fitted: train part of spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419, n = 7984; calibrated by cross-validation, 10 dB at most",
 		Reply:  "",
 		Fix:    "",
 		Page:   "The words of the message are much like those of wanted mail.",
 		User:   "The text reads like wanted mail.",
-		Admin:  "The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded closely, because good words are cheap to add. sluice learn --spam teaches it otherwise.",
+		Admin:  "The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded more closely than against it, because good words are cheap to add. sluice learn --spam teaches it otherwise.",
 		Source: "Sculley and Wachman, SIGIR 2007; learn/text/DESIGN.md",
 	},
 	{ID: "TEXT_HIDDEN", Group: "text", Phase: "message", Threat: "spam",

@@ -11,11 +11,11 @@ const fittedOffset = 0
 // given half of the weight. Groups that are not named had no evidence in them.
 func fittedSlopes() map[sluice.Group]float64 {
 	return map[sluice.Group]float64{
-		sluice.GroupSession:    1.04,
-		sluice.GroupIdentity:   1.02,
-		sluice.GroupStructure:  1.21,
-		sluice.GroupText:       1.17,
-		sluice.GroupLink:       1.01,
+		sluice.GroupSession:    1.03,
+		sluice.GroupIdentity:   1,
+		sluice.GroupStructure:  1.17,
+		sluice.GroupText:       1.2,
+		sluice.GroupLink:       0.99,
 		sluice.GroupAttachment: 1,
 		sluice.GroupScam:       1.01,
 	}
