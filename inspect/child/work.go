@@ -47,6 +47,12 @@ func (w *Work) Type() inspect.Type { return w.report.Files[w.index].Type }
 // Depth is 0 for inputs.
 func (w *Work) Depth() int { return w.report.Files[w.index].Depth }
 
+// Inputs are all files of the request, for a decoder that needs what stands beside
+// its own: an image that was cut to pieces. They must not be changed.
+func (w *Work) Inputs() []inspect.Input {
+	return w.req.Inputs[:min(len(w.req.Inputs), inspect.MaxInputs)]
+}
+
 // Passwords are words of the message to try on what is encrypted, the likeliest
 // first. Trying costs time: ask Err between them.
 func (w *Work) Passwords() []string {

@@ -88,9 +88,12 @@ func relatives(g *pixel.Gray) []Code {
 		if err != nil {
 			return nil
 		}
-		for format, reader := range map[string]gozxing.Reader{"aztec": aztec.NewAztecReader(), "datamatrix": datamatrix.NewDataMatrixReader()} {
-			if r, err := reader.Decode(bitmap, nil); err == nil && r.GetText() != "" {
-				return []Code{{Format: format, Text: r.GetText(), Inverted: inverted}}
+		for _, k := range []struct {
+			format string
+			reader gozxing.Reader
+		}{{"aztec", aztec.NewAztecReader()}, {"datamatrix", datamatrix.NewDataMatrixReader()}} {
+			if r, err := k.reader.Decode(bitmap, nil); err == nil && r.GetText() != "" {
+				return []Code{{Format: k.format, Text: r.GetText(), Inverted: inverted}}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ package pixel
 import (
 	"image"
 	"image/color"
+	"math"
 )
 
 // Gray is a picture of one byte a pixel, row by row, 0 black.
@@ -258,4 +259,40 @@ func reader(m image.Image, onBlack bool) func(y int, put func(x int, r, g, b uin
 			put(x, on(cr, ca), on(cg, ca), on(cb, ca))
 		}
 	}
+}
+
+// Hue shows what is lost in brightness: the picture along the axis on which its
+// colours differ most, shrunk by f; nil where they hardly differ.
+func Hue(m image.Image, f int) *Gray {
+	cb, cr := Chroma(m, f)
+	if cb == nil {
+		return nil
+	}
+	// Means, and the moments of second order.
+	n := len(cb.Pix)
+	var sb, sr, bb, rr, br int
+	for i, b := range cb.Pix {
+		v, w := int(b)-128, int(cr.Pix[i])-128
+		sb += v
+		sr += w
+		bb += v * v
+		rr += w * w
+		br += v * w
+	}
+	mb, mr := float64(sb)/float64(n), float64(sr)/float64(n)
+	vb, vr := float64(bb)/float64(n)-mb*mb, float64(rr)/float64(n)-mr*mr
+	c := float64(br)/float64(n) - mb*mr
+	if vb+vr < 36 {
+		return nil
+	}
+	// The axis of the greatest variance, in 1/1024.
+	angle := math.Atan2(2*c, vb-vr) / 2
+	x, y := int(math.Round(1024*math.Cos(angle))), int(math.Round(1024*math.Sin(angle)))
+	off := (x*int(math.Round(mb)) + y*int(math.Round(mr)))
+	out := New(cb.W, cb.H)
+	for i, b := range cb.Pix {
+		v := (x*(int(b)-128) + y*(int(cr.Pix[i])-128) - off) / 1024
+		out.Pix[i] = byte(min(max(128+v, 0), 255))
+	}
+	return out
 }
