@@ -264,6 +264,9 @@ func TestOver(t *testing.T) {
 	if last != c.Floor {
 		t.Errorf("in the end it is %.2f", last)
 	}
+	if got := s.Model().Over(text.Score{DB: 20}, c, Outcome{}); math.Abs(got-20*baseLeast) > 1e-9 {
+		t.Errorf("where the site has no opinion the shipped model counts %.2f", got)
+	}
 }
 
 func TestLearner(t *testing.T) {
