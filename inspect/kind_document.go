@@ -27,6 +27,8 @@ const (
 	CodePersists Kind = "CODE_PERSISTS"
 	// CodeEvades: code hides its window, lifts protection, or asks whether it is watched; the call.
 	CodeEvades Kind = "CODE_EVADES"
+	// CodeSurveys: code reads the names of user, machine or folders; the call. Honest macros do as well.
+	CodeSurveys Kind = "CODE_SURVEYS"
 	// CodeObfuscated: code builds its strings so that a reader does not see them; how.
 	CodeObfuscated Kind = "CODE_OBFUSCATED"
 	// CodeEncoded: the script is stored in Microsoft's encoding for scripts.

@@ -112,7 +112,11 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"learn/correspondent", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh",
 	"inspect/child/document/cfb",
-	"inspect/child/document/script"}
+	"inspect/child/document/script",
+	"inspect/child/document/vba",
+	"inspect/child/document/object",
+	"inspect/child/document/field",
+	"inspect/child/document/ole"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.

@@ -34,11 +34,12 @@ const (
 	Writes                 // files
 	Persists               // is started again later
 	Evades                 // hides, or looks whether it is watched
+	Surveys                // looks where it is
 )
 
 // Kind is the fact that a call with the effect makes.
 func (e Effect) Kind() inspect.Kind {
-	return [...]inspect.Kind{inspect.CodeRuns, inspect.CodeFetches, inspect.CodeWrites, inspect.CodePersists, inspect.CodeEvades}[e]
+	return [...]inspect.Kind{inspect.CodeRuns, inspect.CodeFetches, inspect.CodeWrites, inspect.CodePersists, inspect.CodeEvades, inspect.CodeSurveys}[e]
 }
 
 // Call is something that stands out.
@@ -132,6 +133,7 @@ var calls = []call{
 
 	{"-windowstyle hidden", Evades}, {"-w hidden", Evades}, {"-window hidden", Evades}, {"-nop", Evades}, {"-noprofile", Evades}, {"executionpolicy bypass", Evades}, {"-ep bypass", Evades}, {"-exec bypass", Evades}, {"vbhide", Evades}, {"amsiutils", Evades}, {"amsiscanbuffer", Evades},
 	{"-enc ", Evades}, {"-encodedcommand", Evades}, {"-ec ", Evades}, {"accessvbom", Evades}, {"vbproject", Evades}, {"vbawarnings", Evades}, {"displayalerts", Evades}, {"recentfiles.count", Evades}, {"isdebuggerpresent", Evades}, {"add-mppreference", Evades}, {"set-mppreference", Evades},
+	{"environ(", Surveys}, {"environ$(", Surveys}, {"%appdata%", Surveys}, {"%temp%", Surveys}, {"$env:", Surveys}, {"expandenvironmentstrings", Surveys}, {"getspecialfolder", Surveys}, {"application.username", Surveys}, {"wscript.network", Surveys},
 	{"virtualbox", Evades}, {"vmware", Evades}, {"sbiedll", Evades},
 }
 

@@ -1,0 +1,13 @@
+// Package document lists the decoders of documents, pages, scripts and shortcuts.
+// Each stands in a folder below and opens what one family of programs opens.
+package document
+
+import (
+	"sluice/inspect/child"
+	"sluice/inspect/child/document/ole"
+)
+
+// Decoders are all of them.
+func Decoders() []child.Decoder {
+	return []child.Decoder{ole.Decoder{}}
+}
