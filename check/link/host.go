@@ -18,21 +18,25 @@ func newHost() check.Checker {
 		},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		for _, l := range clickable(in.Message.View()) {
-			switch l.Scheme {
-			case "javascript", "vbscript", "data":
-				if l.Source == links.FromAnchor {
-					s.add(reason.LinkScriptURL, l, check.Quote(l.Raw))
-				}
-				continue
-			case "http", "https":
-			default:
-				continue
-			}
-			host(&s, l)
-		}
+		hosts(&s, clickable(in.Message.View()))
 		return s.list
 	})
+}
+
+func hosts(s *statements, list []*links.Link) {
+	for _, l := range list {
+		switch l.Scheme {
+		case "javascript", "vbscript", "data":
+			if l.Source == links.FromAnchor {
+				s.add(reason.LinkScriptURL, l, check.Quote(l.Raw))
+			}
+			continue
+		case "http", "https":
+		default:
+			continue
+		}
+		host(s, l)
+	}
 }
 
 func host(s *statements, l *links.Link) {

@@ -7,6 +7,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/message/header"
+	"sluice/message/links"
 	"sluice/reason"
 )
 
@@ -17,27 +18,29 @@ func newPersonal() check.Checker {
 	return check.Func(check.Info{
 		Name: "link/personal", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
 		Reasons: []sluice.Reason{reason.LinkHoldsRecipient},
-	}, func(in *check.Input) []sluice.Evidence {
-		var mine []string
-		for _, l := range clickable(in.Message.View()) {
-			if !web(l) {
-				continue
-			}
-			_, fragment, ok := strings.Cut(l.Path, "#")
-			if !ok || len(fragment) < 6 || len(fragment) > 500 {
-				continue
-			}
-			if mine == nil {
-				mine = needles(in)
-			}
-			for _, n := range mine {
-				if strings.Contains(fragment, n) || strings.Contains(header.Lower(fragment), n) {
-					return []sluice.Evidence{state(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))}
-				}
+	}, func(in *check.Input) []sluice.Evidence { return personal(in, clickable(in.Message.View())) })
+}
+
+func personal(in *check.Input, list []*links.Link) []sluice.Evidence {
+	var mine []string
+	for _, l := range list {
+		if !web(l) {
+			continue
+		}
+		_, fragment, ok := strings.Cut(l.Path, "#")
+		if !ok || len(fragment) < 6 || len(fragment) > 500 {
+			continue
+		}
+		if mine == nil {
+			mine = needles(in)
+		}
+		for _, n := range mine {
+			if strings.Contains(fragment, n) || strings.Contains(header.Lower(fragment), n) {
+				return []sluice.Evidence{state(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))}
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // maxRecipients bounds how many addresses are looked for.

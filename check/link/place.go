@@ -19,36 +19,40 @@ func newPlace() check.Checker {
 		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		us := author(in.Message)
-		var last struct{ host, org string } // most links of a message lead to one host
-		for _, l := range clickable(in.Message.View()) {
-			if !web(l) || l.Host == "" {
-				continue
-			}
-			seen := l.Host == last.host
-			if !seen {
-				last.host, last.org = l.Host, org(l.Host)
-			}
-			if to := redirects(l, last.org); to != "" {
-				s.add(reason.LinkRedirect, l, check.Quote(l.Host)+" leads on to "+check.Quote(to))
-			}
-			// "sendmail.cf" in plain text is a file; the sender's own domain has
-			// counted already.
-			if (!seen || l.Source == links.FromAnchor) && last.org != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
-				s.add(reason.LinkRiskyTLD, l, check.Quote(l.Host))
-			}
-			switch {
-			case seen:
-			case domains.Shortener(l.Host):
-				s.add(reason.LinkShortener, l, check.Quote(l.Host))
-			case domains.FreeHost(l.Host):
-				if last.org != us {
-					s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
-				}
-			}
-		}
+		places(&s, author(in.Message), clickable(in.Message.View()))
 		return s.list
 	})
+}
+
+// places states where links lead; us is the author's organisation.
+func places(s *statements, us string, list []*links.Link) {
+	var last struct{ host, org string } // most links of a message lead to one host
+	for _, l := range list {
+		if !web(l) || l.Host == "" {
+			continue
+		}
+		seen := l.Host == last.host
+		if !seen {
+			last.host, last.org = l.Host, org(l.Host)
+		}
+		if to := redirects(l, last.org); to != "" {
+			s.add(reason.LinkRedirect, l, check.Quote(l.Host)+" leads on to "+check.Quote(to))
+		}
+		// "sendmail.cf" in plain text is a file; the sender's own domain has
+		// counted already.
+		if (!seen || l.Source == links.FromAnchor) && last.org != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
+			s.add(reason.LinkRiskyTLD, l, check.Quote(l.Host))
+		}
+		switch {
+		case seen:
+		case domains.Shortener(l.Host):
+			s.add(reason.LinkShortener, l, check.Quote(l.Host))
+		case domains.FreeHost(l.Host):
+			if last.org != us {
+				s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
+			}
+		}
+	}
 }
 
 // redirectors are well-known sites that lead anywhere, by the beginning of the
