@@ -69,7 +69,7 @@ func TestStreams(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 	got, err = io.ReadAll(NewXZ(bytes.NewReader(append(one, "something else"...))))
-	if err != Trailing || string(got) != "one" {
+	if err != ErrTrailing || string(got) != "one" {
 		t.Errorf("%q %v", got, err)
 	}
 }

@@ -3,7 +3,6 @@ package lzma
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
@@ -79,7 +78,7 @@ func (x *XZ) open() error {
 		}
 		if string(h[:6]) != "\xfd7zXZ\x00" {
 			if x.blank {
-				return Trailing
+				return ErrTrailing
 			}
 			return errXZ
 		}
@@ -96,8 +95,8 @@ func (x *XZ) open() error {
 	return x.header(size)
 }
 
-// Trailing is the error of [XZ] where something else stands behind the last stream.
-var Trailing = errors.New("xz: other data behind the end")
+// ErrTrailing is the error of [XZ] where something else stands behind the last stream.
+var ErrTrailing = errors.New("xz: other data behind the end")
 
 func (x *XZ) header(size byte) error {
 	h := make([]byte, (int(size)+1)*4)
@@ -184,7 +183,7 @@ func (x *XZ) close() error {
 	want := x.sum.Sum(nil) // big endian, the file is little
 	for i := range want {
 		if want[i] != sum[len(sum)-1-i] {
-			return fmt.Errorf("xz: checksum is wrong")
+			return errors.New("xz: checksum is wrong")
 		}
 	}
 	return nil
