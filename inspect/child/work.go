@@ -329,9 +329,9 @@ func (w *Work) Image(m inspect.Image) {
 		w.limit(inspect.LimitImages)
 	}
 	m.Width, m.Height = max(m.Width, 0), max(m.Height, 0)
-	codes := make([]inspect.Code, len(m.Codes))
-	for i, c := range m.Codes {
-		codes[i] = inspect.Code{Format: clip(c.Format, inspect.MaxWord), Text: clip(c.Text, inspect.MaxPayload), Trait: clip(c.Trait, inspect.MaxWord)}
+	var codes []inspect.Code
+	for _, c := range m.Codes {
+		codes = append(codes, inspect.Code{Format: clip(c.Format, inspect.MaxWord), Text: clip(c.Text, inspect.MaxPayload), Trait: clip(c.Trait, inspect.MaxWord)})
 	}
 	m.Codes = codes
 	w.report.Images = append(w.report.Images, m)

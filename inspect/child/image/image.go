@@ -29,6 +29,9 @@ const (
 	hueSide   = 800
 )
 
+// traitHue is that of a code which only colours tell from its ground.
+const traitHue = "coloured"
+
 type pictures struct{}
 
 // Name implements child.Decoder.
@@ -139,7 +142,7 @@ func (f *findings) look(m image.Image, gray *pixel.Gray, trait string, stop func
 		return err
 	}
 	if hue := pixel.Hue(m, pixel.Factor(m.Bounds().Dx(), m.Bounds().Dy(), hueSide)); hue != nil {
-		if done, err := try(hue, "coloured"); done {
+		if done, err := try(hue, traitHue); done {
 			return err
 		}
 	}
@@ -162,11 +165,14 @@ next:
 			}
 		}
 		all := append([]string{}, traits...)
-		if c.Inverted {
-			all = append(all, "inverted")
-		}
-		if c.Pale {
-			all = append(all, "pale")
+		if traits[len(traits)-1] != traitHue {
+			// Along an axis of colour neither is dark.
+			if c.Inverted {
+				all = append(all, "inverted")
+			}
+			if c.Pale {
+				all = append(all, "pale")
+			}
 		}
 		f.codes = append(f.codes, inspect.Code{Format: c.Format, Text: c.Text, Trait: traitsOf(all)})
 	}

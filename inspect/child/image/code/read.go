@@ -1,6 +1,8 @@
 package code
 
 import (
+	"math"
+
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/aztec"
 	"github.com/makiuchi-d/gozxing/datamatrix"
@@ -33,20 +35,20 @@ func (m *matrix) read(at, right, below corner) (string, bool) {
 	pattern := func(c corner) *detector.FinderPattern { return detector.NewFinderPattern1(c.x, c.y, c.size) }
 	a, r, b := pattern(at), pattern(right), pattern(below)
 	grid, err := m.detector.ProcessFinderPatternInfo(detector.NewFinderPatternInfo(b, a, r))
-	size := 0
 	if err == nil {
 		if text, ok := readGrid(grid.GetBits()); ok {
 			return text, true
 		}
-		size = grid.GetBits().GetWidth()
 	}
-	// The size was guessed from the width of a module: try its neighbours.
-	if size == 0 {
-		side := (gozxing.ResultPoint_Distance(a, r) + gozxing.ResultPoint_Distance(a, b)) / 2
-		size = int(side/((at.size+right.size+below.size)/3)+7)/4*4 + 1
-	}
-	for _, n := range []int{size - 4, size + 4, size} {
-		if n < 21 || n > 177 || n == size && err == nil {
+	// What was taken for the fourth mark may be none, and the size was guessed from the width of a module along the sides: guess it from
+	// that along rows and columns, which a turn makes wider, and try its neighbours
+	// without that mark.
+	dx, dy := math.Abs(right.x-at.x), math.Abs(right.y-at.y)
+	side := (math.Hypot(dx, dy) + math.Hypot(below.x-at.x, below.y-at.y)) / 2
+	module := (at.size + right.size + below.size) / 3 * max(dx, dy) / math.Hypot(dx, dy)
+	size := int(math.Round((side/module+7-17)/4))*4 + 17
+	for _, n := range []int{size, size - 4, size + 4} {
+		if n < 21 || n > 177 {
 			continue
 		}
 		grid, err := detector.Detector_sampleGrid(m.BitMatrix, detector.Detector_createTransform(a, r, b, nil, n), n)
