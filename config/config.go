@@ -60,6 +60,8 @@ type Config struct {
 	Rules       []AdminRule `toml:"rule"`
 	Campaign    Campaign    `toml:"campaign"`
 	Feedback    Feedback    `toml:"feedback"`
+	Files       Files       `toml:"files"`
+	Engines     Engines     `toml:"engines"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -273,6 +275,7 @@ func Default() *Config {
 		Keep: Keep{Log: dur(30 * day), Quarantine: dur(30 * day), QuarantineSize: 10 << 30, Outbox: dur(5 * day), Labels: dur(30 * day)},
 		Connect: Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8,
 			Spare: []Prefix{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}},
+		Files:    defaultFiles(),
 		Campaign: Campaign{Fingerprints: 1_000_000, OutbreakNetworks: 4},
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},

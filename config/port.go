@@ -185,6 +185,9 @@ func (c *Config) finishPort() error {
 	if err := c.checkFeedback(); err != nil {
 		return err
 	}
+	if err := c.checkFiles(); err != nil {
+		return err
+	}
 	if n := c.Campaign.Fingerprints; n < 10_000 || n > 100_000_000 {
 		return fmt.Errorf("config: campaign: fingerprints: %d: want 10_000 to 100_000_000", n)
 	}

@@ -189,6 +189,19 @@ func (c Class) Has(o Class) bool { return c&o == o }
 var classNames = [...]string{"executable", "script", "shortcut", "disk image", "installer", "macro document", "archive",
 	"encrypted", "active page", "page", "document", "picture", "mail", "media", "notebook", "profile"}
 
+// AllClasses is the set of all.
+func AllClasses() Class { return allClasses }
+
+// ParseClass finds a class by the name that String gives it.
+func ParseClass(name string) (Class, bool) {
+	for i, n := range classNames {
+		if n == name {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
 // String lists the classes: "archive, encrypted".
 func (c Class) String() string { return listBits(uint32(c), classNames[:]) }
 

@@ -13,9 +13,14 @@ import (
 	"sluice/message"
 )
 
-// Checks returns the checks of this folder.
-func Checks() []check.Checker {
-	return []check.Checker{newEICAR(), newProgram(), newName(), newArchive(), newPage(), newConflict()}
+// Checks returns the checks of this folder; without that of archives where somebody
+// looks into files.
+func Checks(inspected bool) []check.Checker {
+	out := []check.Checker{newEICAR(), newProgram(), newName(), newPage(), newConflict()}
+	if !inspected {
+		out = append(out, newArchive())
+	}
+	return out
 }
 
 // file is one part and the message that it belongs to: the one at hand, or one

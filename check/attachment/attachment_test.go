@@ -81,7 +81,7 @@ var eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-` + `STANDARD-ANTIVIRUS-TEST-FILE
 const octets = "application/octet-stream"
 
 func TestEICAR(t *testing.T) {
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"in the text", checktest.Mail("", eicar+"\n"), "EICAR"},
 		{"as a file", file("eicar.com", octets, eicar), "EICAR EXECUTABLE_NAME"},
 		{"as text", file("eicar.txt", "text/plain", eicar), "EICAR"},
@@ -97,7 +97,7 @@ func TestEICAR(t *testing.T) {
 }
 
 func TestPrograms(t *testing.T) {
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"Windows program", file("a.bin", octets, pe()), "EXECUTABLE_CONTENT"},
 		{"Windows program called a picture", file("a.jpg", "image/jpeg", pe()), "ATTACHMENT_TYPE_CONFLICT EXECUTABLE_CONTENT"},
 		{"Windows program without a name", checktest.Attached("Content-Type: application/octet-stream", b64(pe())), "EXECUTABLE_CONTENT"},
@@ -114,14 +114,14 @@ func TestPrograms(t *testing.T) {
 		{"nothing", file("a.bin", octets, ""), ""},
 	})
 	in := checktest.Input(file("a.bin", octets, pe()))
-	if ev := checktest.Run(t, attachment.Checks(), in); len(ev) != 1 || ev[0].Hard != sluice.HardStop || ev[0].Threat != sluice.ThreatMalware {
+	if ev := checktest.Run(t, attachment.Checks(false), in); len(ev) != 1 || ev[0].Hard != sluice.HardStop || ev[0].Threat != sluice.ThreatMalware {
 		t.Errorf("a program must be a hard stop for malware: %+v", ev)
 	}
 }
 
 func TestNames(t *testing.T) {
 	name := func(n string) string { return file(n, octets, "\x01\x02\x03\x04 data") }
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"document", name("minutes.pdf"), ""},
 		{"no extension", name("README"), ""},
 		{"program", name("setup.exe"), "EXECUTABLE_NAME"},
@@ -159,7 +159,7 @@ func TestNames(t *testing.T) {
 func TestArchives(t *testing.T) {
 	const many = 1 << 10
 	pack := func(ms ...member) string { return file("a.zip", "application/zip", zip(ms...)) }
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"document", pack(member{name: "a/minutes.pdf"}), ""},
 		{"empty", pack(), ""},
 		{"program", pack(member{name: "readme.txt"}, member{name: "a/setup.exe"}), "ARCHIVE_PROGRAM"},
@@ -190,7 +190,7 @@ func TestArchives(t *testing.T) {
 func TestPages(t *testing.T) {
 	page := func(body string) string { return file("a.html", "text/html", "<html><body>"+body) }
 	literal := strings.Repeat("QUJDREVGR0g", 200)
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"plain page", page("<p>Hello</p>"), "HTML_ATTACHMENT"},
 		{"script", page("<script>var a=1</script>"), "HTML_ATTACHMENT_SCRIPT"},
 		{"handler", page("<img src=x onerror=go()>"), "HTML_ATTACHMENT_SCRIPT"},
@@ -209,7 +209,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestConflicts(t *testing.T) {
-	checktest.Table(t, attachment.Checks(), []checktest.Case{
+	checktest.Table(t, attachment.Checks(false), []checktest.Case{
 		{"JPEG called PNG", file("a.png", "image/png", "\xff\xd8\xff\xe0 data"), ""},
 		{"true PDF", file("a.pdf", "application/pdf", "%PDF-1.7"), ""},
 		{"RTF called PDF", file("a.pdf", octets, "{\\rtf1"), "ATTACHMENT_TYPE_CONFLICT"},
@@ -227,7 +227,7 @@ func FuzzAttachments(f *testing.F) {
 	f.Add("a.svg", []byte("<?xml <!-- <svg onload="))
 	f.Add("x", []byte("begin 644 a.exe\nA"))
 	f.Add("a.com", []byte("\xca\xfe\xba\xbe\x00\x00\x00\x41"))
-	checks := attachment.Checks()
+	checks := attachment.Checks(false)
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
 		name = strings.NewReplacer("\r", "", "\n", "", `"`, "").Replace(name)
 		checktest.Run(t, checks, checktest.Input(file(name, octets, string(content))))

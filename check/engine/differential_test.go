@@ -163,7 +163,7 @@ func differ(t *testing.T, carriers []carrier) string {
 	for _, x := range carriers {
 		in := checktest.Input(x.raw)
 		clam := checktest.Run(t, scanner, in)
-		ours := checktest.Run(t, attachment.Checks(), in)
+		ours := checktest.Run(t, attachment.Checks(false), in)
 		fmt.Fprintf(w, "%s\t%s\t%s\n", x.name, word[states(clam, reason.EngineMalware)], word[states(ours, reason.EICAR)])
 	}
 	_ = w.Flush() // to memory

@@ -28,6 +28,9 @@ type Config struct {
 	Absent check.Absence
 	// Deadline bounds the wait; 0: the budget's time and a little more.
 	Deadline time.Duration
+	// Known looks a file up in lists of digests, by size, SHA-256, TLSH digest and place
+	// in words; nil: there are none.
+	Known func(size int64, sum [32]byte, digest, where string) []sluice.Evidence
 	// Links judges where files lead, such as the address in a QR code; nil: nobody.
 	Links func(in *check.Input, urls []inspect.Link) []sluice.Evidence
 }
@@ -47,7 +50,8 @@ type checker struct{ cfg Config }
 
 // Info declares the check. Malware may be found though the verdict is settled.
 func (c checker) Info() check.Info {
-	ids := []sluice.Reason{reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage}
+	ids := []sluice.Reason{reason.EngineMalware, reason.EngineSuspicious, reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage,
+		reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
 	for _, f := range facts {
 		if !slices.Contains(ids, f.id) {
 			ids = append(ids, f.id)
@@ -185,6 +189,9 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 	}
 	for i := range r.Files {
 		c.policy(&s, i)
+		if f := &r.Files[i]; c.cfg.Known != nil && f.SHA256 != ([32]byte{}) {
+			s.list = append(s.list, c.cfg.Known(f.Size, f.SHA256, f.TLSH, s.place(i))...)
+		}
 	}
 	for _, f := range r.Facts {
 		if k, ok := facts[f.Kind]; ok && f.File >= 0 && f.File < len(r.Files) {
@@ -211,12 +218,49 @@ func by(decoder string) string {
 // policy states what the admin's table says of a file.
 func (c checker) policy(s *statements, i int) {
 	f := &s.looked.Report.Files[i]
+	switch {
+	case f.Class.Has(inspect.Macro):
+		s.add(reason.OfficeMacro, i, "")
+	case f.Content == inspect.Locked:
+		s.add(reason.ArchiveEncrypted, i, f.Method)
+	case f.Depth > 0 && f.Class.Has(inspect.Archive) && f.Type != inspect.Mail:
+		s.add(reason.ArchiveNested, i, "")
+	}
 	action, class := c.cfg.Table.Action(f)
+	if action > Deliver && s.source(i) {
+		s.add(reason.ArchiveProgram, i, class)
+		return
+	}
 	id, ok := wishes[action]
 	if !ok {
 		return
 	}
+	if inner := s.looked.Parts[min(s.root(i), len(s.looked.Parts)-1)].Inner; inner && (action == Strip || action == Convert) {
+		id = reason.FileHeld // it stands in an encoded message, out of which nothing can be cut
+	} else if action == Convert && (f.Parent >= 0 || !f.Class.Has(inspect.Page)) {
+		id = reason.FileStripped
+	}
 	s.add(id, i, class)
+}
+
+// crowd is how many files an archive holds that isn't there for one of them.
+const crowd = 10
+
+// source says whether a file is a script among many others, as in a program's source:
+// lures come alone, or with a picture.
+func (s *statements) source(i int) bool {
+	files := s.looked.Report.Files
+	f := &files[i]
+	if f.Parent < 0 || !f.Class.Has(inspect.Script) || f.Class.Has(inspect.Executable) || f.Class.Has(inspect.Shortcut) {
+		return false
+	}
+	n := 0
+	for k := range files {
+		if files[k].Parent == f.Parent {
+			n++
+		}
+	}
+	return n > crowd
 }
 
 // wishes are the reasons by which policy knows what is to be done.

@@ -31,6 +31,7 @@ func TestGTUBE(t *testing.T) {
 
 func TestDisguise(t *testing.T) {
 	utf8 := func(s string) string { return checktest.Mail("Content-Type: text/plain; charset=utf-8", s+"\n") }
+	html := func(s string) string { return checktest.Mail("Content-Type: text/html; charset=utf-8", s) }
 	checktest.Table(t, text.Checks(), []checktest.Case{
 		{"plain", utf8("Please see the minutes."), ""},
 		{"invisible", utf8("ve\u200brify your ac\u200bcou\u200bnt"), "TEXT_INVISIBLE"},
@@ -39,6 +40,14 @@ func TestDisguise(t *testing.T) {
 		{"one mixed word", utf8("the variable \u0441orrect"), ""},
 		{"styled", utf8("𝐏𝐚𝐲 𝐲𝐨𝐮𝐫 𝐛𝐢𝐥𝐥"), "TEXT_STYLED"},
 		{"tags", utf8("hello\U000e0041\U000e0042"), "TEXT_TAG_CHARACTERS"},
+		{"letters apart", utf8("v i a g r a, c-i-a-l-i-s and p.i.l.l.s"), "TEXT_SPACED_LETTERS"},
+		{"a heading", utf8("C O N T E N T S\n\nN E W S of the day"), ""},
+		{"initials", utf8("J. R. R. of the U.S.A., e.g. at 9 a.m., or i.e. p.m."), ""},
+		{"spelled letters", html("<p>v&#105;agr&#97; and c&#x69;al&#x69;s, p&#105;&#108;ls, c&#97;s&#105;no</p>"), "TEXT_SPELLED_LETTERS"},
+		{"a spelled link", html("<a href='https://x.example/?to=&#37;&#50;&#69;&#37;&#55;&#54;&#37;&#54;&#52;&#37;&#51;&#49;'>go</a>"), "TEXT_SPELLED_LETTERS"},
+		{"an address kept from harvesters", html("<a href='&#109;&#97;&#105;&#108;&#116;&#111;&#58;a&#110;n&#64;g&#97;r&#100;&#101;n.example'>write</a>"), ""},
+		{"a whole label", html("<p>&#87;&#114;&#105;&#116;&#101;&#32;&#116;&#111;&#32;&#117;&#115;</p>"), ""},
+		{"accents", html("<p>caf&#233;, na&#239;ve, Z&#252;rich, &#8220;gar&#231;on&#8221;, d&#233;j&#224; vu, &#338;uvre</p>"), ""},
 		{"Russian", utf8("Добрый день, коллеги! Прошу прочитать протокол."), ""},
 	})
 }

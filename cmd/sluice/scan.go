@@ -99,6 +99,7 @@ func (c *scanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	defer s.files.Close()
 	jobs, inputs := c.Jobs, c.sources(a)
 	if c.Batch != "" {
 		f, err := os.Open(c.Batch)
@@ -176,6 +177,8 @@ type scanner struct {
 	cmd  *scanCmd
 	gate *gate.Gate
 	ip   netip.Addr
+
+	files *build.Scanners
 }
 
 func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
@@ -200,7 +203,10 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := build.JudgeHere(cfg, log, false, here)
+	if s.files, err = build.NewScanners(cfg, nil, log); err != nil {
+		return nil, err
+	}
+	set, err := build.JudgeHere(cfg, log, false, here, s.files)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ type Config struct {
 	Addrs []netip.Addr // our public addresses
 	// Learned knows what came of a dialect before; nil: nothing.
 	Learned session.Learned
+	// Inspected: somebody looks into files, so that what a zip's directory says is left
+	// to them.
+	Inspected bool
 	// Lists gives the admin's lists in force; nil for none.
 	Lists func() *recipient.Lists
 }
@@ -37,7 +40,7 @@ func Checks(c Config) []check.Checker {
 		identity.Checks(),
 		structure.Checks(structure.Config{Names: c.Names}),
 		link.Checks(),
-		attachment.Checks(),
+		attachment.Checks(c.Inspected),
 		text.Checks(),
 	} {
 		out = append(out, list...)

@@ -39,8 +39,8 @@ var Version = "devel"
 
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning) (gate.Settings, error) {
-	set, err := judge(cfg, log, true, l.Model, spoken{mem.Reputation}, portChecks(cfg, port, mem)...)
+func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning, s *Scanners) (gate.Settings, error) {
+	set, err := judge(cfg, log, true, known{l.Model, spoken{mem.Reputation}, s}, portChecks(cfg, port, mem)...)
 	if err != nil {
 		return set, err
 	}
@@ -76,17 +76,24 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 // Judge is Settings without next hops, for scanning stored mail. A
 // frugal judge skips checks that can't change the action any more.
 func Judge(cfg *config.Config, log *slog.Logger, frugal bool) (gate.Settings, error) {
-	return judge(cfg, log, frugal, nil, nil)
+	return judge(cfg, log, frugal, known{})
 }
 
-// JudgeHere is Judge with what was learned at this site, which may be nil.
-func JudgeHere(cfg *config.Config, log *slog.Logger, frugal bool, here *online.Model) (gate.Settings, error) {
-	return judge(cfg, log, frugal, func() *online.Model { return here }, nil)
+// JudgeHere is Judge with what was learned at this site, and those who look into
+// files; both may be nil.
+func JudgeHere(cfg *config.Config, log *slog.Logger, frugal bool, here *online.Model, s *Scanners) (gate.Settings, error) {
+	return judge(cfg, log, frugal, known{text: func() *online.Model { return here }, scanners: s})
 }
 
-// judge is Judge with what was learned here; of how clients speak, and more checks,
-// only a daemon knows.
-func judge(cfg *config.Config, log *slog.Logger, frugal bool, here func() *online.Model, learned session.Learned, more ...check.Checker) (gate.Settings, error) {
+// known is what a judge has beside its settings. All of it may be nil.
+type known struct {
+	text     func() *online.Model // what was learned here
+	spoken   session.Learned      // how clients speak: only a daemon knows
+	scanners *Scanners
+}
+
+// judge is Judge with all that is known, and more checks.
+func judge(cfg *config.Config, log *slog.Logger, frugal bool, k known, more ...check.Checker) (gate.Settings, error) {
 	model, err := Model(cfg.Data)
 	if err != nil {
 		return gate.Settings{}, err
@@ -96,12 +103,16 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, here func() *onlin
 		return gate.Settings{}, err
 	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
-		Learned: learned, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, here))
+		Learned: k.spoken, Inspected: k.scanners != nil && k.scanners.Pool != nil, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, k.text))
 	own, err := adminRules(cfg)
 	if err != nil {
 		return gate.Settings{}, err
 	}
-	list = append(append(list, own...), more...)
+	files, err := fileChecks(cfg, k.scanners)
+	if err != nil {
+		return gate.Settings{}, err
+	}
+	list = append(append(append(list, own...), files...), more...)
 	pol, weights := buildPolicy(cfg), verdict.DefaultWeights()
 	pipe := pipeline.Config{Clock: time.Now, Weights: weights, Panicked: panicked(log)}
 	if frugal {

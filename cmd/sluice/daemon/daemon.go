@@ -53,6 +53,7 @@ type Daemon struct {
 	port     *build.Port
 	memory   *build.Memory
 	learning *build.Learning
+	scanners *build.Scanners
 	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
@@ -111,6 +112,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates}
 	d.board = live.New(time.Now(), outer.Board())
+	if d.scanners, err = build.NewScanners(cfg, d.registry, log); err != nil {
+		return nil, err
+	}
 	set, err := d.settings(cfg)
 	if err != nil {
 		return nil, err
@@ -371,6 +375,7 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	wg.Go(func() { d.reports.Run(work) })
 	wg.Go(func() { d.certs.Run(work) })
 	wg.Go(func() { d.learning.Run(work) })
+	wg.Go(func() { d.scanners.Run(work) })
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -418,7 +423,7 @@ func (d *Daemon) reload(load func() (*config.Config, error)) {
 
 // settings are what the gate works with.
 func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
-	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning)
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning, d.scanners)
 	if err != nil {
 		return set, err
 	}
@@ -436,6 +441,9 @@ func (d *Daemon) apply(cfg *config.Config) error {
 		return err
 	}
 	if _, err := build.Routes(cfg); err != nil {
+		return err
+	}
+	if _, err := build.FileTable(cfg); err != nil {
 		return err
 	}
 	if err := d.port.Apply(cfg); err != nil {
@@ -492,6 +500,9 @@ func (d *Daemon) Close() {
 	}
 	if d.port != nil {
 		d.port.Close()
+	}
+	if d.scanners != nil {
+		d.scanners.Close()
 	}
 	if d.learning != nil {
 		if err := d.learning.Close(); err != nil {

@@ -1,0 +1,168 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice"
+	"sluice/check"
+	enginecheck "sluice/check/engine"
+	checkfiles "sluice/check/inspect"
+	"sluice/check/link"
+	"sluice/config"
+	"sluice/engine"
+	"sluice/engine/clamd"
+	"sluice/engine/hashlist"
+	"sluice/engine/icap"
+	"sluice/inspect"
+	"sluice/inspect/pool"
+)
+
+// Scanners are those that look into files: sandboxed processes of ours, and engines
+// beside us. They live as long as the process.
+type Scanners struct {
+	Pool    *pool.Pool // nil: nobody looks into files
+	Engines []*engine.Guarded
+	Hashes  *hashlist.Set // nil: none
+
+	checks []check.Checker // of the engines
+}
+
+// NewScanners makes what the settings ask for; reg may be nil.
+func NewScanners(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (*Scanners, error) {
+	s := &Scanners{}
+	e, list := cfg.Engines, enginecheck.Config{SkipText: cfg.Engines.SkipText}
+	add := func(scanner engine.Scanner, c config.Scanner) {
+		g := engine.Guard(scanner, engine.GuardConfig{Parallel: c.Parallel, Timeout: c.Timeout.Duration, Log: log})
+		s.Engines = append(s.Engines, g)
+		list.Engines = append(list.Engines, enginecheck.Engine{Scanner: g, Absent: absence(c.Unavailable, check.Open), MaxSize: int(c.MaxSize)})
+	}
+	if len(e.Clamd.Addresses) > 0 {
+		c, err := clamd.New(clamd.Config{Hosts: engine.HostsConfig{Addresses: e.Clamd.Addresses}, MaxSize: int64(e.Clamd.MaxSize), Suspicious: e.Clamd.Suspicious})
+		if err != nil {
+			return nil, fmt.Errorf("engines: %w", err)
+		}
+		add(c, e.Clamd)
+	}
+	if len(e.ICAP.Addresses) > 0 {
+		c, err := icap.New(icap.Config{URLs: e.ICAP.Addresses, MaxSize: int64(e.ICAP.MaxSize)})
+		if err != nil {
+			return nil, fmt.Errorf("engines: %w", err)
+		}
+		add(c, e.ICAP)
+	}
+	if len(e.Hashes) > 0 {
+		var files []hashlist.File
+		for _, h := range e.Hashes {
+			f := hashlist.File{Path: h.Path, Name: h.Name}
+			if h.Kind == "suspicious" {
+				f.Kind = engine.Suspicious
+			}
+			files = append(files, f)
+		}
+		var err error
+		if s.Hashes, err = hashlist.New(hashlist.Config{Files: files, Log: log}); err != nil {
+			return nil, fmt.Errorf("engines: %w", err)
+		}
+		list.Hashes = s.Hashes
+	}
+	s.checks = enginecheck.Checks(list)
+	if f := cfg.Files; !f.Off {
+		c := pool.Config{Size: f.Processes, Memory: int64(f.Memory), Strict: f.Strict, Budget: budget(f), Log: log}
+		if reg != nil {
+			c.Metrics = pool.NewMetrics(reg)
+		}
+		s.Pool = pool.New(c)
+	}
+	return s, nil
+}
+
+func budget(f config.Files) inspect.Budget {
+	return inspect.Budget{Depth: f.Depth, Entries: f.Entries, Bytes: int64(f.Bytes), Ratio: int64(f.Ratio), Time: f.Time.Duration}
+}
+
+func absence(s string, otherwise check.Absence) check.Absence {
+	switch s {
+	case "accept":
+		return check.Open
+	case "defer":
+		return check.Temporary
+	case "refuse":
+		return check.Closed
+	}
+	return otherwise
+}
+
+// Run looks after the engines until ctx ends.
+func (s *Scanners) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, e := range s.Engines {
+		wg.Go(func() { e.Run(ctx) })
+	}
+	if s.Hashes != nil {
+		wg.Go(func() { s.Hashes.Run(ctx) })
+	}
+	wg.Wait()
+}
+
+// Close ends the processes.
+func (s *Scanners) Close() {
+	if s.Pool != nil {
+		s.Pool.Close()
+	}
+}
+
+// checks are those of files, by the settings in force; s may be nil.
+func fileChecks(cfg *config.Config, s *Scanners) ([]check.Checker, error) {
+	if s == nil {
+		return nil, nil
+	}
+	table, err := FileTable(cfg)
+	if err != nil {
+		return nil, err
+	}
+	out := append([]check.Checker{}, s.checks...)
+	if s.Pool == nil {
+		return out, nil
+	}
+	return append(out, checkfiles.Checks(checkfiles.Config{Inspector: s.Pool, Budget: budget(cfg.Files), Table: table,
+		Absent: absence(cfg.Files.Unavailable, check.Temporary), Known: enginecheck.Known(s.Hashes),
+		Links: func(in *check.Input, list []inspect.Link) []sluice.Evidence {
+			urls := make([]string, 0, len(list))
+			for _, l := range list {
+				urls = append(urls, l.URL)
+			}
+			return link.InFiles(in, urls)
+		}})...), nil
+}
+
+// FileTable is the table of what happens to files: the default, and over it what the
+// settings say.
+func FileTable(cfg *config.Config) (checkfiles.Table, error) {
+	t := checkfiles.DefaultTable()
+	for name, word := range cfg.Files.Actions {
+		c, ok := inspect.ParseClass(strings.ReplaceAll(name, "_", " "))
+		if !ok {
+			return t, fmt.Errorf("files: actions: no class of files is called %q; the classes are %s", name, strings.ReplaceAll(inspect.AllClasses().String(), " ", "_"))
+		}
+		a, err := checkfiles.ParseAction(word)
+		if err != nil {
+			return t, fmt.Errorf("files: actions: %s: %w", name, err)
+		}
+		t.Classes[c] = a
+	}
+	t.Extensions = map[string]checkfiles.Action{}
+	for ext, word := range cfg.Files.Extensions {
+		a, err := checkfiles.ParseAction(word)
+		if err != nil {
+			return t, fmt.Errorf("files: extensions: %s: %w", ext, err)
+		}
+		t.Extensions[ext] = a
+	}
+	return t, nil
+}

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"io"
+
+	"sluice/inspect/child"
+	"sluice/inspect/child/document"
+	"sluice/inspect/child/identify"
+	"sluice/inspect/child/image"
+)
+
+// inspectCommand is the hidden command by which the program starts itself anew, in a
+// sandbox, to look into files.
+const inspectCommand = "inspect"
+
+// inspectFiles is that process.
+func inspectFiles(args []string, in io.Reader, out, stderr io.Writer) int {
+	var all []child.Decoder
+	for _, list := range [][]child.Decoder{document.Decoders(), image.Decoders()} {
+		all = append(all, list...)
+	}
+	return child.Main(args, child.Config{Decoders: all, Identify: identify.Identify}, in, out, stderr)
+}
