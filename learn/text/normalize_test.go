@@ -73,13 +73,18 @@ func TestEffort(t *testing.T) {
 			t.Errorf("%q took %+v, want %+v", s, got, want)
 		}
 	}
-	for s, want := range map[string]int{
-		"<p>caf&#233; &#8211; &#38; &amp; &#x20AC; &# &#; &#x; &#10;": 0,
-		"<p>&#118;i&#x61;g&#X72;&#0000097;":                           4,
+	for s, want := range map[string]Effort{
+		"<p>caf&#233; rock&#8217;n'roll &#8211; &#38; &amp; &#x20AC; &# &#; &#x; &#10;": {},
+		"<p>&#118;i&#x61;g&#X72;&#0000097;":                                             {Entities: 4, Spelled: 4},
+		"&#118iagra":                                                                    {Entities: 1, Spelled: 1},
+		"<p>&#118;&#105;&#97;&#103;&#114;&#97; pills":                                   {Entities: 6},
+		"<a href='https://x.example/&#49;&#50;'>&nbsp;&#97;":                            {Entities: 3, Spelled: 2},
+		"<a href=\"&#109;&#97;ilto&#58;ann&#64;garden.example\">ann":                    {Entities: 2},
+		"&#97;": {Entities: 1},
 	} {
 		var got Effort
-		if got.Source([]byte(s)); got.Entities != want {
-			t.Errorf("%q took %d, want %d", s, got.Entities, want)
+		if got.Source([]byte(s)); got != want {
+			t.Errorf("%q took %+v, want %+v", s, got, want)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type Effort struct {
 	Tags      int // tag characters outside flags
 	Apart     int // words whose letters stand apart
 	Entities  int // plain letters and digits that HTML source spells as numbers
+	Spelled   int // those of them in words and links that are written plainly otherwise; mail addresses left out
 }
 
 // Any says whether there was any.
@@ -52,49 +53,91 @@ func (e *Effort) Append(dst []byte, s string, limit int) []byte {
 	return dst
 }
 
-// Source adds to e what HTML source hides: "&#118;iagra". No program writes plain
-// letters and digits that way.
+// Source adds to e what HTML source hides: "&#118;iagra". Programs write plain
+// letters that way in mail addresses, to keep them from harvesters, and then mostly
+// all of a word.
 func (e *Effort) Source(html []byte) {
 	for {
 		i := bytes.Index(html, []byte("&#"))
 		if i < 0 {
 			return
 		}
-		html = html[i+2:]
-		if c := reference(html); c < utf8.RuneSelf && (letter(byte(c)) || '0' <= c && c <= '9') {
-			e.Entities++
+		start := bytes.LastIndexAny(html[:i], wordEnds) + 1
+		end := len(html)
+		if n := bytes.IndexAny(html[i:], wordEnds); n >= 0 {
+			end = i + n
 		}
+		e.word(html[start:end])
+		html = html[end:]
 	}
 }
 
-// reference is the number at the beginning of b, decimal or hexadecimal;
-// utf8.RuneError where it isn't one of a plain character.
-func reference(b []byte) rune {
-	base := rune(10)
-	if len(b) > 0 && b[0]|0x20 == 'x' {
-		base, b = 16, b[1:]
+// wordEnds are the characters beside a word, or a link, in HTML source.
+const wordEnds = " \t\r\n\"'<>"
+
+// word adds to e what a word of HTML source hides.
+func (e *Effort) word(b []byte) {
+	spelled, written, address := 0, 0, false
+	for len(b) > 0 {
+		c, n := reference(b)
+		if alnum(c) && n > 1 {
+			spelled++
+		} else if alnum(c) {
+			written++
+		}
+		address = address || c == '@'
+		b = b[n:]
 	}
-	n, digits := rune(0), 0
-	for _, c := range b[:min(len(b), 8)] {
+	e.Entities += spelled
+	if written > 0 && !address {
+		e.Spelled += spelled
+	}
+}
+
+func alnum(c rune) bool { return c < utf8.RuneSelf && (letter(byte(c)) || '0' <= c && c <= '9') }
+
+// reference reads the character at the beginning of b: a plain one as it is, one
+// that is spelled as a number, decimal or hexadecimal, with more than one octet,
+// and utf8.RuneError for everything else, a name such as "&nbsp;" as a whole.
+func reference(b []byte) (_ rune, octets int) {
+	const longest = 10
+	switch {
+	case b[0] >= utf8.RuneSelf:
+		return utf8.RuneError, 1
+	case b[0] != '&':
+		return rune(b[0]), 1
+	case len(b) < 2 || b[1] != '#':
+		n := 1
+		for n < min(len(b), longest) && alnum(rune(b[n])) {
+			n++
+		}
+		if n < len(b) && b[n] == ';' {
+			return utf8.RuneError, n + 1
+		}
+		return rune(b[0]), 1
+	}
+	base, start := rune(10), 2
+	if len(b) > 2 && b[2]|0x20 == 'x' {
+		base, start = 16, 3
+	}
+	c, n := rune(0), start
+	for ; n < min(len(b), start+8); n++ {
 		d := rune(16)
-		switch l := c | 0x20; {
-		case '0' <= c && c <= '9':
-			d = rune(c - '0')
+		switch l := b[n] | 0x20; {
+		case '0' <= b[n] && b[n] <= '9':
+			d = rune(b[n] - '0')
 		case 'a' <= l && l <= 'f':
 			d = rune(l-'a') + 10
 		}
 		if d >= base {
 			break
 		}
-		if n = n*base + d; n >= utf8.RuneSelf {
-			return utf8.RuneError
-		}
-		digits++
+		c = min(c*base+d, utf8.RuneError)
 	}
-	if digits == 0 {
-		return utf8.RuneError
+	if n == start || c >= utf8.RuneSelf {
+		return utf8.RuneError, n
 	}
-	return n
+	return c, n
 }
 
 // AppendSkeleton appends the normalised word w as it looks: letters of other

@@ -187,10 +187,7 @@ type extractor struct {
 
 func (e *extractor) extract(m *message.Message) *Features {
 	v := m.View()
-	shown := v.Text
-	if shown == "" {
-		shown = v.Alt // a message of pictures shows these words where it shows no picture
-	}
+	shown := shown(v)
 	e.index, e.parts, e.ends, e.block, e.words = e.index[:0], e.parts[:0], e.ends[:0], 0, 0
 	e.clean = text.Effort{}
 	e.set.reset(maxRaw + maxGrams + maxField + min(len(shown), maxText)/2)
@@ -341,24 +338,36 @@ func (e *extractor) header(h *header.Header) {
 	}
 }
 
+// shown is the text that a person sees.
+func shown(v *message.View) string {
+	if v.Text == "" {
+		return v.Alt // a message of pictures shows these words where it shows no picture
+	}
+	return v.Text
+}
+
 // shown reads the subject and the visible text, and leaves the latter in buf.
 func (e *extractor) shown(m *message.Message, v *message.View, shown string) {
 	e.buf = e.clean.Append(e.buf[:0], v.Subject, maxField)
 	e.sparse(viewWords, saltSubject, e.buf)
 	e.block = 1
-	if len(shown) <= maxText {
-		e.buf = e.clean.Append(e.buf[:0], shown, maxText)
-	} else {
-		e.buf = e.clean.Append(e.buf[:0], shown[:maxText-maxTail], maxText-maxTail)
-		e.buf = append(e.buf, ' ')
-		e.buf = e.clean.Append(e.buf, shown[len(shown)-maxTail:], maxTail)
-	}
+	e.buf = visible(e.buf[:0], shown, &e.clean)
 	e.sparse(viewWords, 0, e.buf)
 	if e.words > 0 {
 		e.ends = append(e.ends, int32(len(e.parts)))
 	}
 	e.block = 0
 	e.disguises(m, v, shown)
+}
+
+// visible appends as much of the visible text as is looked at, made plain.
+func visible(dst []byte, shown string, clean *text.Effort) []byte {
+	if len(shown) <= maxText {
+		return clean.Append(dst, shown, maxText)
+	}
+	dst = clean.Append(dst, shown[:maxText-maxTail], maxText-maxTail)
+	dst = append(dst, ' ')
+	return clean.Append(dst, shown[len(shown)-maxTail:], maxTail)
 }
 
 func (e *extractor) hidden(v *message.View) {
@@ -408,13 +417,19 @@ func source(m *message.Message, clean *text.Effort) {
 	}
 }
 
-// Effort returns how hard it was to make plain what m shows: the measure that
-// Extract learns from.
+// Effort returns how hard it is to make plain what m shows: the measure that
+// Extract learns from, at a fraction of its cost.
 func Effort(m *message.Message) text.Effort {
 	e := extractors.Get().(*extractor)
 	defer extractors.Put(e)
-	e.extract(m)
-	return e.clean
+	v := m.View()
+	var clean text.Effort
+	e.buf = clean.Append(e.buf[:0], v.Subject, maxField)
+	e.buf = visible(e.buf[:0], shown(v), &clean)
+	if v.HasHTML {
+		source(m, &clean)
+	}
+	return clean
 }
 
 func ascii[T string | []byte](s T) bool {
