@@ -24,7 +24,8 @@ type inflate64 struct {
 	err    error
 }
 
-func newInflate64(in io.ByteReader) *inflate64 { return &inflate64{in: in} }
+// NewDeflate64 unpacks Deflate64, which other containers use too.
+func NewDeflate64(in io.ByteReader) io.Reader { return &inflate64{in: in} }
 
 // huffman is a canonical code: how many codes of each length, and their symbols.
 type huffman struct {

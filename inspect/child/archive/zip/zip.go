@@ -191,6 +191,9 @@ func (z *archive) emit(e *entry) error {
 		}
 		open := *e
 		open.method, open.crc = method, crc
+		if e.method == winzip && crc == 0 {
+			open.flags |= 8 // AE-2 has no sum: what was decrypted is authenticated
+		}
 		return z.unpack(&open, out, plain, plain)
 	}
 	// What ends by itself is read to its end, whatever size the headers give.
@@ -280,7 +283,7 @@ func (z *archive) method(e *entry, in *bytes.Reader, packed []byte) (io.Reader, 
 		}
 		return z.flate, z.flate.(flate.Resetter).Reset(in, nil)
 	case deflate64:
-		return newInflate64(in), nil
+		return NewDeflate64(in), nil
 	case bzip:
 		return bzip2.NewReader(bytes.NewReader(packed)), nil
 	case lzma1:

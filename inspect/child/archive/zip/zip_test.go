@@ -201,9 +201,14 @@ func TestArchives(t *testing.T) {
 		{"old encryption, no password", build(item{name: "a.exe", content: text, flags: 1, packed: lockOld(text, "secret")}), "a.exe locked", "", ""},
 		{"old encryption", build(item{name: "a.exe", content: text, flags: 1, packed: lockOld(text, "infected")}), "a.exe", inspect.PasswordWorked, "infected"},
 		{"aes, no password", build(item{name: "a.exe", content: text, flags: 1, method: 99, extra: aesField, packed: lockAES(text, "secret")}), "a.exe locked", "", ""},
+		{"aes without a sum", build(item{name: "a.exe", content: text, flags: 1, method: 99, extra: aesField, packed: lockAES(text, "infected"), sum: func(c *uint32) { *c = 0 }}),
+			"a.exe", inspect.PasswordWorked, "infected"},
 		{"aes", build(item{name: "a.exe", content: text, flags: 1, method: 99, extra: aesField, packed: lockAES(text, "infected")}), "a.exe", inspect.PasswordWorked, "infected"},
 	} {
 		r := childtest.One(t, New(), "x.zip", inspect.Zip, c.b, "wrong", "infected")
+		if c.fact == inspect.PasswordWorked && len(r.Facts) != 1 {
+			t.Errorf("%s: facts %v", c.name, r.Facts)
+		}
 		if got := names(r); got != c.want {
 			t.Errorf("%s: %s, want %s (%v)", c.name, got, c.want, r.Facts)
 		}
