@@ -11,6 +11,7 @@ import (
 var facts = map[inspect.Kind]struct {
 	id sluice.Reason
 }{
+	inspect.TestFile:       {reason.EICAR},
 	inspect.DecoderPanic:   {reason.InspectCrashed},
 	inspect.Damaged:        {reason.ArchiveDamaged},
 	inspect.Bomb:           {reason.ArchiveBomb},

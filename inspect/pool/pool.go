@@ -336,6 +336,9 @@ func (p *Pool) serve(c *process) {
 		case <-p.ctx.Done():
 			return
 		case <-c.dead:
+			if p.ctx.Err() != nil { // we ended it
+				return
+			}
 			p.cfg.Metrics.ended.WithLabelValues("idle").Inc()
 			p.cfg.Log.Warn("idle inspection process died", "how", c.how())
 			return
