@@ -27,6 +27,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require github.com/nwaples/rardecode/v2 v2.4.6 // indirect
+
 require (
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/richardlehane/mscfb v1.0.9 // indirect
