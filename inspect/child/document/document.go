@@ -5,9 +5,10 @@ package document
 import (
 	"sluice/inspect/child"
 	"sluice/inspect/child/document/ole"
+	"sluice/inspect/child/document/pdf"
 )
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}}
 }
