@@ -141,7 +141,7 @@ func (f *findings) look(m image.Image, gray *pixel.Gray, trait string, stop func
 	if done, err := try(gray, ""); done {
 		return err
 	}
-	if hue := pixel.Hue(m, pixel.Factor(m.Bounds().Dx(), m.Bounds().Dy(), hueSide)); hue != nil {
+	if hue := pixel.Hue(m, hueSide); hue != nil {
 		if done, err := try(hue, traitHue); done {
 			return err
 		}

@@ -31,9 +31,10 @@ const (
 	maxCorners = 256 // corner squares kept
 	maxCombine = 48  // of them, the clearest, from which codes are put together
 	maxTries   = 48  // codes that are tried without success
+	maxClear   = 12  // clear corners above which they are a pattern
 	maxCodes   = 16
 	small      = 160 // sides below are enlarged: a module may be one pixel
-	clear      = 64  // difference of shades below which a code is pale
+	paleBelow  = 64  // difference of shades below which a code is pale
 )
 
 // Find looks for codes. stop is asked now and then, and ends the search where it
@@ -46,37 +47,23 @@ func Find(g *pixel.Gray, stop func() error) (Found, error) {
 		g = g.Enlarge(max(4*small/side/2, 2), 0, 255)
 	}
 	var f Found
-	hints := 0
-	try := func(p *pixel.Gray, b *bits) error {
-		n, err := f.read(p, b, stop)
-		hints = max(hints, n)
-		return err
-	}
 	side := max(g.W, g.H)
-	if err := try(g, local(g, side/16)); err != nil || len(f.Codes) > 0 {
+	hint, err := f.read(g, local(g, side/16), stop)
+	if err != nil || len(f.Codes) > 0 {
 		return f, err
 	}
-	if err := try(g, global(g)); err != nil || len(f.Codes) > 0 {
-		return f, err
-	}
-	if hints >= 2 {
+	if hint {
 		// There is something: look closer.
 		for _, look := range []func() (*pixel.Gray, *bits){
+			func() (*pixel.Gray, *bits) { return g, global(g) },
 			func() (*pixel.Gray, *bits) { return g, local(g, max(side/48, 5)) },
 			func() (*pixel.Gray, *bits) { s := sharpen(g); return s, local(s, side/16) },
-			func() (*pixel.Gray, *bits) {
-				if side > 1200 {
-					return nil, nil
-				}
-				d := g.Double()
-				return d, local(d, side/8)
-			},
+			func() (*pixel.Gray, *bits) { d := g.Double(); return d, local(d, side/8) },
 		} {
-			p, b := look()
-			if p == nil {
-				continue
+			if side > 1200 {
+				break // the quick look at the same picture has done it
 			}
-			if err := try(p, b); err != nil || len(f.Codes) > 0 {
+			if _, err := f.closer(look, stop); err != nil || len(f.Codes) > 0 {
 				return f, err
 			}
 		}
@@ -87,13 +74,25 @@ func Find(g *pixel.Gray, stop func() error) (Found, error) {
 	return f, nil
 }
 
-// read tries the corners of one black and white reading, and says how many there are.
-func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hints int, err error) {
+func (f *Found) closer(look func() (*pixel.Gray, *bits), stop func() error) (bool, error) {
+	g, b := look()
+	return f.read(g, b, stop)
+}
+
+// read tries the corners of one black and white reading, and says whether some look
+// like those of a code.
+func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hint bool, err error) {
 	var matrices [2]matrix
 	unread := false
 	for _, polarity := range []byte{dark, light} {
 		corners := b.corners(polarity)
-		hints = max(hints, len(corners))
+		good := 0
+		for _, c := range corners {
+			if c.clear() {
+				good++
+			}
+		}
+		hint = hint || 2 <= good && good <= maxClear
 		if len(corners) < 3 {
 			continue
 		}
@@ -104,8 +103,12 @@ func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hints int, err 
 				continue
 			}
 			if err := stop(); err != nil {
-				return hints, err
+				return hint, err
 			}
+			if !b.ticks(corners[t.at], corners[t.right], corners[t.below]) {
+				continue
+			}
+			hint = true
 			m := &matrices[polarity]
 			if m.BitMatrix == nil {
 				m.fill(b, polarity)
@@ -119,14 +122,14 @@ func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hints int, err 
 				continue
 			}
 			used[t.at], used[t.right], used[t.below] = true, true, true
-			f.add(Code{Format: "qr", Text: text, Inverted: polarity == light, Pale: contrast(g, b, corners, t) < clear})
+			f.add(Code{Format: "qr", Text: text, Inverted: polarity == light, Pale: contrast(g, b, corners, t) < paleBelow})
 			if len(f.Codes) >= maxCodes {
-				return hints, nil
+				return hint, nil
 			}
 		}
 	}
 	f.Unread = len(f.Codes) == 0 && (f.Unread || unread)
-	return hints, nil
+	return hint, nil
 }
 
 func (f *Found) add(c Code) {

@@ -11,8 +11,11 @@ import (
 type corner struct {
 	x, y float64
 	size float64 // of a module, in pixels
-	seen int     // rows that crossed it
+	seen float64 // height over which rows crossed it, in pixels
 }
+
+// clear says whether it can hardly be noise: most rows of its middle crossed it.
+func (c corner) clear() bool { return c.size >= 2 && c.seen >= 1.5*c.size }
 
 // corners finds the squares whose frame has the colour given.
 func (b *bits) corners(frame byte) []corner {
@@ -39,7 +42,10 @@ func (b *bits) corners(frame byte) []corner {
 			}
 		}
 	}
-	return slices.DeleteFunc(found, func(c corner) bool { return c.seen*step < 2 && c.size > 2 })
+	for i := range found {
+		found[i].seen *= float64(step)
+	}
+	return slices.DeleteFunc(found, func(c corner) bool { return c.seen < 0.6*c.size })
 }
 
 // fits says whether five runs are as 1:1:3:1:1; slack is in modules.
@@ -130,7 +136,7 @@ func merge(found []corner, c corner) []corner {
 	for i := range found {
 		o := &found[i]
 		if math.Abs(o.x-c.x) <= 2*o.size && math.Abs(o.y-c.y) <= 2*o.size && c.size < 2*o.size && o.size < 2*c.size {
-			n := float64(o.seen)
+			n := o.seen
 			o.x, o.y, o.size = (o.x*n+c.x)/(n+1), (o.y*n+c.y)/(n+1), (o.size*n+c.size)/(n+1)
 			o.seen++
 			return found
@@ -156,7 +162,7 @@ func triples(c []corner) []triple {
 		order[i] = i
 	}
 	// A corner is crossed by many rows for its size; noise is not.
-	clearness := func(i int) float64 { return float64(c[i].seen) / c[i].size }
+	clearness := func(i int) float64 { return c[i].seen / c[i].size }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(clearness(b), clearness(a)) })
 	order = order[:min(len(order), maxCombine)]
 	var out []triple
@@ -208,5 +214,40 @@ func combine(c []corner, i, j, k int) (triple, bool) {
 	}
 	spread := (most - least) / most
 	return triple{at: at, right: p, below: q, score: uneven + skew + spread + modules/500,
-		sure: uneven < 0.08 && skew < 0.08 && spread < 0.15 && min(c[i].seen, c[j].seen, c[k].seen) >= 3 && least > 2}, true
+		sure: uneven < 0.08 && skew < 0.08 && spread < 0.15 && c[i].clear() && c[j].clear() && c[k].clear()}, true
+}
+
+// module is the width of one, along the sides of the code. That along rows and
+// columns, which a corner knows, grows when the code is turned.
+func module(at, right, below corner) float64 {
+	dx, dy := math.Abs(right.x-at.x), math.Abs(right.y-at.y)
+	return (at.size + right.size + below.size) / 3 * max(dx, dy) / math.Hypot(dx, dy)
+}
+
+// ticks says whether between the corners run lines of modules that are dark and light
+// in turn (ISO/IEC 18004 5.3.4), about as many as there is room for.
+func (b *bits) ticks(at, right, below corner) bool {
+	m := module(at, right, below)
+	line := func(to, aside corner) bool {
+		side := math.Hypot(to.x-at.x, to.y-at.y)
+		off := 3 * m / math.Hypot(aside.x-at.x, aside.y-at.y)
+		ox, oy := off*(aside.x-at.x), off*(aside.y-at.y)
+		steps := int(side)
+		changes, last := 0, byte(2)
+		for i := range steps + 1 {
+			f := float64(i) / float64(steps)
+			x, y := int(at.x+f*(to.x-at.x)+ox), int(at.y+f*(to.y-at.y)+oy)
+			if x < 0 || y < 0 || x >= b.w || y >= b.h {
+				return false
+			}
+			if v := b.pix[y*b.w+x]; v != last {
+				changes++
+				last = v
+			}
+		}
+		// From the middle of a corner on, its lower edge is one run of four modules.
+		want := side/m - 6
+		return math.Abs(float64(changes)-1-want) <= max(3, 0.35*want)
+	}
+	return line(right, below) && line(below, right)
 }

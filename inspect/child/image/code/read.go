@@ -43,10 +43,8 @@ func (m *matrix) read(at, right, below corner) (string, bool) {
 	// What was taken for the fourth mark may be none, and the size was guessed from the width of a module along the sides: guess it from
 	// that along rows and columns, which a turn makes wider, and try its neighbours
 	// without that mark.
-	dx, dy := math.Abs(right.x-at.x), math.Abs(right.y-at.y)
-	side := (math.Hypot(dx, dy) + math.Hypot(below.x-at.x, below.y-at.y)) / 2
-	module := (at.size + right.size + below.size) / 3 * max(dx, dy) / math.Hypot(dx, dy)
-	size := int(math.Round((side/module+7-17)/4))*4 + 17
+	side := (gozxing.ResultPoint_Distance(a, r) + gozxing.ResultPoint_Distance(a, b)) / 2
+	size := int(math.Round((side/module(at, right, below)+7-17)/4))*4 + 17
 	for _, n := range []int{size, size - 4, size + 4} {
 		if n < 21 || n > 177 {
 			continue
@@ -73,7 +71,7 @@ func readGrid(grid *gozxing.BitMatrix) (string, bool) {
 // relatives looks for an Aztec or Data Matrix code in a clean picture of little else:
 // their readers search from the middle, and would find nothing elsewhere.
 func relatives(g *pixel.Gray) []Code {
-	if g.W > 2*g.H || g.H > 2*g.W || !twoToned(g) {
+	if g.W > 2*g.H || g.H > 2*g.W || max(g.W, g.H) > 1000 || !twoToned(g) {
 		return nil
 	}
 	if f := pixel.Factor(g.W, g.H, 600); f > 1 {
@@ -127,7 +125,7 @@ func twoToned(g *pixel.Gray) bool {
 		}
 		return n
 	}
-	return second >= 0 && 10*(near(first)+near(second)) >= 9*len(g.Pix) && 6*near(second) >= len(g.Pix)
+	return second >= 0 && 10*(near(first)+near(second)) >= 9*len(g.Pix) && 4*near(second) >= len(g.Pix)
 }
 
 // ready hands gozxing a picture that is black and white already.

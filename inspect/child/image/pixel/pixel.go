@@ -131,18 +131,22 @@ func Luma(m image.Image, f int, onBlack bool) *Gray {
 		}
 		return b.out
 	}
-	row := make([]byte, r.Dx())
+	row, rgb := make([]byte, r.Dx()), make([]byte, 3*r.Dx())
 	read := reader(m, onBlack)
 	for i := range r.Dy() / f * f {
-		read(r.Min.Y+i, func(x int, red, green, blue uint8) { row[x] = luma(red, green, blue) })
+		read(r.Min.Y+i, rgb)
+		for x := range row {
+			p := rgb[3*x : 3*x+3 : 3*x+3]
+			row[x] = luma(p[0], p[1], p[2])
+		}
 		b.add(i, row)
 	}
 	return b.out
 }
 
-// Chroma are the two differences of colour of an image, shrunk by f; nil where the
-// image has no colour.
-func Chroma(m image.Image, f int) (cb, cr *Gray) {
+// chroma are the two differences of colour of an image, of every f-th pixel both
+// ways; nil where the image can't have colour.
+func chroma(m image.Image, f int) (cb, cr *Gray) {
 	switch m := m.(type) {
 	case *image.Gray, *image.Gray16:
 		return nil, nil
@@ -153,23 +157,26 @@ func Chroma(m image.Image, f int) (cb, cr *Gray) {
 	}
 	r := m.Bounds()
 	f = shrinkable(r, f)
-	b, c := newBoxes(r.Dx(), r.Dy(), f), newBoxes(r.Dx(), r.Dy(), f)
-	rowB, rowR := make([]byte, r.Dx()), make([]byte, r.Dx())
-	y, isYCC := m.(*image.YCbCr)
-	read := reader(m, false)
-	for i := range r.Dy() / f * f {
+	cb, cr = New(r.Dx()/f, r.Dy()/f), New(r.Dx()/f, r.Dy()/f)
+	ycc, isYCC := m.(*image.YCbCr)
+	read, rgb := reader(m, false), make([]byte, 3*r.Dx())
+	for y := range cb.H {
+		at := r.Min.Y + y*f + f/2
+		rowB, rowR := cb.Row(y), cr.Row(y)
 		if isYCC {
 			for x := range rowB {
-				o := y.COffset(r.Min.X+x, r.Min.Y+i)
-				rowB[x], rowR[x] = y.Cb[o], y.Cr[o]
+				o := ycc.COffset(r.Min.X+x*f+f/2, at)
+				rowB[x], rowR[x] = ycc.Cb[o], ycc.Cr[o]
 			}
-		} else {
-			read(r.Min.Y+i, func(x int, red, green, blue uint8) { _, rowB[x], rowR[x] = color.RGBToYCbCr(red, green, blue) })
+			continue
 		}
-		b.add(i, rowB)
-		c.add(i, rowR)
+		read(at, rgb)
+		for x := range rowB {
+			p := rgb[3*(x*f+f/2):]
+			_, rowB[x], rowR[x] = color.RGBToYCbCr(p[0], p[1], p[2])
+		}
 	}
-	return b.out, c.out
+	return cb, cr
 }
 
 func shrinkable(r image.Rectangle, f int) int { return max(min(f, r.Dx(), r.Dy()), 1) }
@@ -193,8 +200,8 @@ func Opaque(m image.Image) bool {
 	return ok && o.Opaque()
 }
 
-// reader gives the pixels of a row, laid on white or black.
-func reader(m image.Image, onBlack bool) func(y int, put func(x int, r, g, b uint8)) {
+// reader gives the pixels of a row, three bytes each, laid on white or black.
+func reader(m image.Image, onBlack bool) func(y int, rgb []byte) {
 	r := m.Bounds()
 	var ground uint32 = 0xffff
 	if onBlack {
@@ -203,71 +210,80 @@ func reader(m image.Image, onBlack bool) func(y int, put func(x int, r, g, b uin
 	on := func(c, a uint32) uint8 { return uint8((c + (0xffff-a)*ground/0xffff) >> 8) } // c is premultiplied
 	switch m := m.(type) {
 	case *image.Gray:
-		return func(y int, put func(int, uint8, uint8, uint8)) {
+		return func(y int, rgb []byte) {
 			o := m.PixOffset(r.Min.X, y)
 			for x, v := range m.Pix[o : o+r.Dx()] {
-				put(x, v, v, v)
+				rgb[3*x], rgb[3*x+1], rgb[3*x+2] = v, v, v
 			}
 		}
 	case *image.Paletted:
-		var table [256][3]uint8
+		var table [256][3]byte
 		for i, c := range m.Palette[:min(len(m.Palette), 256)] {
 			cr, cg, cb, ca := c.RGBA()
-			table[i] = [3]uint8{on(cr, ca), on(cg, ca), on(cb, ca)}
+			table[i] = [3]byte{on(cr, ca), on(cg, ca), on(cb, ca)}
 		}
-		return func(y int, put func(int, uint8, uint8, uint8)) {
+		return func(y int, rgb []byte) {
 			o := m.PixOffset(r.Min.X, y)
 			for x, v := range m.Pix[o : o+r.Dx()] {
-				put(x, table[v][0], table[v][1], table[v][2])
+				copy(rgb[3*x:3*x+3], table[v][:])
 			}
 		}
 	case *image.NRGBA:
-		return func(y int, put func(int, uint8, uint8, uint8)) {
+		return func(y int, rgb []byte) {
 			o := m.PixOffset(r.Min.X, y)
 			for x := range r.Dx() {
-				p := m.Pix[o+4*x : o+4*x+4 : o+4*x+4]
-				if p[3] == 0xff {
-					put(x, p[0], p[1], p[2])
+				p, q := m.Pix[o+4*x:o+4*x+4:o+4*x+4], rgb[3*x:3*x+3:3*x+3]
+				a := uint32(p[3])
+				if a == 0xff {
+					q[0], q[1], q[2] = p[0], p[1], p[2]
 					continue
 				}
-				a := uint32(p[3])
-				mix := func(c uint8) uint8 { return uint8((uint32(c)*a + (255-a)*(ground>>8) + 127) / 255) }
-				put(x, mix(p[0]), mix(p[1]), mix(p[2]))
+				rest := (255-a)*(ground>>8) + 127
+				for i := range q {
+					q[i] = byte((uint32(p[i])*a + rest) / 255)
+				}
 			}
 		}
 	case *image.RGBA:
-		return func(y int, put func(int, uint8, uint8, uint8)) {
+		return func(y int, rgb []byte) {
 			o := m.PixOffset(r.Min.X, y)
 			for x := range r.Dx() {
-				p := m.Pix[o+4*x : o+4*x+4 : o+4*x+4]
+				p, q := m.Pix[o+4*x:o+4*x+4:o+4*x+4], rgb[3*x:3*x+3:3*x+3]
+				if p[3] == 0xff {
+					q[0], q[1], q[2] = p[0], p[1], p[2]
+					continue
+				}
 				rest := (255 - uint32(p[3])) * (ground >> 8) / 255
-				put(x, uint8(min(uint32(p[0])+rest, 255)), uint8(min(uint32(p[1])+rest, 255)), uint8(min(uint32(p[2])+rest, 255)))
+				for i := range q {
+					q[i] = byte(min(uint32(p[i])+rest, 255))
+				}
 			}
 		}
 	case image.RGBA64Image:
-		return func(y int, put func(int, uint8, uint8, uint8)) {
+		return func(y int, rgb []byte) {
 			for x := range r.Dx() {
 				c := m.RGBA64At(r.Min.X+x, y)
 				a := uint32(c.A)
-				put(x, on(uint32(c.R), a), on(uint32(c.G), a), on(uint32(c.B), a))
+				rgb[3*x], rgb[3*x+1], rgb[3*x+2] = on(uint32(c.R), a), on(uint32(c.G), a), on(uint32(c.B), a)
 			}
 		}
 	}
-	return func(y int, put func(int, uint8, uint8, uint8)) {
+	return func(y int, rgb []byte) {
 		for x := range r.Dx() {
 			cr, cg, cb, ca := m.At(r.Min.X+x, y).RGBA()
-			put(x, on(cr, ca), on(cg, ca), on(cb, ca))
+			rgb[3*x], rgb[3*x+1], rgb[3*x+2] = on(cr, ca), on(cg, ca), on(cb, ca)
 		}
 	}
 }
 
-// Hue shows what is lost in brightness: the picture along the axis on which its
-// colours differ most, shrunk by f; nil where they hardly differ.
-func Hue(m image.Image, f int) *Gray {
-	cb, cr := Chroma(m, f)
-	if cb == nil {
+// Hue shows what is lost in brightness: an image along the axis on which its colours
+// differ most, no side longer than most; nil where they hardly differ.
+func Hue(m image.Image, most int) *Gray {
+	w, h := m.Bounds().Dx(), m.Bounds().Dy()
+	if b, r := chroma(m, Factor(w, h, 100)); b == nil || !colourful(b) && !colourful(r) {
 		return nil
 	}
+	cb, cr := chroma(m, Factor(w, h, most))
 	// Means, and the moments of second order.
 	n := len(cb.Pix)
 	var sb, sr, bb, rr, br int
@@ -282,9 +298,6 @@ func Hue(m image.Image, f int) *Gray {
 	mb, mr := float64(sb)/float64(n), float64(sr)/float64(n)
 	vb, vr := float64(bb)/float64(n)-mb*mb, float64(rr)/float64(n)-mr*mr
 	c := float64(br)/float64(n) - mb*mr
-	if vb+vr < 36 {
-		return nil
-	}
 	// The axis of the greatest variance, in 1/1024.
 	angle := math.Atan2(2*c, vb-vr) / 2
 	x, y := int(math.Round(1024*math.Cos(angle))), int(math.Round(1024*math.Sin(angle)))
@@ -295,4 +308,14 @@ func Hue(m image.Image, f int) *Gray {
 		out.Pix[i] = byte(min(max(128+v, 0), 255))
 	}
 	return out
+}
+
+// colourful says whether some of the shades are off the middle, which is grey.
+func colourful(g *Gray) bool {
+	for _, v := range g.Pix {
+		if v < 128-10 || v > 128+10 {
+			return true
+		}
+	}
+	return false
 }
