@@ -26,6 +26,9 @@ type Record struct {
 	Outcomes  []Outcome
 	Reply     Reply // what the sender got
 	Micros    int64 // wall time from MAIL to the reply
+
+	Files     []FileSeen // what was looked into, at most [MaxFilesSeen]
+	FilesLeft int        // how many more there were
 }
 
 // Action is the strongest action among the recipients' decisions. A record
@@ -85,6 +88,13 @@ type Query struct {
 	Before  string // id of the last row of the page before; newest first
 	Limit   int    // default 50, at most 500
 	Pending bool   // quarantine: include pending ones
+
+	// SHA256 and File choose messages that carried a file: one with this digest, one
+	// whose name holds this text, case-insensitively; with both, one file must have both.
+	// Quarantine rows are chosen by the files of the record with the same id, and only as
+	// long as the log keeps it.
+	SHA256 Digest
+	File   string
 }
 
 // LogStats counts what the log did since start.

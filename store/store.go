@@ -21,6 +21,7 @@ const (
 	maxAddress    = 512  // octets of one address
 	maxSubject    = 1024 // octets of the subject
 	maxRecipients = 4096 // octets of all recipients
+	maxFile       = 512  // octets of a file's name
 )
 
 // Fold maps text to the form in which searches compare it. Octets that aren't
@@ -30,6 +31,27 @@ func Fold(s string) string { return strings.ToLower(s) }
 // Needle returns the folded text a query looks for, "" for none.
 func Needle(q sluice.Query) string {
 	return Fold(cut(strings.TrimSpace(q.Text), maxNeedle))
+}
+
+// FileNeedle returns the folded text that a query looks for in names of files, "" for
+// none.
+func FileNeedle(q sluice.Query) string {
+	return Fold(cut(strings.TrimSpace(q.File), maxNeedle))
+}
+
+// FileName returns the folded name of a file, as searches see it.
+func FileName(name string) string { return Fold(cut(name, maxFile)) }
+
+// HasFile says whether one of the files is what a query asks for. A query that asks for
+// none is answered by any.
+func HasFile(files []sluice.FileSeen, q sluice.Query) bool {
+	needle := FileNeedle(q)
+	if q.SHA256.IsZero() && needle == "" {
+		return true
+	}
+	return slices.ContainsFunc(files, func(f sluice.FileSeen) bool {
+		return (q.SHA256.IsZero() || f.SHA256 == q.SHA256) && strings.Contains(FileName(f.Name), needle)
+	})
 }
 
 // Haystack returns the folded text in which a search for one message looks.
@@ -87,6 +109,7 @@ func Clone(r *sluice.Record) *sluice.Record {
 	c.Verdict.Ledger = slices.Clone(r.Verdict.Ledger)
 	c.Decisions = slices.Clone(r.Decisions)
 	c.Outcomes = slices.Clone(r.Outcomes)
+	c.Files = slices.Clone(r.Files)
 	return &c
 }
 

@@ -103,7 +103,7 @@ func (s *Store) Records(_ context.Context, q sluice.Query) ([]*sluice.Record, er
 	return page(s.log, q, store.Clone, func(r *sluice.Record) bool {
 		return (q.Tenant == "" || r.Tenant == q.Tenant) &&
 			(q.Action == nil || store.Actions(r)&(1<<*q.Action) != 0) &&
-			(q.Threat == nil || r.Verdict.Threat == *q.Threat)
+			(q.Threat == nil || r.Verdict.Threat == *q.Threat) && store.HasFile(r.Files, q)
 	})
 }
 
@@ -202,8 +202,17 @@ func (s *Store) Quarantined(_ context.Context, q sluice.Query) ([]*sluice.Quaran
 	defer s.mu.RUnlock()
 	return page(s.index, q, store.CloneQuarantined, func(r *sluice.Quarantined) bool {
 		return (q.Tenant == "" || r.Tenant == q.Tenant) && (q.Pending || !r.Pending) &&
-			(q.Threat == nil || r.Verdict.Threat == *q.Threat)
+			(q.Threat == nil || r.Verdict.Threat == *q.Threat) && s.hasFile(r.ID, q)
 	})
+}
+
+// hasFile says whether the record with this id has a file that q asks for.
+func (s *Store) hasFile(id string, q sluice.Query) bool {
+	var files []sluice.FileSeen
+	if r, ok := s.log[id]; ok {
+		files = r.value.Files
+	}
+	return store.HasFile(files, q)
 }
 
 // ReplaceIndex swaps the index for what each yields, all at once; rows indexed

@@ -33,6 +33,20 @@ type recordDoc struct {
 	Outcomes  []outcomeDoc  `json:"outcomes,omitzero"`
 	Reply     replyDoc      `json:"reply,omitzero"`
 	Micros    int64         `json:"us,omitzero"`
+	Files     []fileDoc     `json:"files,omitzero"`
+	FilesLeft int           `json:"filesleft,omitzero"`
+}
+
+type fileDoc struct {
+	Name    string        `json:"name,omitzero"`
+	In      string        `json:"in,omitzero"`
+	Depth   int           `json:"depth,omitzero"`
+	Type    string        `json:"type,omitzero"`
+	Class   string        `json:"class,omitzero"`
+	Size    int64         `json:"size,omitzero"`
+	SHA256  sluice.Digest `json:"sha256,omitzero"`
+	Content string        `json:"content,omitzero"`
+	Marked  bool          `json:"marked,omitzero"`
 }
 
 type quarantinedDoc struct {
@@ -155,7 +169,10 @@ func encodeRecord(r *sluice.Record) (string, error) {
 			}
 			return d
 		}),
-		Reply: fromReply(r.Reply), Micros: r.Micros,
+		Reply: fromReply(r.Reply), Micros: r.Micros, FilesLeft: r.FilesLeft,
+		Files: convert(r.Files, func(f sluice.FileSeen) fileDoc {
+			return fileDoc{escape(f.Name), escape(f.In), f.Depth, escape(f.Type), escape(f.Class), f.Size, f.SHA256, escape(f.Content), f.Marked}
+		}),
 	})
 }
 
@@ -181,7 +198,11 @@ func decodeRecord(text string) (*sluice.Record, error) {
 			}
 			return o
 		}),
-		Reply: d.Reply.value(), Micros: d.Micros,
+		Reply: d.Reply.value(), Micros: d.Micros, FilesLeft: d.FilesLeft,
+		Files: convert(d.Files, func(d fileDoc) sluice.FileSeen {
+			return sluice.FileSeen{Name: unescape(d.Name), In: unescape(d.In), Depth: d.Depth, Type: unescape(d.Type),
+				Class: unescape(d.Class), Size: d.Size, SHA256: d.SHA256, Content: unescape(d.Content), Marked: d.Marked}
+		}),
 	}, nil
 }
 

@@ -32,6 +32,9 @@ func (s *Store) Records(ctx context.Context, q sluice.Query) ([]*sluice.Record, 
 	if q.Action != nil {
 		sel.and("actions & ? <> 0", int64(1)<<*q.Action)
 	}
+	if cond, args := files(q); cond != "" {
+		sel.and(cond, args...)
+	}
 	// The inner query walks narrow rows only; documents are read for the page.
 	sel.args = append(sel.args, q.Page())
 	rows, err := s.read.QueryContext(ctx, `
@@ -147,6 +150,27 @@ func (s *selection) build(ctx context.Context, db *sql.DB, q sluice.Query) error
 	}
 	return nil
 }
+
+// files is the condition on rows of message that q's file makes, "" for none. A digest
+// is found by its index. A name is looked for message by message, newest first, so that
+// a page of a common one is soon full.
+func files(q sluice.Query) (cond string, args []any) {
+	name := store.FileNeedle(q)
+	switch {
+	case !q.SHA256.IsZero() && name != "":
+		return bySum + ` AND instr(name, ?) > 0)`, []any{q.SHA256[:], []byte(name)}
+	case !q.SHA256.IsZero():
+		return bySum + `)`, []any{q.SHA256[:]}
+	case name != "":
+		return byName, []any{[]byte(name)}
+	}
+	return "", nil
+}
+
+const (
+	bySum  = `message.seq IN (SELECT f.seq FROM message_file f WHERE f.sha256 <> x'' AND f.sha256 = ?`
+	byName = `EXISTS (SELECT 1 FROM message_file f WHERE f.seq = message.seq AND instr(f.name, ?) > 0)`
+)
 
 // collect decodes one document a row.
 func collect[T any](rows *sql.Rows, decode func(string) (T, error)) ([]T, error) {

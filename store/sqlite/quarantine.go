@@ -84,6 +84,9 @@ func (s *Store) Quarantined(ctx context.Context, q sluice.Query) ([]*sluice.Quar
 	if !q.Pending {
 		sel.and("pending = 0")
 	}
+	if cond, args := files(q); cond != "" {
+		sel.and(`EXISTS (SELECT 1 FROM message WHERE message.id = quarantine.id AND `+cond+`)`, args...)
+	}
 	sel.args = append(sel.args, q.Page())
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT document FROM quarantine `+sel.where()+` ORDER BY stored DESC, seq DESC LIMIT ?`, sel.args...)

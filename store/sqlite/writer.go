@@ -55,6 +55,9 @@ func weigh(r *sluice.Record) int64 {
 	for i := range r.Verdict.Ledger {
 		n += len(r.Verdict.Ledger[i].Detail)
 	}
+	for i := range r.Files {
+		n += 160 + len(r.Files[i].Name) + len(r.Files[i].In)
+	}
 	return int64(n)
 }
 
@@ -225,6 +228,16 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 		return 0, err
 	}
 	defer doc.Close()
+	forget, err := tx.PrepareContext(ctx, `DELETE FROM message_file WHERE seq = ?`)
+	if err != nil {
+		return 0, err
+	}
+	defer forget.Close()
+	file, err := tx.PrepareContext(ctx, `INSERT INTO message_file (seq, n, sha256, name) VALUES (?, ?, ?, ?)`)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
 	n := 0
 	var bad error // a record that can't be encoded doesn't spoil the others
 	for _, r := range batch {
@@ -241,6 +254,19 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 		}
 		if _, err := doc.ExecContext(ctx, seq, text); err != nil {
 			return 0, err
+		}
+		if _, err := forget.ExecContext(ctx, seq); err != nil { // a replaced row's
+			return 0, err
+		}
+		for i := range r.Files {
+			f := &r.Files[i]
+			sum := []byte{}
+			if !f.SHA256.IsZero() {
+				sum = f.SHA256[:]
+			}
+			if _, err := file.ExecContext(ctx, seq, i, sum, []byte(store.FileName(f.Name))); err != nil {
+				return 0, err
+			}
 		}
 		n++
 	}

@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,8 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Store) {
 		{"RecordsFilters", recordsFilters},
 		{"RecordsText", recordsText},
 		{"RecordsLimit", recordsLimit},
+		{"RecordsByFile", recordsByFile},
+		{"QuarantineByFile", quarantineByFile},
 		{"CountActions", countActions},
 		{"Sweep", sweep},
 		{"AppendConcurrently", appendConcurrently},
@@ -131,8 +134,16 @@ func Record(id string, at time.Time) *sluice.Record {
 			Err: errors.New("next hop: gone"), Unknown: true,
 		}},
 		Reply: sluice.Reply{Code: 550, Enhanced: "5.7.1", Text: "Looks like phishing"}, Micros: 4321,
+		Files: []sluice.FileSeen{
+			{Name: "Invoice.ZIP", Type: "zip", Class: "archive", Size: 900, SHA256: Sum("zip"), Content: "whole", Marked: true},
+			{Name: "in/Invoice.exe", In: "Invoice.ZIP", Depth: 1, Type: "pe", Class: "executable", Size: 2000, Content: "locked", Marked: true},
+		},
+		FilesLeft: 3,
 	}
 }
+
+// Sum is the digest of a text.
+func Sum(s string) sluice.Digest { return sha256.Sum256([]byte(s)) }
 
 // Quarantined returns a quarantine row with every field set.
 func Quarantined(id string, at time.Time) *sluice.Quarantined {
@@ -219,6 +230,7 @@ func recordHostile(t *testing.T, s sluice.Store) {
 		r.Envelope.Params[0] = sluice.Param{Key: h, Value: h}
 		r.Verdict.Ledger[0].Detail = h
 		r.Decisions[0].Recipient, r.Outcomes[0].Recipient = h, h
+		r.Files[0].Name, r.Files[1].In = h, h
 		r.Outcomes[0].Err, r.Outcomes[0].Reply.Text = errors.New("x"+h), h
 		add(t, s, r)
 		got, err := s.Record(ctx(t), r.ID)
@@ -244,7 +256,7 @@ func recordHostile(t *testing.T, s sluice.Store) {
 			t.Errorf("%.40q changed in quarantine (-want +got):\n%s", h, d)
 		}
 		// As a query it matches itself at least, and is no syntax.
-		if _, err := s.Records(ctx(t), sluice.Query{Text: h, Tenant: h}); err != nil {
+		if _, err := s.Records(ctx(t), sluice.Query{Text: h, Tenant: h, File: h}); err != nil {
 			t.Errorf("query %.40q: %v", h, err)
 		}
 		if _, err := s.Record(ctx(t), "no"+h); !errors.Is(err, sluice.ErrNotFound) {
@@ -479,6 +491,7 @@ func resultsAreCopies(t *testing.T, s sluice.Store) {
 	}
 	got.Subject, got.Decisions[0].Recipient, got.Verdict.Ledger[0].Detail = "x", "x", "x"
 	got.Conn.TLS.Cipher, got.Envelope.Rcpts[0].Params[0].Value = "x", "x"
+	got.Files[0].Name = "x"
 	again, err := s.Record(ctx(t), "a")
 	if err != nil {
 		t.Fatal(err)
