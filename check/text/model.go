@@ -48,28 +48,59 @@ func (m models) judge(in *check.Input) sluice.Evidence {
 	d := learned.FromMessage(in.Message)
 	s := m.shipped.Score(d)
 	here := m.learned()
-	if s.Features < fewest {
-		if here == nil {
-			e := check.Found(reason.TextSpam, fmt.Sprintf("too little text: %d features", s.Features))
-			e.State, e.Raw = sluice.Unknown, 0
-			return e
-		}
-		s = learned.Score{Features: s.Features}
-	}
-	db, about := s.DB, ""
+	var o online.Outcome
 	if here != nil {
-		o := here.Score(Features(in.Notes, in.Message), recipient(in.Envelope))
-		db = here.Over(s, m.shipped.Calibration(), o)
+		o = here.Score(Features(in.Notes, in.Message), Recipient(in.Envelope))
+	}
+	e := Over(m.shipped.Calibration(), s, here, o)
+	if e.State == sluice.Unknown {
+		return e
+	}
+	if e.Detail == "" {
+		e.Detail = detail(s)
+	}
+	if here != nil {
 		ham, spam := here.Labels()
-		about = fmt.Sprintf("; learned here from %d wanted and %d unwanted: %+.1f dB, margin %.2f", ham, spam, o.DB, o.Margin)
+		e.Detail += fmt.Sprintf("; learned here from %d wanted and %d unwanted: %+.1f dB, margin %.2f", ham, spam, o.DB, o.Margin)
+	}
+	e.Detail += m.words(in, d, here, e.Raw)
+	return e
+}
+
+// Over is the word of the text models on a message, of which the shipped one, with
+// calibration c, made s: TEXT_SPAM or TEXT_HAM. What was learned at a site, here, and
+// made o, is laid over it; here may be nil, and counts where it has labels of both
+// kinds. Where there is too little text and nothing was learned, TEXT_SPAM is unknown.
+func Over(c learned.Calibration, s learned.Score, here *online.Model, o online.Outcome) sluice.Evidence {
+	db, detail := s.DB, ""
+	if s.Features < fewest {
+		db, detail = 0, fmt.Sprintf("too little text: %d features", s.Features)
+	}
+	switch {
+	case taught(here):
+		s.DB = db
+		db = here.Over(s, c, o)
+	case detail != "":
+		e := check.Found(reason.TextSpam, detail)
+		e.State, e.Raw = sluice.Unknown, 0
+		return e
 	}
 	id := sluice.Reason(reason.TextHam)
 	if db > 0 {
 		id = reason.TextSpam
 	}
-	e := check.Found(id, detail(s)+about+m.words(in, d, here, db))
+	e := check.Found(id, detail)
 	e.Raw = math.Round(db*10) / 10
 	return e
+}
+
+// taught says whether labels of both kinds were learned.
+func taught(here *online.Model) bool {
+	if here == nil {
+		return false
+	}
+	ham, spam := here.Labels()
+	return ham > 0 && spam > 0
 }
 
 // learned is what was learned here, nil where that isn't of both kinds yet.
@@ -77,19 +108,15 @@ func (m models) learned() *online.Model {
 	if m.here == nil {
 		return nil
 	}
-	here := m.here()
-	if here == nil {
-		return nil
+	if here := m.here(); taught(here) {
+		return here
 	}
-	if ham, spam := here.Labels(); ham == 0 || spam == 0 {
-		return nil
-	}
-	return here
+	return nil
 }
 
-// recipient says whose words count beside everybody's: those of one domain, and of
-// one user where the message is for nobody else.
-func recipient(e *sluice.Envelope) (to online.Recipient) {
+// Recipient says whose words count beside everybody's: those of one domain, and of
+// one user where the message is for nobody else. e may be nil.
+func Recipient(e *sluice.Envelope) (to online.Recipient) {
 	if e == nil || len(e.Rcpts) == 0 {
 		return to
 	}

@@ -123,7 +123,7 @@ func TestRecipient(t *testing.T) {
 		{env("Ann@Garden.example"), online.Recipient{Domain: "garden.example", User: "ann@garden.example"}},
 		{env("ann@garden.example", "bob@garden.example"), online.Recipient{Domain: "garden.example"}},
 	} {
-		if got := recipient(tt.env); got != tt.want {
+		if got := Recipient(tt.env); got != tt.want {
 			t.Errorf("%v: %+v, want %+v", tt.env, got, tt.want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sluice"
+	checktext "sluice/check/text"
 	"sluice/eval"
 	"sluice/judge/verdict"
 	"sluice/learn/text"
@@ -108,8 +109,8 @@ func (o *ours) trained(base *text.Model, train, test []eval.Entry) (*trained, er
 			return
 		}
 		shipped, here := base.Score(text.FromMessage(m)), model.Score(online.Extract(m), online.Recipient{})
-		out.base.Scores[e.Path] = with(j, shipped.DB)
-		out.over.Scores[e.Path] = with(j, model.Over(shipped, c, here))
+		out.base.Scores[e.Path] = with(j, checktext.Over(c, shipped, nil, here).Raw)
+		out.over.Scores[e.Path] = with(j, checktext.Over(c, shipped, model, here).Raw)
 		out.alone.Scores[e.Path] = with(j, min(max(here.DB, c.Floor), c.Ceiling))
 	})
 	out.base.CPU = o.cpu

@@ -3,11 +3,10 @@ package trial
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"sluice"
-	"sluice/check"
+	checktext "sluice/check/text"
 	"sluice/gate"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
@@ -30,6 +29,9 @@ type Whole struct {
 	// Site lays the online learner over the text model as it learns, as at a site that
 	// is told what its mail was. Trusted labels are an admin's.
 	Site, Trusted bool
+	// Learned is what the learner knows at the start, which the gate judges by as well;
+	// nil: nothing. It stays as it is.
+	Learned *online.State
 	// Refit keeps the text of all messages, so that a text model can be made anew.
 	Refit bool
 }
@@ -61,6 +63,9 @@ func (w *whole) filter(model *text.Model) Filter {
 	f := &wholeFilter{whole: w, other: model}
 	if w.Site {
 		f.learner = &learner{online.NewState(), w.Trusted}
+		if w.Learned != nil {
+			f.learner.state = w.Learned.Clone()
+		}
 	}
 	return f
 }
@@ -70,10 +75,11 @@ type found struct {
 	verdict  sluice.Verdict // by the pipeline's own model
 	action   sluice.Action
 	ledger   []sluice.Evidence
-	words    int              // index in ledger of what the text model said; −1 where it said nothing
+	words    int              // index in ledger of what the text model said
 	score    text.Score       // by the pipeline's own model
 	text     *text.Document   // nil but for Refit
 	features *online.Features // nil but for Site
+	to       online.Recipient
 }
 
 func (w *whole) read(ctx context.Context, in *Input) any {
@@ -84,7 +90,7 @@ func (w *whole) read(ctx context.Context, in *Input) any {
 	for _, c := range f.verdict.Ledger {
 		e := c.Evidence
 		e.Detail = "" // long, and not weighed
-		if e.State == sluice.Found && (e.Reason == reason.TextSpam || e.Reason == reason.TextHam) {
+		if e.Reason == reason.TextSpam || e.Reason == reason.TextHam {
 			f.words = len(f.ledger)
 		}
 		f.ledger = append(f.ledger, e)
@@ -95,7 +101,7 @@ func (w *whole) read(ctx context.Context, in *Input) any {
 	}
 	if w.Site {
 		f.score = w.Model.Score(doc)
-		f.features = online.Extract(in.Message).Sorted()
+		f.features, f.to = online.Extract(in.Message).Sorted(), checktext.Recipient(&env)
 	}
 	return f
 }
@@ -131,19 +137,13 @@ func (w *wholeFilter) weigh(f *found) (sluice.Verdict, sluice.Action) {
 	if w.other != nil {
 		score = w.other.Score(f.text)
 	}
-	db := score.DB
+	var here *online.Model
+	var o online.Outcome
 	if w.learner != nil {
-		here := w.learner.state.Score(f.features, online.Recipient{})
-		db = w.counts().Over(score, w.Model.Calibration(), here)
+		here, o = w.counts(), w.learner.state.Score(f.features, f.to)
 	}
 	ledger := append([]sluice.Evidence(nil), f.ledger...)
-	id := sluice.Reason(reason.TextHam)
-	if db > 0 {
-		id = reason.TextSpam
-	}
-	e := check.Found(id, "")
-	e.Raw = math.Round(db*10) / 10
-	ledger[f.words] = e
+	ledger[f.words] = checktext.Over(w.Model.Calibration(), score, here, o)
 	set := w.Gate.Settings()
 	v := verdict.Weigh(ledger, set.Weights)
 	return v, policy.Decide(v, set.Policy, "", policy.Circumstances{}).Action

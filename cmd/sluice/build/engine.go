@@ -28,6 +28,7 @@ import (
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
+	"sluice/learn/text"
 	"sluice/learn/text/online"
 	"sluice/mailauth"
 	"sluice/mailauth/authres"
@@ -94,10 +95,7 @@ type known struct {
 
 // judge is Judge with all that is known, and more checks.
 func judge(cfg *config.Config, log *slog.Logger, frugal bool, k known, more ...check.Checker) (gate.Settings, error) {
-	model, err := Model(cfg.Data)
-	if err != nil {
-		return gate.Settings{}, err
-	}
+	model := text.Default()
 	admin, err := lists(cfg)
 	if err != nil {
 		return gate.Settings{}, err

@@ -28,7 +28,7 @@ type Command struct {
 
 	Filter string `help:"What is tried: text (the online learner, empty at first), shipped (the shipped text model), verdict (everything but the network), site (the same, learning as it goes)." enum:"text,shipped,verdict,site" default:"verdict" group:"The trial"`
 	Config string `help:"Settings whose rules, lists and policy count." placeholder:"FILE" type:"path" group:"The trial"`
-	Data   string `help:"Data folder whose learned weights count. Learned from the same mail, they flatter." placeholder:"DIR" type:"path" group:"The trial"`
+	Data   string `help:"Data folder: what was learned there counts, and site learns on from it. Learned from the same mail, it flatters." placeholder:"DIR" type:"path" group:"The trial"`
 
 	Order    string   `help:"Order of the mail for what learns: given, time, random. Default: given for an index, else time." enum:"given,time,random," default:"" placeholder:"ORDER" group:"The trial"`
 	Seed     []uint64 `help:"Seeds of random choices; a run for each." default:"1" group:"The trial"`
@@ -57,7 +57,7 @@ func (c *Command) Evaluate(ctx context.Context, env Env) error {
 	if err := c.check(); err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
-	kind, done, err := c.kind(env.Stderr)
+	kind, done, err := c.kind(ctx, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -95,6 +95,10 @@ func (c *Command) check() error {
 		return fmt.Errorf("filter %s doesn't learn: use text or site with --train-on", c.Filter)
 	case c.TrainOn != "" && c.Part == c.TrainOn, c.TrainOn != "" && c.Part == "all":
 		return errors.New("what was learned can't judge: --train-on and --part are the same")
+	case c.Data != "" && (c.Filter == "text" || c.Filter == "shipped"):
+		return fmt.Errorf("filter %s knows nothing of a site: use verdict or site with --data", c.Filter)
+	case c.Data != "" && c.LeaveOut:
+		return errors.New("--leave-one-out judges by what the corpora teach: no --data")
 	case c.Delay < 0 || c.Share < 0 || c.Share > 1 || c.Noise < 0 || c.Noise > 1:
 		return errors.New("--delay counts messages, --share and --noise are between 0 and 1")
 	case len(c.Seed) == 0:
@@ -273,7 +277,7 @@ func (e *evaluation) notes(r *trial.Report) (out []string) {
 		out = append(out, "the shipped text model was trained on the part train of some of these corpora: only the part test is unseen")
 	}
 	if e.Data != "" {
-		out = append(out, "weights learned in "+term.Plain(e.Data, 200)+" count: if they were learned from this mail, all figures are too good")
+		out = append(out, "what was learned in "+term.Plain(e.Data, 200)+" counts: if it was learned from this mail, all figures are too good")
 	}
 	if e.Corpora == "" {
 		out = append(out, "wanted and unwanted mail of different years, mailboxes or archives are told apart by what doesn't matter: such figures are too good")

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"sluice"
+	"sluice/cmd/sluice/daemon"
+	"sluice/config"
 	"sluice/internal/shared"
 )
 
@@ -153,6 +157,58 @@ func TestLeaveOneOut(t *testing.T) {
 	}
 }
 
+// TestLearnedHere tries mail of a site whose people want what others call spam: with
+// what they taught, and without.
+func TestLearnedHere(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	const wanted = "Dear friend, buy cheap pills now and win a million dollars, click here for viagra without prescription."
+	const unwanted = "Please find the minutes of our meeting about the new bridge, and tell me what you think of the plan."
+	ham, spam := box(t, "wanted", "offer", wanted, 40), box(t, "unwanted", "minutes", unwanted, 40)
+	cfg, err := config.Load("", config.Flags{Data: filepath.Join(dir, "data")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(cfg.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b, err := daemon.OpenBook(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var labels []*sluice.Label
+	for i := range 300 {
+		for _, text := range []string{wanted, unwanted} {
+			raw := fmt.Sprintf("From: c%d@c.example\r\nSubject: %d\r\n\r\n%s %d\r\n", i, i, text, i)
+			labels = append(labels, &sluice.Label{Raw: []byte(raw), Spam: text == unwanted, Source: sluice.SourceLearn, By: "ann"})
+		}
+	}
+	if _, err := b.TeachAll(t.Context(), labels); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		filter, data string
+		well         bool
+	}{{"verdict", "", false}, {"verdict", cfg.Data, true}, {"site", cfg.Data, true}} {
+		out, err := try(t, Command{Ham: []string{ham}, Spam: []string{spam}, Filter: tt.filter, Data: tt.data, JSON: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r struct {
+			Area float64 `json:"1-roca_percent"`
+		}
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		if well := r.Area < 1; well != tt.well || !well && r.Area < 99 {
+			t.Errorf("%s with %q: 1-ROCA%% is %v", tt.filter, tt.data, r.Area)
+		}
+	}
+}
+
 // TestFlags are those that don't go together.
 func TestFlags(t *testing.T) {
 	for _, tt := range []struct {
@@ -166,6 +222,8 @@ func TestFlags(t *testing.T) {
 		{Command{Corpora: "a", LeaveOut: true, Noise: 0.1}, "for learning while judging"},
 		{Command{Corpora: "a", TrainOn: "train"}, "doesn't learn"},
 		{Command{Corpora: "a", TrainOn: "train", Part: "train", Filter: "text"}, "can't judge"},
+		{Command{Ham: []string{"a"}, Filter: "shipped", Data: "d"}, "knows nothing of a site"},
+		{Command{Corpora: "a", LeaveOut: true, Data: "d"}, "no --data"},
 		{Command{Ham: []string{"a"}, Noise: 2}, "between 0 and 1"},
 		{Command{Ham: []string{filepath.Join(t.TempDir(), "nothing")}}, "no labelled mail"},
 		{Command{Corpora: t.TempDir()}, "SPLIT.tsv"},
