@@ -79,7 +79,10 @@ func (d *drawn) text(b []byte) error {
 
 // drawing reads a line that may belong to a drawing: not words.
 func drawing(line []byte) ([]glyph, bool) {
-	if len(line) == 0 || len(line) > 4*maxColumns {
+	if len(line) == 0 {
+		return nil, true // lines may stand apart
+	}
+	if len(line) > 4*maxColumns {
 		return nil, false
 	}
 	letters, kinds := 0, 0
@@ -164,7 +167,7 @@ func (d *drawn) raster(lines [][]glyph) error {
 		n := 0
 		for _, g := range l {
 			n += g.columns()
-			if g.r != ' ' {
+			if g.r != ' ' || g.bg != 255 {
 				inked++
 			}
 			if g.r == 0 {
