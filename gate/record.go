@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"sluice"
+	"sluice/check"
+	"sluice/check/inspect"
 	"sluice/explain"
 	"sluice/explain/ref"
 	"sluice/learn/dialect"
@@ -16,6 +18,7 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 	r := &sluice.Record{ID: j.id, Tenant: j.env.Tenant, Time: j.env.Received, Conn: *s.conn, Envelope: *j.env,
 		Phase: sluice.PhaseMessage, Verdict: j.verdict, Decisions: j.decisions,
 		Outcomes: append(outcomes, s.tx.refused...), Reply: reply, Micros: since(s.gate.cfg.Clock, j.env.Received)}
+	r.Files, r.FilesLeft = seen(j)
 	if j.msg != nil {
 		r.Size = int64(len(j.msg.Raw))
 		r.Subject = j.msg.View().Subject
@@ -32,6 +35,14 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 	s.visit.Judged(s.gate.cfg.Clock(), j.action, j.verdict.Threat)
 	s.gate.cfg.Logger.Info("message", wide(r, j.action.String())...)
 	s.observe(j, reply)
+}
+
+// seen is what was found in the files of a message.
+func seen(j *judged) (list []sluice.FileSeen, left int) {
+	if l, ok := check.Noted[*inspect.Looked](j.notes); ok {
+		return l.Seen()
+	}
+	return nil, 0
 }
 
 // recordRefusal logs a transaction that ended before a message was judged.
@@ -76,7 +87,7 @@ func wide(r *sluice.Record, action string) []any {
 		slog.String("id", r.ID), slog.String("session", r.Conn.ID), slog.String("client", r.Conn.Client.Addr().String()),
 		slog.String("dialect", dialect.ID(r.Conn.Dialect, dialect.StageMail)),
 		slog.String("helo", explain.Escape(r.Conn.Hello.Name, 255)), slog.String("from", explain.Escape(r.Envelope.From, 320)),
-		slog.Int("rcpts", len(r.Envelope.Rcpts)), slog.Int64("size", r.Size), slog.String("phase", r.Phase.String()),
+		slog.Int("rcpts", len(r.Envelope.Rcpts)), slog.Int64("size", r.Size), slog.Int("files", len(r.Files)+r.FilesLeft), slog.String("phase", r.Phase.String()),
 		slog.String("action", action), slog.String("threat", r.Verdict.Threat.String()), slog.Float64("points", r.Verdict.Points),
 		slog.String("hard", string(r.Verdict.Hard)), slog.Any("reasons", reasons), slog.Int("code", r.Reply.Code),
 		slog.String("enhanced", r.Reply.Enhanced), slog.Int64("us", r.Micros),

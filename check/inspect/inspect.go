@@ -65,7 +65,8 @@ func (c checker) Info() check.Info {
 // handle the message afterwards know which part is which.
 type Looked struct {
 	Report *inspect.Report
-	Parts  []Part // of the inputs, in their order
+	Parts  []Part       // of the inputs, in their order
+	Marked map[int]bool // files that evidence speaks of
 }
 
 // Part is a part of the message that was looked into.
@@ -89,8 +90,10 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if err != nil {
 		return nil, err
 	}
-	l := check.Note(in.Notes, func() *Looked { return &Looked{report, parts} })
-	return c.evidence(in, l), ctx.Err()
+	l := &Looked{Report: report, Parts: parts}
+	out := c.evidence(in, l)
+	check.Note(in.Notes, func() *Looked { return l })
+	return out, ctx.Err()
 }
 
 // request takes the files that need a look.
@@ -190,7 +193,11 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 	for i := range r.Files {
 		c.policy(&s, i)
 		if f := &r.Files[i]; c.cfg.Known != nil && f.SHA256 != ([32]byte{}) {
-			s.list = append(s.list, c.cfg.Known(f.Size, f.SHA256, f.TLSH, s.place(i))...)
+			known := c.cfg.Known(f.Size, f.SHA256, f.TLSH, s.place(i))
+			if len(known) > 0 {
+				l.mark(i)
+			}
+			s.list = append(s.list, known...)
 		}
 	}
 	for _, f := range r.Facts {
@@ -278,6 +285,7 @@ type statements struct {
 const most = 3
 
 func (s *statements) add(id sluice.Reason, file int, detail string) {
+	s.looked.mark(file)
 	n := 0
 	for i := range s.list {
 		if s.list[i].Reason == id {
