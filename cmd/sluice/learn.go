@@ -74,9 +74,6 @@ func (c *learnCmd) Run(a *app) (err error) {
 	if err := teach(a, b, inTurns(ham, spam), &out); err != nil {
 		return err
 	}
-	if err := b.CatchUp(a.ctx); err != nil {
-		return err
-	}
 	out.Model.Ham, out.Model.Spam = b.Model().Labels()
 	if c.JSON {
 		return json.NewEncoder(a.stdout).Encode(out)
@@ -141,7 +138,10 @@ func teach(a *app, b *daemon.Book, work []labelled, out *learned) error {
 	if err != nil {
 		return err
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	return b.CatchUp(ctx)
 }
 
 // forget takes back all that this command has taught and that still counts.

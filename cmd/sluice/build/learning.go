@@ -36,10 +36,14 @@ func learnedFolder(data string) string { return filepath.Join(data, "learned") }
 // NewLearning makes what learns. Nothing is read yet: [Learning.CatchUp] or Run does.
 // memory may be nil; fresh says that it has none of the labels that were given before.
 func NewLearning(cfg *config.Config, labels sluice.FeedbackLog, memory *campaign.Memory, fresh bool, log *slog.Logger) (*Learning, error) {
+	return newLearning(cfg, labels, memory, fresh, 0, log)
+}
+
+func newLearning(cfg *config.Config, labels sluice.FeedbackLog, memory *campaign.Memory, fresh bool, snapshotEvery int, log *slog.Logger) (*Learning, error) {
 	l := &Learning{Text: online.New(online.Config{}), golden: golden.New(golden.Config{}),
 		traps: make(chan *sluice.Label, 64), log: log}
 	c := feedback.Config{Log: labels, Text: l.Text, Golden: l.golden, Folder: learnedFolder(cfg.Data), Clock: time.Now, Trace: log,
-		Keep: cfg.Keep.Labels.Duration}
+		Keep: cfg.Keep.Labels.Duration, SnapshotEvery: snapshotEvery}
 	if memory != nil {
 		c.Campaigns, c.CampaignsEmpty = memory, fresh
 	}
@@ -62,7 +66,8 @@ func NewTeacher(cfg *config.Config, labels sluice.FeedbackLog, log *slog.Logger)
 	if !cfg.Campaign.Off { // it makes prints, and remembers nothing worth having
 		prints = campaign.New(campaign.Config{Key: key, Fingerprints: 10_000})
 	}
-	return NewLearning(cfg, labels, prints, true, log)
+	// Thousands of labels in a row aren't worth a snapshot every five hundred.
+	return newLearning(cfg, labels, prints, true, 2500, log)
 }
 
 // startWait is how long a start waits for what was learned before.
