@@ -1,7 +1,7 @@
 package text
 
 // ExtractorVersion names the way from text to features. Weights made with one
-// version mean nothing to another; models and deltas carry it.
+// version mean nothing to another; models carry it.
 const ExtractorVersion = 1
 
 // Sizes of the feature space and of the look at one message.

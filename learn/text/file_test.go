@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // few is a model with a handful of weights: quick to write.
@@ -19,9 +17,9 @@ func few(seed uint64) *Model {
 	m := Fit(Fitting{}, nil)
 	r := rand.New(rand.NewPCG(seed, 4))
 	for range 1000 {
-		m.weights[r.IntN(tableSize)] = fine * int16(r.IntN(2*coarse+1)-coarse)
+		m.weights[r.IntN(tableSize)] = int8(r.IntN(2*coarse+1) - coarse)
 	}
-	m.unit = 0.01 / fine
+	m.unit = 0.01
 	m.version = m.hash()
 	return m
 }
@@ -74,7 +72,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"empty", nil, "too few"},
 		{"mark only", []byte(modelMark), "too few"},
 		{"another file", bytes.Repeat([]byte("PK\x03\x04"), 100), "begins with"},
-		{"delta", sealed(append([]byte(deltaMark), make([]byte, 100)...)), "begins with"},
+		{"another mark", sealed(append([]byte("SLUTXTD1"), make([]byte, 100)...)), "begins with"},
 		{"one bit", func() []byte { b := bytes.Clone(good); b[len(b)/2] ^= 1; return b }(), "checksum"},
 		{"cut", good[:len(good)-100], "checksum"},
 		{"extractor", change(len(modelMark), 0xFF, 0xFF), "extractor 65535"},
@@ -97,40 +95,6 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func TestDeltaFile(t *testing.T) {
-	d := &Delta{Base: strings.Repeat("0a", 8), Ham: 3, Spam: 4, slots: []uint32{0, 1, 700, tableSize - 1}, values: []float32{1, -2, 0.5, 3}}
-	var b bytes.Buffer
-	if err := d.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	got, err := LoadDelta(bytes.NewReader(b.Bytes()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(d, got, cmp.AllowUnexported(Delta{})); diff != "" {
-		t.Error(diff)
-	}
-	content := b.Bytes()[:b.Len()-sha256.Size]
-	head := len(deltaMark) + binary.Size(deltaHead{})
-	for name, file := range map[string][]byte{
-		"count":      sealed(append(append(bytes.Clone(content[:head-4]), 0xFF, 0xFF, 0xFF, 0xFF), content[head:]...)),
-		"slot":       sealed(append(append(bytes.Clone(content[:head]), 0xFF, 0xFF, 0xFF, 0x7F), content[head+1:]...)),
-		"left over":  sealed(append(bytes.Clone(content), 1)),
-		"cut":        sealed(content[:len(content)-3]),
-		"nan":        sealed(append(append(bytes.Clone(content[:head]), 0, 0, 0, 0xC0, 0x7F), content[head+5:]...)),
-		"a model":    modelFile(t, few(5)),
-		"bad seal":   append(bytes.Clone(content), make([]byte, sha256.Size)...),
-		"only heads": sealed(content[:head]),
-	} {
-		if got, err := LoadDelta(bytes.NewReader(file)); err == nil || got != nil {
-			t.Errorf("%s: got %v, %v", name, got, err)
-		}
-	}
-	if err := (&Delta{Base: "none"}).Write(&b); err == nil {
-		t.Error("a delta without a base was written")
-	}
-}
-
 // The fuzzer's octets get a right checksum, so that it reaches what is behind.
 func FuzzLoad(f *testing.F) {
 	good := modelFile(f, few(6))
@@ -147,28 +111,5 @@ func FuzzLoad(f *testing.F) {
 		if s := m.Score(&Document{Text: pitch}); math.IsNaN(s.DB) {
 			t.Fatalf("%+v", s)
 		}
-	})
-}
-
-func FuzzLoadDelta(f *testing.F) {
-	d := &Delta{Base: strings.Repeat("0a", 8), slots: []uint32{5, 9}, values: []float32{1, -1}}
-	var b bytes.Buffer
-	if err := d.Write(&b); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes()[:b.Len()-sha256.Size])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := LoadDelta(bytes.NewReader(sealed(b)))
-		if err != nil {
-			return
-		}
-		var again bytes.Buffer
-		if err := d.Write(&again); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := LoadDelta(&again); err != nil {
-			t.Fatal(err)
-		}
-		Default().With(d)
 	})
 }

@@ -1,6 +1,7 @@
-// Package text is the learner that judges by words: a relaxed online support
-// vector machine (Sculley and Wachman, SIGIR 2007) over hashed byte 5-grams,
-// words, pairs of words and link hosts of what a person would see.
+// Package text is the model that ships and judges by words: weights of a relaxed
+// support vector machine (after Sculley and Wachman, SIGIR 2007) over hashed byte
+// 5-grams, words, pairs of words and link hosts of what a person would see. What a
+// site learns lies over it: package online in this folder.
 //
 // A message is read as a whole and in parts, and the part that reads worst counts,
 // so that good words put around bad ones don't hide them. The result is a number
@@ -30,11 +31,10 @@ var Default = sync.OnceValue(func() *Model {
 // Model is a set of weights and what is needed to turn their sum into odds. It
 // never changes and is safe for concurrent use.
 type Model struct {
-	weights []int16 // by slot
+	weights []int8  // by slot
 	unit    float64 // value of one step of a weight
 	cal     Calibration
 	version string
-	base    string // version of the weights that a delta was added to
 }
 
 // Calibration turns the score of the support vector machine into decibel. A part
@@ -82,18 +82,17 @@ func (m *Model) Score(d *Document) Score {
 	return m.score(s)
 }
 
-func (m *Model) score(s *scratch) Score { return score(s, m.weights, m.unit, m.cal) }
-
-// score reads what s has extracted; unit is the value of a weight of 1.
-func score[W int16 | float32](s *scratch, weights []W, unit float64, c Calibration) Score {
-	all := sums(s, weights, c.Segment/unit, c.Edge/unit)
-	out := Score{Features: all.n, Whole: all.margin() * unit}
+// score reads what s has extracted.
+func (m *Model) score(s *scratch) Score {
+	c := m.cal
+	all := s.sums(m.weights, c.Segment/m.unit, c.Edge/m.unit)
+	out := Score{Features: all.n, Whole: all.margin() * m.unit}
 	if all.n == 0 {
 		return out
 	}
 	out.Coverage = float64(all.known) / float64(all.n)
 	out.Margin = out.Whole
-	if v := s.best.margin * unit; v > out.Margin {
+	if v := s.best.margin * m.unit; v > out.Margin {
 		out.Margin = v
 		out.From, out.To = s.textRange(s.best)
 	}
@@ -135,7 +134,7 @@ func (t total) margin() float64 {
 // from good ones before, behind and around them. A text of one or two blocks has
 // no parts. Every feature counts once in whatever is summed up: the clock ticks at
 // each block, and a stamp tells where a feature was met last.
-func sums[W int16 | float32](s *scratch, weights []W, segment, edge float64) (all total) {
+func (s *scratch) sums(weights []int8, segment, edge float64) (all total) {
 	s.best = part{margin: math.Inf(-1)}
 	parts := len(s.blocks) > 2
 	s.tick(len(s.blocks))
@@ -174,13 +173,13 @@ func sums[W int16 | float32](s *scratch, weights []W, segment, edge float64) (al
 		before, start = here, b.features
 	}
 	if parts {
-		ends(s, weights, edge)
+		s.ends(weights, edge)
 	}
 	return all
 }
 
 // ends walks back from the end of the text: the other half of sums.
-func ends[W int16 | float32](s *scratch, weights []W, edge float64) {
+func (s *scratch) ends(weights []int8, edge float64) {
 	s.tick(1)
 	s.clock++
 	now := s.clock

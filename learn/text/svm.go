@@ -9,10 +9,14 @@ import (
 // The learning rule, from Sculley and Wachman's relaxed online support vector
 // machine: an example is looked at only where it is nearer to the boundary than
 // relaxed; then its multiplier α moves towards margin 1 and stays within [0, C].
-const (
-	relaxed = 0.8
-	window  = 500 // examples that an online update looks back on
-)
+const relaxed = 0.8
+
+// Trust is how far a label may pull the weights: the bound C on what one example
+// counts.
+type Trust float32
+
+// Trusted is the trust in labels of a curated collection.
+const Trusted Trust = 5
 
 // example is one text in the form that is learned from: its different features
 // as a vector of length 1.
@@ -171,11 +175,9 @@ func descend(w []float32, examples []*example, passes int, seed uint64) {
 	}
 }
 
-// Weights are stored in steps of one octet. In memory each step has finer ones,
-// so that what is learned on top of them isn't lost in rounding.
+// Weights are steps of one octet.
 const (
-	coarse = 127
-	fine   = 64 // fine steps in a coarse one
+	coarse = 127 // the most steps to either side
 	// This share of the weights is cut to the largest step. It is a bound on what
 	// one feature can do: names and habits of one source weigh most.
 	clipped = 2e-2
@@ -195,10 +197,10 @@ func quantise(w []float32) *Model {
 		top = size[min(len(size)-1, int(float64(len(size))*(1-clipped)))]
 	}
 	step := float64(top) / coarse
-	m := &Model{weights: make([]int16, tableSize), unit: step / fine}
+	m := &Model{weights: make([]int8, tableSize), unit: step}
 	for i, v := range w {
 		q := math.RoundToEven(float64(v) / step)
-		m.weights[i] = int16(fine * min(max(q, -coarse), coarse))
+		m.weights[i] = int8(min(max(q, -coarse), coarse))
 	}
 	return m
 }
