@@ -98,6 +98,10 @@ func writeRecord(w io.Writer, r *sluice.Record) {
 	}
 	line("judged by", fmt.Sprintf("sluice %s, catalogue %s, model %s, config %s", r.Verdict.Versions.Program,
 		r.Verdict.Versions.Catalogue, r.Verdict.Versions.Model, r.Verdict.Versions.Config))
+	if len(r.Files) > 0 {
+		fmt.Fprintln(w, "files")
+		p.Files(w, r.Files, r.FilesLeft)
+	}
 	fmt.Fprintln(w)
 	writeLedger(w, p, ledgerJSON(r.Verdict.Ledger), v)
 }
@@ -108,16 +112,35 @@ func recordJSON(r *sluice.Record) map[string]any {
 	for _, o := range r.Outcomes {
 		outcomes = append(outcomes, map[string]any{"recipient": o.Recipient, "reply": o.Reply.String(), "unknown": o.Unknown})
 	}
+	files := append([]sluice.FileSeen{}, r.Files...) // a list, though it be empty
 	return map[string]any{
 		"id": r.ID, "tenant": r.Tenant, "time": r.Time, "client": r.Conn.Client.Addr().String(), "helo": r.Conn.Hello.Name,
 		"from": r.Envelope.From, "rcpt": r.Envelope.Addresses(), "subject": r.Subject, "message_id": r.MessageID, "size": r.Size,
 		"phase": r.Phase.String(), "verdict": verdictOf(r), "evidence": ledgerJSON(r.Verdict.Ledger), "outcomes": outcomes,
 		"reply": r.Reply.String(), "time_us": r.Micros, "versions": r.Verdict.Versions,
+		"files": files, "files_left": r.FilesLeft,
 	}
+}
+
+// fileFilter chooses messages by what they carried.
+type fileFilter struct {
+	SHA256 string `name:"sha256" help:"Only with a file, at any depth, that has this digest." placeholder:"HEX"`
+	File   string `help:"Only with a file, at any depth, whose name holds this." placeholder:"NAME"`
+}
+
+func (f fileFilter) into(q *sluice.Query) (err error) {
+	q.File = f.File
+	if f.SHA256 != "" {
+		if q.SHA256, err = sluice.ParseDigest(f.SHA256); err != nil {
+			return fmt.Errorf("--sha256 %q: %w", f.SHA256, err)
+		}
+	}
+	return nil
 }
 
 type logCmd struct {
 	place
+	fileFilter
 	Action string        `help:"Only this action: accept, tag, quarantine, defer, reject."`
 	Since  time.Duration `help:"Only the last while, such as 2h." placeholder:"TIME"`
 	Text   string        `arg:"" optional:"" help:"Part of sender, recipient, subject or id."`
@@ -128,6 +151,9 @@ type logCmd struct {
 // Run lists records.
 func (c *logCmd) Run(a *app) error {
 	q := sluice.Query{Text: c.Text, Limit: c.Limit}
+	if err := c.into(&q); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
 	if c.Since > 0 {
 		q.Since = time.Now().Add(-c.Since)
 	}
@@ -177,6 +203,7 @@ type quarantineCmd struct {
 
 type quarantineList struct {
 	place
+	fileFilter
 	Text  string `arg:"" optional:"" help:"Part of sender, recipient, subject or id."`
 	Limit int    `short:"n" default:"50" help:"At most so many."`
 	JSON  bool   `help:"One JSON object a line."`
@@ -184,8 +211,12 @@ type quarantineList struct {
 
 // Run lists the index.
 func (c *quarantineList) Run(a *app) error {
+	q := sluice.Query{Text: c.Text, Limit: c.Limit}
+	if err := c.into(&q); err != nil {
+		return fmt.Errorf("quarantine list: %w", err)
+	}
 	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
-		rows, err := r.Store.Quarantined(a.ctx, sluice.Query{Text: c.Text, Limit: c.Limit})
+		rows, err := r.Store.Quarantined(a.ctx, q)
 		if err != nil {
 			return err
 		}
@@ -251,6 +282,11 @@ func (c *quarantineShow) Run(a *app) error {
 		fmt.Fprintf(a.stdout, "id       %s\nstored   %s, until %s\nclient   %s  %s\nfrom     <%s>\nto       %s\nsubject  %s\nsize     %d bytes\n\n",
 			q.ID, q.Stored.Format(time.RFC1123Z), q.Expires.Format(time.DateOnly), q.Conn.Client.Addr(), term.Plain(q.Conn.Hello.Name, 255),
 			term.Plain(q.Envelope.From, 320), term.Plain(strings.Join(q.Envelope.Addresses(), ", "), 500), term.Plain(q.Subject, 300), q.Size)
+		if rec, err := r.Store.Record(a.ctx, q.ID); err == nil && len(rec.Files) > 0 { // the log may be shorter than the quarantine
+			fmt.Fprintln(a.stdout, "files")
+			term.PaintFor(a.stdout).Files(a.stdout, rec.Files, rec.FilesLeft)
+			fmt.Fprintln(a.stdout)
+		}
 		writeLedger(a.stdout, term.PaintFor(a.stdout), ledgerJSON(v.Ledger), &scanVerdict{Threat: v.Threat.String(), Points: v.Points, Probability: v.Probability, Hard: string(v.Hard)})
 		head, err := io.ReadAll(io.LimitReader(body, 2048))
 		if err != nil {

@@ -106,6 +106,10 @@ func (t *textReport) write(r *scanResult, ledger bool) {
 		t.paint.Points(r.Verdict.Points), term.Plain(r.File, 200), t.paint.Dim(term.Plain(r.subject, 60)))
 	if ledger {
 		writeLedger(t.out, t.paint, r.Evidence, r.Verdict)
+		if len(r.Files) > 0 {
+			fmt.Fprintln(t.out, "\n  files")
+			t.paint.Files(t.out, r.Files, r.Left)
+		}
 		fmt.Fprintln(t.out)
 	}
 }

@@ -50,13 +50,15 @@ type scanCmd struct {
 // scanResult is one line of scan --json. The shape is documented in
 // docs/scan.md and stable.
 type scanResult struct {
-	ID       string         `json:"id"`
-	File     string         `json:"file"`
-	Verdict  *scanVerdict   `json:"verdict,omitempty"`
-	Evidence []scanEvidence `json:"evidence,omitempty"`
-	Defects  []scanDefect   `json:"defects,omitempty"`
-	Micros   int64          `json:"time_us"`
-	Error    string         `json:"error,omitempty"`
+	ID       string            `json:"id"`
+	File     string            `json:"file"`
+	Verdict  *scanVerdict      `json:"verdict,omitempty"`
+	Evidence []scanEvidence    `json:"evidence,omitempty"`
+	Defects  []scanDefect      `json:"defects,omitempty"`
+	Files    []sluice.FileSeen `json:"files,omitempty"`
+	Left     int               `json:"files_left,omitempty"` // files beyond those
+	Micros   int64             `json:"time_us"`
+	Error    string            `json:"error,omitempty"`
 
 	subject string
 	notMail bool
@@ -306,7 +308,7 @@ func (r *scanResult) fill(ex *gate.Examined) {
 	r.subject = ex.Record.Subject
 	r.Verdict = &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points,
 		Action: ex.Action.String(), Hard: string(v.Hard)}
-	r.Evidence = ledgerJSON(v.Ledger)
+	r.Evidence, r.Files, r.Left = ledgerJSON(v.Ledger), ex.Record.Files, ex.Record.FilesLeft
 	for _, d := range ex.Message.Defects {
 		r.Defects = append(r.Defects, scanDefect{d.Code, d.Part, d.Range.Off, d.Range.Len, d.Detail, d.Ambiguous})
 	}
