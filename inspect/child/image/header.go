@@ -397,7 +397,7 @@ func walkWebP(h *header, b []byte) {
 	if len(b) < 12 {
 		return
 	}
-	if size := int64(binary.LittleEndian.Uint32(b[4:])) + 8; size <= int64(len(b)) {
+	if size := int64(binary.LittleEndian.Uint32(b[4:])) + 8; 12 <= size && size <= int64(len(b)) {
 		h.end = int(size)
 		b = b[:size]
 	}

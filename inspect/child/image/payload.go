@@ -37,6 +37,9 @@ func payload(w *child.Work, text string) {
 			u = u[i:]
 		}
 		w.Link(inspect.ViaCode, u)
+	case strings.HasPrefix(lower, "mebkm:"): // a bookmark
+		u := strings.NewReplacer(`\:`, ":", `\;`, ";", `\,`, ",", `\\`, `\`).Replace(field(text[len("mebkm:"):], "URL:"))
+		w.Link(inspect.ViaCode, u)
 	case bare(lower):
 		w.Link(inspect.ViaCode, "http://"+text)
 	default:
