@@ -133,7 +133,9 @@ func zipKind(b []byte) (inspect.Type, inspect.Class) {
 var installers = [...][16]byte{classID(0x84), classID(0x86), classID(0x82)}
 
 // classID is {000C10xx-0000-0000-C000-000000000046} as it is stored.
-func classID(x byte) [16]byte { return [16]byte{x, 0x10, 0x0c, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46} }
+func classID(x byte) [16]byte {
+	return [16]byte{x, 0x10, 0x0c, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46}
+}
 
 // oleKind tells what a compound file is by its streams and the class of its root.
 func oleKind(ext string, b []byte) (inspect.Type, inspect.Class) {

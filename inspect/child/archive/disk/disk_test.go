@@ -1,0 +1,200 @@
+package disk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sluice/inspect"
+	"sluice/inspect/child/childtest"
+)
+
+// record writes an entry of a folder of ISO 9660.
+func record(name string, at, size uint32, flags byte, rest string) []byte {
+	n := 33 + len(name)
+	n += n & 1
+	r := make([]byte, n)
+	r[25] = flags
+	binary.LittleEndian.PutUint32(r[2:], at)
+	binary.LittleEndian.PutUint32(r[10:], size)
+	r[32] = byte(len(name))
+	copy(r[33:], name)
+	r = append(r, rest...)
+	r[0] = byte(len(r))
+	return r
+}
+
+// iso writes an image: sector 18 and 19 are the roots of the two trees, 20 a folder,
+// 21 and 22 the files.
+func iso(plain, joliet [][]byte) []byte {
+	b := make([]byte, 24*sector)
+	descriptor := func(at int, kind byte, root uint32) {
+		d := b[at*sector:]
+		d[0] = kind
+		copy(d[1:], "CD001\x01")
+		copy(d[156:], record("\x00", root, sector, 2, ""))
+		if kind == 2 {
+			copy(d[88:], "%/E")
+		}
+	}
+	descriptor(16, 1, 18)
+	copy(b[18*sector:], bytes.Join(plain, nil))
+	if joliet != nil {
+		descriptor(17, 2, 19)
+		copy(b[19*sector:], bytes.Join(joliet, nil))
+	}
+	copy(b[20*sector:], record("IN.TXT;1", 22, 5, 0, ""))
+	copy(b[21*sector:], "hello")
+	copy(b[22*sector:], "inert")
+	return b
+}
+
+func wide(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		b.WriteByte(byte(r >> 8))
+		b.WriteByte(byte(r))
+	}
+	return b.String()
+}
+
+// floppy writes a FAT12 image with one file and one in a folder.
+func floppy() []byte {
+	b := make([]byte, 64*512)
+	copy(b, "\xeb\x3c\x90MSDOS5.0")
+	binary.LittleEndian.PutUint16(b[11:], 512)
+	b[13], b[14], b[16] = 1, 1, 1
+	binary.LittleEndian.PutUint16(b[17:], 16)
+	binary.LittleEndian.PutUint16(b[19:], 64)
+	b[21] = 0xf8
+	binary.LittleEndian.PutUint16(b[22:], 1)
+	b[510], b[511] = 0x55, 0xaa
+	// Clusters: 2 and 3 the file, 4 the folder, 5 the file in it.
+	copy(b[512:], "\xf8\xff\xff\x03\xf0\xff\xff\xff\xff")
+	entry := func(at int, name string, attr byte, cluster, size int) {
+		copy(b[at:], name)
+		b[at+11] = attr
+		binary.LittleEndian.PutUint16(b[at+26:], uint16(cluster))
+		binary.LittleEndian.PutUint32(b[at+28:], uint32(size))
+	}
+	root, data := 1024, 1024+512
+	long := make([]byte, 32)
+	for i, r := range "setup.exe" {
+		at := 1 + 2*i
+		if i >= 5 {
+			at = 14 + 2*(i-5)
+		}
+		binary.LittleEndian.PutUint16(long[at:], uint16(r))
+	}
+	long[0], long[11] = 0x41, 0x0f
+	copy(b[root:], long)
+	entry(root+32, "SETUP~1 EXE", 0, 2, 600)
+	entry(root+64, "FOLDER     ", 16, 4, 0)
+	copy(b[data:], strings.Repeat("a", 600))
+	entry(data+1024, "IN      TXT", 0, 5, 5)
+	copy(b[data+1536:], "inert")
+	return b
+}
+
+// vhd puts a footer behind a disk, or spreads it over blocks.
+func vhd(disk []byte, dynamic bool) []byte {
+	foot := make([]byte, 512)
+	copy(foot, "conectix")
+	binary.BigEndian.PutUint64(foot[48:], uint64(len(disk)))
+	foot[63] = 2
+	if !dynamic {
+		return append(bytes.Clone(disk), foot...)
+	}
+	foot[63] = 3
+	foot[23] = 0
+	binary.BigEndian.PutUint64(foot[16:], 512)
+	head := make([]byte, 1024)
+	copy(head, "cxsparse")
+	binary.BigEndian.PutUint64(head[16:], 1536)
+	const block = 4096
+	n := (len(disk) + block - 1) / block
+	binary.BigEndian.PutUint32(head[28:], uint32(n))
+	binary.BigEndian.PutUint32(head[32:], block)
+	table := make([]byte, 512)
+	b := append(append(bytes.Clone(foot), head...), table...)
+	for i := range n {
+		piece := disk[i*block:]
+		piece = piece[:min(len(piece), block)]
+		at := uint32(0xffffffff)
+		if strings.Trim(string(piece), "\x00") != "" {
+			at = uint32(len(b) / 512)
+			b = append(append(b, make([]byte, 512)...), piece...)
+		}
+		binary.BigEndian.PutUint32(b[1536+4*i:], at)
+	}
+	return append(b, foot...)
+}
+
+// parted puts a disk into the first partition of a table.
+func parted(disk []byte) []byte {
+	b := make([]byte, 4*512)
+	b[446+4] = 1
+	b[446+8], b[446+12] = 4, byte(len(disk)/512)
+	b[510], b[511] = 0x55, 0xaa
+	return append(b, disk...)
+}
+
+func TestImages(t *testing.T) {
+	files := [][]byte{record("A.TXT;1", 21, 5, 0, ""), record("D", 20, sector, 2, "")}
+	fatFiles := "setup.exe whole 600, FOLDER/IN.TXT whole 5"
+	for _, c := range []struct {
+		name string
+		typ  inspect.Type
+		b    []byte
+		want string
+		fact inspect.Kind
+	}{
+		{"plain", inspect.ISO, iso(files, nil), "A.TXT whole 5, D/IN.TXT whole 5", ""},
+		{"joliet", inspect.ISO, iso(files[:1], [][]byte{record(wide("a name.txt"), 21, 5, 0, "")}), "a name.txt whole 5", ""},
+		{"rock ridge", inspect.ISO, iso([][]byte{record("A.TXT;1", 21, 5, 0, "NM\x0b\x01\x00a name")}, nil), "a name whole 5", ""},
+		{"two trees", inspect.ISO, iso(files, [][]byte{record(wide("a.txt"), 21, 5, 0, "")}), "a.txt whole 5, D/IN.TXT whole 5", inspect.TwoReadings},
+		{"circle", inspect.ISO, iso([][]byte{record("D", 18, sector, 2, ""), record("A", 21, 5, 0, "")}, nil), "A whole 5", ""},
+		{"huge size", inspect.ISO, iso([][]byte{record("A", 21, 0xffffffff, 0, "")}, nil), "A whole 6144", inspect.Damaged},
+		{"floppy", inspect.DiskRaw, floppy(), fatFiles, ""},
+		{"partition", inspect.DiskRaw, parted(floppy()), fatFiles, ""},
+		{"fixed vhd", inspect.VHD, vhd(floppy(), false), fatFiles, ""},
+		{"dynamic vhd", inspect.VHD, vhd(floppy(), true), fatFiles, ""},
+		{"dynamic vhd, partition", inspect.VHD, vhd(parted(floppy()), true), fatFiles, ""},
+		{"ntfs", inspect.DiskRaw, append([]byte("\xeb\x52\x90NTFS    "), make([]byte, 1000)...), "", inspect.Unsupported},
+		{"vhdx", inspect.VHDX, []byte("vhdxfile"), "", inspect.Unsupported},
+		{"cut", inspect.DiskRaw, floppy()[:1024+512+512], "setup.exe partial 512", inspect.Damaged},
+	} {
+		r := childtest.One(t, New(), "x", c.typ, c.b)
+		var got []string
+		for _, f := range r.Files[1:] {
+			got = append(got, f.Name+" "+f.Content.String()+" "+strconv.FormatInt(f.Size, 10))
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%s: %s, want %s (%v)", c.name, s, c.want, r.Facts)
+		}
+		if c.fact == "" && len(r.Facts) > 0 || c.fact != "" && !childtest.Has(r, c.fact, "") {
+			t.Errorf("%s: facts %v, want %q", c.name, r.Facts, c.fact)
+		}
+	}
+}
+
+func FuzzDisk(f *testing.F) {
+	f.Add(iso([][]byte{record("A.TXT;1", 21, 5, 0, "NM\x0b\x01\x00a name"), record("D", 20, sector, 2, "")}, [][]byte{record(wide("a"), 21, 5, 0, "")}))
+	f.Add(floppy())
+	f.Add(vhd(parted(floppy()), true))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, typ := range []inspect.Type{inspect.ISO, inspect.DiskRaw, inspect.VHD} {
+			childtest.Bytes(t, New(), typ, b)
+		}
+	})
+}
+
+func BenchmarkISO(b *testing.B) {
+	body := append(iso([][]byte{record("A", 24, 1<<20, 0, "")}, nil), make([]byte, 1<<20)...)
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		childtest.One(b, New(), "a", inspect.ISO, body)
+	}
+}
