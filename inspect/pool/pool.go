@@ -95,6 +95,7 @@ type Pool struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	done    sync.WaitGroup
+	tally   tally
 
 	mu      sync.Mutex
 	hello   *wire.Hello // of the process that started last
@@ -145,6 +146,7 @@ func (p *Pool) Inspect(ctx context.Context, r *inspect.Request) (*inspect.Report
 		}
 		p.cfg.Metrics.again.Inc()
 	}
+	p.tally.answered(report, err)
 	switch {
 	case err != nil:
 		p.cfg.Metrics.requests.WithLabelValues("failed").Inc()
@@ -340,15 +342,20 @@ func (p *Pool) serve(c *process) {
 				return
 			}
 			p.cfg.Metrics.ended.WithLabelValues("idle").Inc()
+			p.tally.died("while it was idle: " + c.how())
 			p.cfg.Log.Warn("idle inspection process died", "how", c.how())
 			return
 		case j := <-p.jobs:
 			again := c.do(p.ctx, j)
-			j.done <- j.failure(p.ctx)
-			if !again {
-				if j.report.Ended != inspect.Complete {
-					p.cfg.Metrics.ended.WithLabelValues(j.report.Ended.String()).Inc()
+			failure := j.failure(p.ctx)
+			if !again && j.report.Ended != inspect.Complete {
+				p.cfg.Metrics.ended.WithLabelValues(j.report.Ended.String()).Inc()
+				if failure == nil { // else we ended it ourselves
+					p.tally.died(j.report.Ended.String() + ": " + j.report.Reason)
 				}
+			}
+			j.done <- failure
+			if !again {
 				return
 			}
 		}
