@@ -108,7 +108,8 @@ func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hint bool, err 
 			if !b.ticks(corners[t.at], corners[t.right], corners[t.below]) {
 				continue
 			}
-			hint = true
+			sound := corners[t.at].clear() && corners[t.right].clear() && corners[t.below].clear()
+			hint = hint || sound
 			m := &matrices[polarity]
 			if m.BitMatrix == nil {
 				m.fill(b, polarity)
@@ -116,7 +117,11 @@ func (f *Found) read(g *pixel.Gray, b *bits, stop func() error) (hint bool, err 
 			text, ok := m.read(corners[t.at], corners[t.right], corners[t.below])
 			if !ok {
 				unread = unread || t.sure
-				if tries++; tries >= maxTries {
+				tries++
+				if !sound {
+					tries += 3 // noise
+				}
+				if tries >= maxTries {
 					break
 				}
 				continue

@@ -15,7 +15,7 @@ type corner struct {
 }
 
 // clear says whether it can hardly be noise: most rows of its middle crossed it.
-func (c corner) clear() bool { return c.size >= 2 && c.seen >= 1.5*c.size }
+func (c corner) clear() bool { return c.size >= 1.6 && c.seen >= 1.5*c.size }
 
 // corners finds the squares whose frame has the colour given.
 func (b *bits) corners(frame byte) []corner {
