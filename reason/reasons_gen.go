@@ -54,6 +54,11 @@ const (
 	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
 	ClientBanned              = "CLIENT_BANNED"               // your host attacked this server lately
 	ClientRefused             = "CLIENT_REFUSED"              // your host has broken the rules here again and again
+	CodeDisguised             = "CODE_DISGUISED"              // a code for phones is disguised
+	CodeHidden                = "CODE_HIDDEN"                 // an attached file hides what its code does
+	CodeInPicture             = "CODE_IN_PICTURE"             // a picture holds a code that leads to a web page
+	CodePays                  = "CODE_PAYS"                   // a code asks for a payment or a login
+	CodeSuspicious            = "CODE_SUSPICIOUS"             // an attached file holds code that starts or fetches programs
 	CommandTimeout            = "COMMAND_TIMEOUT"             // no complete command came in time
 	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
 	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
@@ -100,6 +105,9 @@ const (
 	DNSBLListed               = "DNSBL_LISTED"                // your address is on a block list
 	DNSBLUnknown              = "DNSBL_UNKNOWN"               // One or more lists gave no usable answer; the detail names them. Never counts for or against.
 	DnswlListed               = "DNSWL_LISTED"                // A list of good senders names the client; the detail has list, answer and meaning.
+	DocumentEmbeds            = "DOCUMENT_EMBEDS"             // an attached document holds other files or controls
+	DocumentRemote            = "DOCUMENT_REMOTE"             // an attached document loads parts of itself from elsewhere
+	DocumentRuns              = "DOCUMENT_RUNS"               // an attached document starts programs by itself
 	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
 	EarlyPipelining           = "EARLY_PIPELINING"            // you did not wait for the reply
 	EarlyTalker               = "EARLY_TALKER"                // you spoke before the greeting
@@ -193,6 +201,7 @@ const (
 	LinkTextTracked           = "LINK_TEXT_TRACKED"           // a link shows the sender's site and leads elsewhere
 	LinkUser                  = "LINK_USER"                   // a link shows a name before the true target
 	LocalError                = "LOCAL_ERROR"                 // this server has trouble of its own
+	MacroAutorun              = "MACRO_AUTORUN"               // an attached document has a macro that runs by itself
 	MailLoop                  = "MAIL_LOOP"                   // more than 100 Received fields, so the message runs in a loop
 	MessageIDInvalid          = "MESSAGE_ID_INVALID"          // the Message-ID field is malformed
 	MessageIDMissing          = "MESSAGE_ID_MISSING"          // the message has no Message-ID field
@@ -220,8 +229,11 @@ const (
 	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
 	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
 	Overload                  = "OVERLOAD"                    // this server is very busy and serves known senders first
+	PageRedirects             = "PAGE_REDIRECTS"              // an attached page leads elsewhere by itself
 	ParcelLure                = "PARCEL_LURE"                 // the text asks to pay or type something for a parcel
 	PasswordInMessage         = "PASSWORD_IN_MESSAGE"         // an attached file is locked and the message holds its password
+	PDFActive                 = "PDF_ACTIVE"                  // an attached PDF holds scripts or sends something
+	PDFPageLink               = "PDF_PAGE_LINK"               // a page of an attached PDF is one large link
 	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
 	PrizeLure                 = "PRIZE_LURE"                  // the text promises a prize and asks to hurry
 	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
@@ -229,6 +241,7 @@ const (
 	RecipientsUnavailable     = "RECIPIENTS_UNAVAILABLE"      // we cannot find out just now whether this mailbox exists
 	RecipientUnknown          = "RECIPIENT_UNKNOWN"           // no such mailbox here
 	RelayDenied               = "RELAY_DENIED"                // this server takes no mail for that domain
+	RemoteDesktopFile         = "REMOTE_DESKTOP_FILE"         // an attached file connects to a remote machine
 	ReplyToDiffers            = "REPLY_TO_DIFFERS"            // answers go to another organisation than the sender's
 	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
 	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
@@ -257,6 +270,7 @@ const (
 	SenderRate                = "SENDER_RATE"                 // too much mail in a short time
 	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
 	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
+	ShortcutHostile           = "SHORTCUT_HOSTILE"            // an attached shortcut starts a program or opens another machine
 	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
 	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
 	Spamtrap                  = "SPAMTRAP"                    // A recipient is a spamtrap or belongs to a honeypot domain.
@@ -297,7 +311,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "4c95826d5a8e21c6"
+const hash = "726b6b4e49f03017"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -801,6 +815,56 @@ var entries = [...]Entry{
 		Admin:  "The client is a repeat offender; the detail counts its earlier sessions.",
 		Source: "RFC 5321 3.1",
 	},
+	{ID: "CODE_DISGUISED", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: nobody inverts, splits or draws a code with letters but to pass a filter",
+		Reply:  "a code for phones is disguised",
+		Fix:    "send the code as one plain picture, or write the link",
+		Page:   "The message holds a code for phones that is disguised: inverted or pale, split across pictures, drawn with letters or with the cells of a table. Send it as one plain picture, or write the link.",
+		User:   "The message holds a disguised code for phones.",
+		Admin:  "CODE_DRAWN, CODE_SPLIT or CODE_DISGUISED of the look into files.",
+		Source: "practice",
+	},
+	{ID: "CODE_HIDDEN", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: who builds strings from numbers, removes the source of a macro or hides its sheet doesn't want to be read",
+		Reply:  "an attached file hides what its code does",
+		Fix:    "send the code readable, or share it by link",
+		Page:   "An attached file holds code that is written so that nobody can read it: strings made of numbers, a macro without its source, a hidden sheet of macros, an object that is stored in a way that scanners lose.",
+		User:   "An attached file hides what its code does.",
+		Admin:  "CODE_OBFUSCATED, CODE_ENCODED, MACRO_STOMPED, SHEET_HIDDEN, OBJECT_OBFUSCATED, PDF_OBFUSCATED or HEADER_DISGUISED of the look into files.",
+		Source: "practice",
+	},
+	{ID: "CODE_IN_PICTURE", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 1.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: tickets and invoices have codes too; phishing moved there because filters can't read them",
+		Reply:  "a picture holds a code that leads to a web page",
+		Fix:    "write the link as text",
+		Page:   "A picture in the message or in a file holds a QR code that leads to a web page. Write the link as text.",
+		User:   "A picture holds a code that leads to a web page.",
+		Admin:  "A QR code or its like with a link; the link was judged as those of the message.",
+		Source: "practice",
+	},
+	{ID: "CODE_PAYS", Group: "attachment", Phase: "message", Threat: "scam",
+		Points: 2, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: codes for payments and logins are what scams ask people to scan; bills have them too",
+		Reply:  "a code asks for a payment or a login",
+		Fix:    "write out what it is for",
+		Page:   "A picture holds a code that asks for a payment, or links an account to another device. Write out what it is for.",
+		User:   "A picture holds a code that asks for a payment or a login.",
+		Admin:  "CODE_PAYMENT or CODE_LOGIN of the look into files.",
+		Source: "practice",
+	},
+	{ID: "CODE_SUSPICIOUS", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: macros and scripts that start, fetch, persist or look whether they are watched are rarely mailed in earnest",
+		Reply:  "an attached file holds code that starts or fetches programs",
+		Fix:    "share code by link",
+		Page:   "An attached file holds a macro or script that starts programs, fetches something from the network, arranges to be started again, or hides what it does. Share code by a link.",
+		User:   "An attached file holds code that starts or fetches programs.",
+		Admin:  "Calls in a macro or script: CODE_RUNS, CODE_FETCHES, CODE_PERSISTS, CODE_EVADES of the look into files.",
+		Source: "practice",
+	},
 	{ID: "COMMAND_TIMEOUT", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.4.2",
 		Weight: "judged: never evidence; a deadline",
@@ -1260,6 +1324,36 @@ var entries = [...]Entry{
 		User:   "The sender's address is on a list of good senders.",
 		Admin:  "A list of good senders names the client; the detail has list, answer and meaning.",
 		Source: "practice: DNS allow lists (RFC 5782)",
+	},
+	{ID: "DOCUMENT_EMBEDS", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 1.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: objects in documents are how people paste tables, and how files hide",
+		Reply:  "an attached document holds other files or controls",
+		Fix:    "attach the files themselves",
+		Page:   "An attached document holds other files, ActiveX controls or objects. Attach the files themselves.",
+		User:   "An attached document holds other files.",
+		Admin:  "Embedded object, control or attachment of a document; what it is was looked into.",
+		Source: "practice",
+	},
+	{ID: "DOCUMENT_REMOTE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: templates and objects from elsewhere load what no scanner sees; company templates do it inside, not by mail",
+		Reply:  "an attached document loads parts of itself from elsewhere",
+		Fix:    "save it whole, with everything in it",
+		Page:   "An attached document loads its template, an object or a frame from another place when it is opened. Save it with everything in it.",
+		User:   "An attached document loads something from the network when it is opened.",
+		Admin:  "External template, object, frame or data link of a document, or an action of a PDF that opens another document.",
+		Source: "MITRE ATT&CK T1221",
+	},
+	{ID: "DOCUMENT_RUNS", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a document that starts programs by itself is malware or a test; policy holds it whatever the sum",
+		Reply:  "an attached document starts programs by itself",
+		Fix:    "save it without macros, fields and actions",
+		Page:   "An attached document starts a program or fetches one when it is opened or touched: by a macro that runs by itself, by a DDE field, by an action of a PDF or of a slide, or by an object with known holes. Save it without them.",
+		User:   "An attached document would start programs when it is opened.",
+		Admin:  "A macro that runs by itself and starts or fetches something; a DDE command; a launch action of a PDF; an action on a slide; an object of the equation editor. The detail says which.",
+		Source: "MITRE ATT&CK T1204.002, T1559.002, T1221; CVE-2017-11882",
 	},
 	{ID: "DOUBLE_EXTENSION", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
@@ -2191,6 +2285,16 @@ var entries = [...]Entry{
 		Admin:  "An error of our own; the detail holds it.",
 		Source: "RFC 3463 X.3.0",
 	},
+	{ID: "MACRO_AUTORUN", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: forms and reports have macros that run at opening too",
+		Reply:  "an attached document has a macro that runs by itself",
+		Fix:    "save it without macros",
+		Page:   "An attached document has a macro that runs when it is opened or closed. Save it without macros.",
+		User:   "An attached document holds a program that runs when it is opened.",
+		Admin:  "A procedure such as AutoOpen or Workbook_Open, or an Auto_Open name of a macro sheet.",
+		Source: "MS-OVBA; practice",
+	},
 	{ID: "MAIL_LOOP", Group: "structure", Phase: "message", Threat: "none",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.4.6",
 		Weight: "judged: a hundred hops are a loop by the standard's own rule",
@@ -2461,6 +2565,16 @@ var entries = [...]Entry{
 		Admin:  "Load shedding: an unknown client gave way.",
 		Source: "RFC 5321 4.2.1; RFC 3463 X.3.2",
 	},
+	{ID: "PAGE_REDIRECTS", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a page that is attached to lead elsewhere is a way around link filters",
+		Reply:  "an attached page leads elsewhere by itself",
+		Fix:    "put the link into the message",
+		Page:   "An attached page leads to another place by itself. Put the link into the message.",
+		User:   "An attached page leads elsewhere by itself.",
+		Admin:  "Refresh, script or frame of an attached page that leads elsewhere.",
+		Source: "practice",
+	},
 	{ID: "PARCEL_LURE", Group: "scam", Phase: "message", Threat: "phish",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: couriers ask for such things too, so alone it must not matter much",
@@ -2479,6 +2593,26 @@ var entries = [...]Entry{
 		Page:   "An attached file is locked with a password that stands in the same message. That protects it from nobody but virus scanners, so it is what malware does. Send the file unlocked, or the password by another way.",
 		User:   "An attached file was locked, with the password in the message.",
 		Admin:  "A word of the message opened an encrypted file. What was inside was looked into.",
+		Source: "practice",
+	},
+	{ID: "PDF_ACTIVE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: forms have scripts; so have exploits",
+		Reply:  "an attached PDF holds scripts or sends something",
+		Fix:    "print it to a plain PDF",
+		Page:   "An attached PDF holds JavaScript, does something when it is opened, or sends a form. Print it to a plain PDF.",
+		User:   "An attached PDF holds programs.",
+		Admin:  "PDF_SCRIPT, PDF_OPEN_ACTION or PDF_SUBMIT of the look into files.",
+		Source: "ISO 32000-2 12.6",
+	},
+	{ID: "PDF_PAGE_LINK", Group: "attachment", Phase: "message", Threat: "phish",
+		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a page that is one large link is a button to a login, or a flyer",
+		Reply:  "a page of an attached PDF is one large link",
+		Fix:    "put the link into the message, in words",
+		Page:   "A page of an attached PDF is nothing but one large link. Put the link into the message, in words.",
+		User:   "A page of an attached PDF is one large button.",
+		Admin:  "A link annotation covers most of a page.",
 		Source: "practice",
 	},
 	{ID: "PRIOR", Group: "prior", Phase: "connect", Threat: "none",
@@ -2550,6 +2684,16 @@ var entries = [...]Entry{
 		User:   "A message for a domain that is not served here was refused.",
 		Admin:  "RCPT for a domain that no route serves, from a client that may not relay.",
 		Source: "RFC 5321 3.6.2; RFC 3463 X.7.1",
+	},
+	{ID: "REMOTE_DESKTOP_FILE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 4, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: connection files from outside hand over drives and clipboard; help desks send them inside",
+		Reply:  "an attached file connects to a remote machine",
+		Fix:    "tell the address in words",
+		Page:   "An attached file connects the reader's computer to a remote machine, and may hand over its drives. Tell the address in words.",
+		User:   "An attached file would connect your computer to another machine.",
+		Admin:  "A remote desktop file; the detail says where it leads and what it shares.",
+		Source: "Midnight Blizzard campaign of 2024",
 	},
 	{ID: "REPLY_TO_DIFFERS", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2830,6 +2974,16 @@ var entries = [...]Entry{
 		User:   "A connection lasted too long and was closed.",
 		Admin:  "The total deadline of the session passed.",
 		Source: "RFC 5321 3.8; RFC 3463 X.4.2",
+	},
+	{ID: "SHORTCUT_HOSTILE", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 6, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: a shortcut that runs an interpreter, opens another machine or hides its arguments has no honest use in mail",
+		Reply:  "an attached shortcut starts a program or opens another machine",
+		Fix:    "send the file itself",
+		Page:   "An attached shortcut starts an interpreter, opens something on another machine, or hides what it does. Send the file itself.",
+		User:   "An attached shortcut would start a program.",
+		Admin:  "SHORTCUT_RUNS, SHORTCUT_REMOTE, SHORTCUT_PADDED or SHORTCUT_DISGUISED of the look into files.",
+		Source: "MITRE ATT&CK T1204.002; MS-SHLLINK",
 	},
 	{ID: "SHUTTING_DOWN", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",

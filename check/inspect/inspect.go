@@ -8,6 +8,7 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ type checker struct{ cfg Config }
 // Info declares the check. Malware may be found though the verdict is settled.
 func (c checker) Info() check.Info {
 	ids := []sluice.Reason{reason.EngineMalware, reason.EngineSuspicious, reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage,
-		reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
+		reason.DocumentRuns, reason.CodeInPicture, reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
 	for _, f := range facts {
 		if !slices.Contains(ids, f.id) {
 			ids = append(ids, f.id)
@@ -201,8 +202,19 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		}
 	}
 	for _, f := range r.Facts {
-		if k, ok := facts[f.Kind]; ok && f.File >= 0 && f.File < len(r.Files) {
-			s.add(k.id, f.File, f.Detail)
+		k, ok := facts[f.Kind]
+		if !ok || f.File < 0 || f.File >= len(r.Files) || k.inside && r.Files[f.File].Parent < 0 {
+			continue
+		}
+		s.add(k.id, f.File, f.Detail)
+	}
+	wild := runs(r)
+	for _, i := range slices.Sorted(maps.Keys(wild)) {
+		s.add(reason.DocumentRuns, i, wild[i])
+	}
+	for _, l := range r.Links {
+		if l.Via == inspect.ViaCode && l.File >= 0 && l.File < len(r.Files) {
+			s.add(reason.CodeInPicture, l.File, l.URL)
 		}
 	}
 	out := s.list

@@ -191,7 +191,8 @@ const trustedReport = 20
 
 // demanded is what a person has decided beforehand, whatever the sum: somebody trusted
 // has called the very same message unwanted (that its words read well is what made the
-// report necessary), or the table of files says what happens to one that is attached.
+// report necessary), the table of files says what happens to one that is attached, or a
+// document starts programs by itself.
 func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 	act, why := sluice.Accept, sluice.Reason("")
 	for i := range v.Ledger {
@@ -201,7 +202,7 @@ func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		}
 		want := sluice.Accept
 		switch {
-		case c.Reason == reason.CampaignReported && c.Raw >= trustedReport, c.Reason == reason.FileHeld:
+		case c.Reason == reason.CampaignReported && c.Raw >= trustedReport, c.Reason == reason.FileHeld, c.Reason == reason.DocumentRuns:
 			want = sluice.QuarantineIt
 		case c.Reason == reason.FileStripped, c.Reason == reason.FileConverted:
 			want = sluice.Strip
