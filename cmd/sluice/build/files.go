@@ -35,6 +35,22 @@ type Scanners struct {
 
 // NewScanners makes what the settings ask for; reg may be nil.
 func NewScanners(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (*Scanners, error) {
+	s, err := Engines(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if f := cfg.Files; !f.Off {
+		c := pool.Config{Size: f.Processes, Memory: int64(f.Memory), Strict: f.Strict, Budget: budget(f), Log: log}
+		if reg != nil {
+			c.Metrics = pool.NewMetrics(reg)
+		}
+		s.Pool = pool.New(c)
+	}
+	return s, nil
+}
+
+// Engines makes those beside us alone: nothing of it runs before [Scanners.Run].
+func Engines(cfg *config.Config, log *slog.Logger) (*Scanners, error) {
 	s := &Scanners{}
 	e, list := cfg.Engines, enginecheck.Config{SkipText: cfg.Engines.SkipText}
 	add := func(scanner engine.Scanner, c config.Scanner) {
@@ -72,13 +88,6 @@ func NewScanners(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger
 		list.Hashes = s.Hashes
 	}
 	s.checks = enginecheck.Checks(list)
-	if f := cfg.Files; !f.Off {
-		c := pool.Config{Size: f.Processes, Memory: int64(f.Memory), Strict: f.Strict, Budget: budget(f), Log: log}
-		if reg != nil {
-			c.Metrics = pool.NewMetrics(reg)
-		}
-		s.Pool = pool.New(c)
-	}
 	return s, nil
 }
 

@@ -29,6 +29,7 @@ import (
 	"sluice/deliver/relay"
 	"sluice/dns"
 	"sluice/dns/dnstest"
+	"sluice/inspect/sandbox"
 	"sluice/mailauth/key"
 )
 
@@ -42,7 +43,11 @@ func bench() machine {
 		capacity: func() int { return 10000 },
 		free:     func(string) (uint64, uint64, error) { return 100 << 30, 200 << 30, nil },
 		synced:   func() (bool, error) { return true, nil },
-		landlock: func() int { return 4 }, seccomp: func() bool { return true }}
+		layers: func() []sandbox.Layer {
+			return []sandbox.Layer{{Name: sandbox.LayerPrivileges, Holds: true}, {Name: sandbox.LayerLimits, Holds: true},
+				{Name: sandbox.LayerLandlock, Holds: true, Detail: "version 4"}, {Name: sandbox.LayerSeccomp, Holds: true}, {Name: "memory cgroup", Holds: true, Detail: "delegated"}}
+		},
+		clamd: func() (string, []byte) { return "", nil }}
 }
 
 func settings(t *testing.T, text string) *config.Config {
@@ -555,10 +560,6 @@ func TestSystem(t *testing.T) {
 	x.m.now = func() time.Time { return time.Unix(0, 0) }
 	want(t, "clock, long over", x.clock(t.Context()), "bad it says 1970-01-01 00:00 UTC")
 
-	want(t, "sandbox", x.sandbox(t.Context()), "ok the kernel has Landlock (version 4); seccomp filters: yes")
-	x.m.landlock, x.m.seccomp = func() int { return 0 }, func() bool { return false }
-	want(t, "no sandbox", x.sandbox(t.Context()), "ok Landlock isn't in this kernel; seccomp filters: no")
-
 	want(t, "no file", x.networks("/none.mmdb")(t.Context()), "bad network: ")
 	junk := filepath.Join(t.TempDir(), "junk.mmdb")
 	if err := os.WriteFile(junk, []byte("junk"), 0o600); err != nil {
@@ -579,9 +580,9 @@ func TestMachine(t *testing.T) {
 	if _, err := m.addrs(); err != nil {
 		t.Error(err)
 	}
-	if len(m.servers()) == 0 || m.landlock() < 0 {
-		t.Error("no name server, or a bad version")
+	if len(m.servers()) == 0 || len(m.layers()) != 5 {
+		t.Error("no name server, or layers are missing")
 	}
 	_, _ = m.synced() // may be forbidden
-	_ = m.seccomp()
+	_, _ = m.clamd()
 }

@@ -73,6 +73,7 @@ type examiner struct {
 	mute  bool         // nobody is asked
 	certs certs.Config
 	m     machine
+	log   *slog.Logger
 	port  *build.Port
 }
 
@@ -95,7 +96,7 @@ func Run(ctx context.Context, c Config) *Report {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &examiner{cfg: c.Settings, dns: c.Resolver, certs: c.Certs, m: c.machine.complete()}
+	x := &examiner{cfg: c.Settings, dns: c.Resolver, certs: c.Certs, m: c.machine.complete(), log: c.Log}
 	if x.dns == nil {
 		x.dns, x.mute = nobody{}, true
 	}

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/dns"
+	"sluice/inspect/pool"
+	"sluice/inspect/sandbox"
 	"sluice/smtpd"
 )
 
@@ -23,15 +25,15 @@ type machine struct {
 	servers  func() []netip.AddrPort // of the system's resolver
 	capacity func() int              // clients that the limit of open files allows
 	free     func(path string) (free, size uint64, err error)
-	synced   func() (bool, error) // the clock follows others
-	landlock func() int           // version of its interface; 0: not there
-	seccomp  func() bool
+	synced   func() (bool, error)              // the clock follows others
+	layers   func() []sandbox.Layer            // of the box that files are looked into in
+	clamd    func() (path string, conf []byte) // its settings; "" where they can't be read
 }
 
 // complete fills what no test has set.
 func (m machine) complete() machine {
 	real := machine{now: time.Now, user: os.Geteuid(), addrs: ownAddrs, servers: dns.SystemServers, capacity: capacity, free: diskFree,
-		synced: clockSynced, landlock: landlockVersion, seccomp: hasSeccomp}
+		synced: clockSynced, layers: pool.Available, clamd: clamdConf}
 	if m.now == nil {
 		return real // all or nothing: half a machine would be the test's and half this one
 	}
@@ -72,20 +74,4 @@ func clockSynced() (bool, error) {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
 	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, err
-}
-
-// landlockVersion is the interface's (landlock_create_ruleset(2) with
-// LANDLOCK_CREATE_RULESET_VERSION).
-func landlockVersion() int {
-	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0
-	}
-	return int(v)
-}
-
-// hasSeccomp says whether the kernel has filters (seccomp(2)).
-func hasSeccomp() bool {
-	_, err := os.Stat("/proc/sys/kernel/seccomp/actions_avail")
-	return err == nil
 }

@@ -22,6 +22,7 @@ const (
 	areaLists     = "DNS lists"
 	areaHost      = "This host's name"
 	areaDomains   = "Domains"
+	areaFiles     = "Files"
 	areaSystem    = "System"
 )
 
@@ -71,6 +72,8 @@ func (x *examiner) checks() (out []check) {
 			add(areaDomains, s.Selector+"._domainkey."+s.Domain, x.signKey(s))
 		}
 	}
+	add(areaFiles, "sandbox", x.sandbox)
+	add(areaFiles, "scanners", x.scanners)
 	add(areaSystem, "open files", x.files)
 	add(areaSystem, "clock", x.clock)
 	for _, f := range []string{cfg.Connect.ASN, cfg.Connect.Country} {
@@ -78,7 +81,6 @@ func (x *examiner) checks() (out []check) {
 			add(areaSystem, f, x.networks(f))
 		}
 	}
-	add(areaSystem, "sandbox", x.sandbox)
 	return out
 }
 
@@ -134,16 +136,4 @@ func (x *examiner) networks(path string) func(context.Context) []Finding {
 		}
 		return ok("can be read, " + count(days, "day") + " old")
 	}
-}
-
-// sandbox says what the kernel has, no more.
-func (x *examiner) sandbox(context.Context) []Finding {
-	text := "Landlock isn't in this kernel"
-	if v := x.m.landlock(); v > 0 {
-		text = fmt.Sprintf("the kernel has Landlock (version %d)", v)
-	}
-	if x.m.seccomp() {
-		return ok(text + "; seccomp filters: yes")
-	}
-	return ok(text + "; seccomp filters: no")
 }
