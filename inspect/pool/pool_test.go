@@ -194,6 +194,27 @@ func TestDeaths(t *testing.T) {
 	}
 }
 
+// TestAskerLeaves: whoever has an answer may end its context at once; the process lives
+// on. It was killed now and then, in the middle of the next request.
+func TestAskerLeaves(t *testing.T) {
+	p := pool(t, Config{Size: 1})
+	if err := p.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pids := p.Pids()
+	for i := range 300 {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := p.Inspect(ctx, &inspect.Request{Inputs: []inspect.Input{{Name: "quick", Body: []byte("quick")}}})
+		cancel()
+		if err != nil || r.Ended != inspect.Complete {
+			t.Fatalf("request %d: %v, %+v", i, err, r)
+		}
+	}
+	if now := p.Pids(); !slices.Equal(now, pids) {
+		t.Errorf("process %v became %v", pids, now)
+	}
+}
+
 // TestLargeGateway: a gateway that has held more memory than a process may is no
 // reason to end that process. The kernel passes its parent's peak on to it.
 func TestLargeGateway(t *testing.T) {

@@ -155,8 +155,8 @@ func (c *process) end() {
 // do has the process look into the files of j, fills j.report, and says whether the
 // process may be used again.
 func (c *process) do(closing context.Context, j *job) (again bool) {
-	watched := c.watch(closing, j)
-	defer close(watched)
+	stop := c.watch(closing, j)
+	defer func() { again = !stop() && again }()
 	err := wire.WriteRequest(c.to, j.q)
 	if err != nil && !broken(err) {
 		j.trouble = err // a body could not be read: the process is innocent, and has half of it
@@ -248,10 +248,18 @@ func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)]
 const look = 25 * time.Millisecond
 
 // watch kills the process at its deadline, when it holds too much memory, or when
-// nobody waits any more. Closing the channel ends it.
-func (c *process) watch(closing context.Context, j *job) chan struct{} {
-	done := make(chan struct{})
+// nobody waits any more. stop ends that, and says whether it did.
+func (c *process) watch(closing context.Context, j *job) (stop func() (killed bool)) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	kill := func(why int32) {
+		select {
+		case <-done: // the answer is here: whoever asked is free to end, the process isn't
+		default:
+			c.kill(why)
+		}
+	}
 	go func() {
+		defer close(ended)
 		deadline := time.NewTimer(j.q.Budget.Time + c.cfg.Deadline)
 		defer deadline.Stop()
 		tick := time.NewTicker(look)
@@ -261,23 +269,27 @@ func (c *process) watch(closing context.Context, j *job) chan struct{} {
 			case <-done:
 				return
 			case <-deadline.C:
-				c.kill(killedDeadline)
+				kill(killedDeadline)
 				return
 			case <-j.ctx.Done():
-				c.kill(killedOther)
+				kill(killedOther)
 				return
 			case <-closing.Done():
-				c.kill(killedOther)
+				kill(killedOther)
 				return
 			case <-tick.C:
 				if resident(c.pid) > c.cfg.Memory {
-					c.kill(killedMemory)
+					kill(killedMemory)
 					return
 				}
 			}
 		}
 	}()
-	return done
+	return func() bool {
+		close(done)
+		<-ended
+		return c.why.Load() != notKilled
+	}
 }
 
 // resident is the memory that a process holds, in bytes; 0 where that can't be told.
