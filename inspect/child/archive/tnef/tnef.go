@@ -43,11 +43,10 @@ const (
 
 // file is an attachment as it comes together.
 type file struct {
-	any    bool
-	title  string
-	props  map[uint16]value
-	data   []byte
-	object bool
+	any   bool
+	title string
+	props map[uint16]value
+	data  []byte
 }
 
 // Open goes through the attributes.
