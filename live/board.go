@@ -48,6 +48,8 @@ type Config struct {
 	Bad func(now time.Time, id string) (p float64, ok bool)
 	// Words describe a dialect.
 	Words func(d sluice.Dialect) string
+	// Scanners are those that look into files.
+	Scanners func(now time.Time) []Scanner
 }
 
 // Board holds the counters. Its methods are safe for concurrent use, and those of a

@@ -27,6 +27,7 @@ type Snapshot struct {
 	Threats  []Threat  `json:"threats"`  // of messages that weren't simply accepted
 	Networks []Network `json:"networks"` // most active first
 	Dialects []Dialect `json:"dialects"` // most active first
+	Scanners []Scanner `json:"scanners"` // those that look into files
 }
 
 // AtPhase counts the sessions in a phase.
@@ -220,7 +221,7 @@ const most = 50
 
 // Snapshot looks at everything.
 func (b *Board) Snapshot(now time.Time) Snapshot {
-	s := Snapshot{Time: now.UTC(), Sessions: []AtPhase{}, Refusals: []Refusal{}, Threats: []Threat{}, Networks: []Network{}, Dialects: []Dialect{}}
+	s := Snapshot{Time: now.UTC(), Sessions: []AtPhase{}, Refusals: []Refusal{}, Threats: []Threat{}, Networks: []Network{}, Dialects: []Dialect{}, Scanners: []Scanner{}}
 	if b == nil {
 		return s
 	}
@@ -235,6 +236,9 @@ func (b *Board) Snapshot(now time.Time) Snapshot {
 	b.reasons(now.Unix(), &s)
 	b.topNetworks(now, &s)
 	b.topDialects(now, &s)
+	if f := b.cfg.Scanners; f != nil {
+		s.Scanners = append(s.Scanners, f(now)...)
+	}
 	return s
 }
 

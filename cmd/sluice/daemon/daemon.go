@@ -109,12 +109,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.memory.Around = d.learning.SaveCampaigns
 	d.learning.Start(ctx)
-	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
-		Certificates: d.certificates}
-	d.board = live.New(time.Now(), outer.Board())
 	if d.scanners, err = build.NewScanners(cfg, d.registry, log); err != nil {
 		return nil, err
 	}
+	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
+		Certificates: d.certificates, Scanners: d.scanners}
+	d.board = live.New(time.Now(), outer.Board())
 	set, err := d.settings(cfg)
 	if err != nil {
 		return nil, err

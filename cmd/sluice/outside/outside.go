@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/cmd/sluice/build"
 	"sluice/console"
 	"sluice/directory"
 	"sluice/dns/dnsbl"
@@ -29,6 +30,7 @@ type Rooms struct {
 	Directory    func() *directory.Directory
 	Networks     func() *network.DB
 	Certificates func(now time.Time) []console.Certificate
+	Scanners     *build.Scanners
 }
 
 // Board is how the live board asks them.
@@ -48,6 +50,9 @@ func (r Rooms) Board() live.Config {
 			s := t.Score(now, reputation.DialectKey(id))
 			return s.Probability, s.Outcomes() >= 1
 		}
+	}
+	if r.Scanners != nil {
+		c.Scanners = scanners(r.Scanners)
 	}
 	return c
 }

@@ -31,6 +31,7 @@ func (p Picture) Draw(s live.Snapshot, width, height int, trouble string) []stri
 		out = append(out, p.Paint.In("31;1", fit("no newer figures: "+Plain(trouble, 300), width)))
 	}
 	out = append(out, p.phases(s, width)...)
+	out = append(out, p.scanners(s, width)...)
 	out = append(out, "")
 	out = append(out, p.rates(s, width)...)
 	rows := 10 // of a table

@@ -35,6 +35,8 @@ func storm() live.Snapshot {
 			{ID: "d1h.0123456789", Words: "speaks before the greeting; lost without QUIT", Activity: live.Activity{Sessions: 1100, Share: 0.999}, Bad: 0.99997, Known: true},
 			{ID: "d1d.1123456789", Words: "EHLO with a domain name; upper case; SIZE; several commands in one segment; a space after the colon of MAIL; QUIT", Activity: live.Activity{Sessions: 61, Share: 0.02}, Bad: 0.013, Known: true},
 			{ID: "d1d.2123456789", Activity: live.Activity{Sessions: 1}}},
+		Scanners: []live.Scanner{{Name: "sandbox", Kind: live.ScannerProcesses, State: "up", Well: true, Processes: 2, Running: 2, Waiting: 1, Asked: 812, Deaths: 3},
+			{Name: "clamd", Kind: live.ScannerEngine, State: "down", Trouble: []string{"connection refused \x1b[2J"}, Asked: 400, Found: 2}},
 	}
 	m := &s.Minutes
 	*m = live.Series{Step: 60, End: now}
