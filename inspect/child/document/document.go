@@ -5,10 +5,11 @@ package document
 import (
 	"sluice/inspect/child"
 	"sluice/inspect/child/document/ole"
+	"sluice/inspect/child/document/page"
 	"sluice/inspect/child/document/pdf"
 )
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}}
 }

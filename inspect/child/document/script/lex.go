@@ -52,6 +52,8 @@ func (l *lexer) next() token {
 		case '0' <= c && c <= '9' || c == '&':
 			if t, ok := l.numbers(); ok {
 				return t
+			} else if t.kind == other {
+				return t // a list of other things: passed
 			}
 		default:
 			if t, ok := l.character(); ok {
@@ -179,13 +181,13 @@ func (l *lexer) character() (token, bool) {
 // numbers reads a list of at least eight numbers that are codes of printable text.
 func (l *lexer) numbers() (token, bool) {
 	text, n := numberList(l.s[l.i:])
-	if n == 0 || utf8.RuneCountInString(text) < 8 {
-		return token{}, false
-	}
-	if _, ok := readable([]byte(text)); !ok {
+	if n == 0 {
 		return token{}, false
 	}
 	l.i += n
+	if _, ok := readable([]byte(text)); !ok || utf8.RuneCountInString(text) < 8 {
+		return token{kind: other}, false
+	}
 	return token{kind: charsToken, text: text, escapes: letters(text)}, true
 }
 

@@ -82,6 +82,7 @@ func TestHostile(t *testing.T) {
 		"quotes":        strings.Repeat(`"a"&`, 1<<19),
 		"one string":    `"` + strings.Repeat("A", 4<<20),
 		"numbers":       strings.Repeat("104,", 1<<19),
+		"small numbers": strings.Repeat("1,", 1<<19),
 		"chr":           strings.Repeat("Chr(104)&", 1<<18),
 		"carets":        strings.Repeat("^", 1<<20),
 		"slashes":       strings.Repeat(`\`, 1<<20),
