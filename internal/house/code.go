@@ -116,6 +116,7 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/archive/onenote", "inspect/child/archive/outlook", "inspect/child/archive/rar",
 	"inspect/child/archive/sevenzip", "inspect/child/archive/stream", "inspect/child/archive/tape",
 	"inspect/child/archive/testfile", "inspect/child/archive/tnef", "inspect/child/archive/zip",
+	"inspect/child/image", "inspect/child/image/code",
 	"inspect/child/document/cfb",
 	"inspect/child/document/script",
 	"inspect/child/document/vba",
