@@ -1,5 +1,5 @@
-// Package disk opens disk images: ISO 9660 with its extensions, FAT file systems in
-// raw images and in virtual hard disks. Other file systems and containers are
+// Package disk opens disk images: ISO 9660 with its extensions, UDF, FAT file systems
+// in raw images and in virtual hard disks. Other file systems and containers are
 // recognised and named.
 package disk
 
@@ -34,10 +34,22 @@ func (Decoder) Types() []inspect.Type {
 func (Decoder) Open(_ context.Context, w *child.Work) error {
 	b := w.Bytes()
 	switch w.Type() {
-	case inspect.ISO, inspect.UDF:
-		found, err := openISO(w, b)
-		if err == nil && !found {
-			w.Fact(inspect.Unsupported, "disk: the file system "+string(w.Type()))
+	case inspect.ISO:
+		_, err := openISO(w, b)
+		return err
+	case inspect.UDF:
+		// Many images hold both systems; files of the same content are opened once.
+		err := openUDF(w, b)
+		if errors.Is(err, child.ErrBudget) {
+			return err
+		}
+		found, isoErr := openISO(w, b)
+		if isoErr != nil {
+			return isoErr
+		}
+		if err != nil && found {
+			w.Fact(inspect.Damaged, "disk: "+err.Error())
+			return nil
 		}
 		return err
 	case inspect.VHD:

@@ -141,6 +141,50 @@ func parted(disk []byte) []byte {
 	return append(b, disk...)
 }
 
+// udfImage writes a volume whose descriptors stand at 32, the partition at 40: file
+// set, root folder with its content, a file in its entry, and one in extents.
+func udfImage(name string, size uint32) []byte {
+	b := make([]byte, 260*sector)
+	put := func(at int, off int, v uint32) { binary.LittleEndian.PutUint32(b[at*sector+off:], v) }
+	tag := func(at int, id uint32) { put(at, 0, id) }
+	copy(b[16*sector+1:], "BEA01")
+	copy(b[17*sector+1:], "NSR02")
+	tag(256, tagAnchor)
+	put(256, 16, 4*sector)
+	put(256, 20, 32)
+	tag(32, tagPartition)
+	put(32, 188, 40)
+	tag(33, tagVolume)
+	put(33, 212, sector)
+	b[33*sector+440] = 1
+	tag(34, tagEnd)
+	tag(40, tagFileSet)
+	put(40, 404, 1)
+	// The root folder: its names stand in its entry.
+	var names []byte
+	for i, n := range []string{name, "b.txt"} {
+		d := make([]byte, 38)
+		binary.LittleEndian.PutUint16(d, tagName)
+		d[19] = byte(len(n) + 1)
+		binary.LittleEndian.PutUint32(d[24:], uint32(2+i))
+		d = append(append(d, 8), n...)
+		names = append(names, append(d, make([]byte, (4-len(d)%4)%4)...)...)
+	}
+	entry := func(at int, kind byte, size uint32, list []byte) {
+		tag(at, tagEntry)
+		b[at*sector+34] = kind
+		put(at, 56, size)
+		put(at, 172, uint32(len(list)))
+		copy(b[at*sector+176:], list)
+	}
+	entry(41, 3, uint32(len(names)), names)
+	entry(42, 3, 5, []byte("hello"))
+	list := binary.LittleEndian.AppendUint32(nil, min(size, sector))
+	entry(43, 0, size, binary.LittleEndian.AppendUint32(list, 4))
+	copy(b[44*sector:], "inert")
+	return b
+}
+
 func TestImages(t *testing.T) {
 	files := [][]byte{record("A.TXT;1", 21, 5, 0, ""), record("D", 20, sector, 2, "")}
 	fatFiles := "setup.exe whole 600, FOLDER/IN.TXT whole 5"
@@ -157,6 +201,9 @@ func TestImages(t *testing.T) {
 		{"two trees", inspect.ISO, iso(files, [][]byte{record(wide("a.txt"), 21, 5, 0, "")}), "a.txt whole 5, D/IN.TXT whole 5", inspect.TwoReadings},
 		{"circle", inspect.ISO, iso([][]byte{record("D", 18, sector, 2, ""), record("A", 21, 5, 0, "")}, nil), "A whole 5", ""},
 		{"huge size", inspect.ISO, iso([][]byte{record("A", 21, 0xffffffff, 0, "")}, nil), "A whole 6144", inspect.Damaged},
+		{"udf", inspect.UDF, udfImage("a.exe", 5), "a.exe whole 5, b.txt whole 5", ""},
+		{"udf, huge size", inspect.UDF, udfImage("a.exe", 1<<31), "a.exe whole 5, b.txt partial 2048", inspect.Damaged},
+		{"udf without descriptors", inspect.UDF, udfImage("a.exe", 5)[:100*sector], "", inspect.Damaged},
 		{"floppy", inspect.DiskRaw, floppy(), fatFiles, ""},
 		{"partition", inspect.DiskRaw, parted(floppy()), fatFiles, ""},
 		{"fixed vhd", inspect.VHD, vhd(floppy(), false), fatFiles, ""},
@@ -182,10 +229,11 @@ func TestImages(t *testing.T) {
 
 func FuzzDisk(f *testing.F) {
 	f.Add(iso([][]byte{record("A.TXT;1", 21, 5, 0, "NM\x0b\x01\x00a name"), record("D", 20, sector, 2, "")}, [][]byte{record(wide("a"), 21, 5, 0, "")}))
+	f.Add(udfImage("a.exe", 5))
 	f.Add(floppy())
 	f.Add(vhd(parted(floppy()), true))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, typ := range []inspect.Type{inspect.ISO, inspect.DiskRaw, inspect.VHD} {
+		for _, typ := range []inspect.Type{inspect.ISO, inspect.UDF, inspect.DiskRaw, inspect.VHD} {
 			childtest.Bytes(t, New(), typ, b)
 		}
 	})
