@@ -53,7 +53,7 @@ func (c *Console) apiFail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (c *Console) apiMessages(w http.ResponseWriter, r *http.Request, _ string) {
-	q, err := parseQuery(r.URL.Query())
+	q, err := parseFind(r.URL.Query())
 	if err != nil {
 		web.JSONError(w, http.StatusBadRequest, err.Error())
 		return
@@ -80,7 +80,7 @@ func (c *Console) apiMessage(w http.ResponseWriter, r *http.Request, _ string) {
 }
 
 func (c *Console) apiQuarantine(w http.ResponseWriter, r *http.Request, _ string) {
-	q, err := parseQuery(r.URL.Query())
+	q, err := parseFind(r.URL.Query())
 	if err != nil {
 		web.JSONError(w, http.StatusBadRequest, err.Error())
 		return
@@ -92,7 +92,7 @@ func (c *Console) apiQuarantine(w http.ResponseWriter, r *http.Request, _ string
 	}
 	out := make([]shape.Quarantined, 0, len(list))
 	for _, x := range list {
-		out = append(out, shape.OfQuarantined(x, false))
+		out = append(out, shape.OfQuarantined(x, nil, false))
 	}
 	web.JSON(w, http.StatusOK, map[string]any{"messages": out, "next": nextID(list, q, func(x *sluice.Quarantined) string { return x.ID })})
 }
@@ -104,7 +104,7 @@ func (c *Console) apiQuarantined(w http.ResponseWriter, r *http.Request, _ strin
 		return
 	}
 	_ = body.Close()
-	web.JSON(w, http.StatusOK, shape.OfQuarantined(x, true))
+	web.JSON(w, http.StatusOK, shape.OfQuarantined(x, c.recordOf(r.Context(), x.ID), true))
 }
 
 func (c *Console) apiAct(w http.ResponseWriter, r *http.Request, by string) {

@@ -339,7 +339,7 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		q, err := parseQuery(v)
+		q, err := parseFind(v)
 		if err != nil {
 			return
 		}
@@ -622,6 +622,7 @@ func TestHostileText(t *testing.T) {
 		r.Verdict.Ledger[0].Detail, r.Verdict.Ledger[2].Detail, r.Verdict.Ledger[3].Detail = a, a, a
 		r.Verdict.Ledger[0].Reason, r.Verdict.Hard = sluice.Reason(a), sluice.Reason(a)
 		r.Decisions[0].Recipient, r.Decisions[0].Why = a, sluice.Reason(a)
+		r.Files[0].Name, r.Files[0].Type, r.Files[0].Class, r.Files[1].In, r.Files[1].Content = a, a, a+", "+a, a, a
 		r.Outcomes[0].Recipient, r.Outcomes[0].Err, r.Outcomes[0].Reply.Text, r.Reply.Text = a, errors.New(a), a, a
 		d.add(r)
 		q := storetest.Quarantined(id, d.clock)

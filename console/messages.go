@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice"
+	"sluice/console/internal/tree"
 )
 
 // parseQuery reads the filters of lists, pages and API alike.
@@ -46,6 +48,37 @@ func parseQuery(v url.Values) (sluice.Query, error) {
 	return q, nil
 }
 
+// parseFind is parseQuery for lists of messages, which can be found by a file too: in the
+// field of the search by a SHA-256, or a part of its name behind "file:".
+func parseFind(v url.Values) (sluice.Query, error) {
+	q, err := parseQuery(v)
+	if err != nil {
+		return q, err
+	}
+	q.File = v.Get("file")
+	if d, err := sluice.ParseDigest(strings.TrimSpace(q.Text)); err == nil {
+		q.SHA256, q.Text = d, ""
+	} else if name, ok := strings.CutPrefix(q.Text, "file:"); ok {
+		q.File, q.Text = name, ""
+	}
+	if s := v.Get("sha256"); s != "" {
+		if q.SHA256, err = sluice.ParseDigest(s); err != nil {
+			return q, fmt.Errorf("sha256: %w", err)
+		}
+	}
+	return q, nil
+}
+
+// recordOf is the log's record of a message, nil where it isn't kept any more: what
+// stands beside it does without.
+func (c *Console) recordOf(ctx context.Context, id string) *sluice.Record {
+	r, err := c.cfg.Store.Record(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
 // nextID is where the next page begins, "" on a page that isn't full.
 func nextID[T any](list []T, q sluice.Query, id func(T) string) string {
 	if len(list) < q.Page() {
@@ -65,13 +98,14 @@ type filter struct {
 
 func newFilter(path string, v url.Values, next string) filter {
 	keep := url.Values{}
-	for _, k := range []string{"q", "action", "threat", "tenant", "since", "until", "limit"} {
+	active := false
+	for _, k := range []string{"q", "action", "threat", "file", "sha256", "tenant", "since", "until", "limit"} {
 		if s := v.Get(k); s != "" {
 			keep.Set(k, s)
+			active = active || k != "limit"
 		}
 	}
-	f := filter{Text: v.Get("q"), Action: v.Get("action"), Threat: v.Get("threat"), First: v.Get("before") == "",
-		Active: v.Get("q") != "" || v.Get("action") != "" || v.Get("threat") != ""}
+	f := filter{Text: v.Get("q"), Action: v.Get("action"), Threat: v.Get("threat"), First: v.Get("before") == "", Active: active}
 	f.Self = path + "?" + keep.Encode()
 	if next != "" {
 		keep.Set("before", next)
@@ -108,7 +142,7 @@ type stripCount struct {
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request, v *visit) {
-	q, err := parseQuery(r.URL.Query())
+	q, err := parseFind(r.URL.Query())
 	if err != nil {
 		c.fail(w, r, v, http.StatusBadRequest, "The filter isn't understood: "+err.Error()+".", nil)
 		return
@@ -166,6 +200,7 @@ type messagePage struct {
 	layout
 	R             *sluice.Record
 	Ledger        ledger
+	Tree          tree.Tree
 	InQuarantine  bool
 	ReplyText     string
 	Recipients    []recipientRow
@@ -196,7 +231,7 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request, v *visit) {
 		title = "Message " + rec.ID
 	}
 	p := messagePage{layout: c.layout(r.Context(), v, "messages", escape(title)), R: rec,
-		Ledger: newLedger(&rec.Verdict, c.cfg.Marks), Recipients: recipients(rec)}
+		Ledger: newLedger(&rec.Verdict, c.cfg.Marks), Recipients: recipients(rec), Tree: tree.New(rec)}
 	if rec.Reply.Code != 0 {
 		p.ReplyText = rec.Reply.String()
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sluice"
+	"sluice/console/internal/tree"
 	"sluice/console/internal/web"
 	"sluice/explain"
 	"sluice/message"
@@ -38,7 +39,7 @@ var notices = map[string]string{
 }
 
 func (c *Console) quarantine(w http.ResponseWriter, r *http.Request, v *visit) {
-	q, err := parseQuery(r.URL.Query())
+	q, err := parseFind(r.URL.Query())
 	if err != nil {
 		c.fail(w, r, v, http.StatusBadRequest, "The filter isn't understood: "+err.Error()+".", nil)
 		return
@@ -61,7 +62,8 @@ type quarantinedPage struct {
 	Fields             []headerField
 	Text, Hidden       []string
 	HasHTML, Cut       bool
-	Files              []filePart
+	Files              []filePart // as the message names them
+	Tree               tree.Tree  // as they were looked into
 	Links              []linkRow
 	Source             []string
 	CanRelease, CanDel bool
@@ -98,6 +100,7 @@ func (c *Console) quarantined(w http.ResponseWriter, r *http.Request, v *visit) 
 		return
 	}
 	p.Notice = cmp.Or(notices[r.URL.Query().Get("done")], labelled(r.URL.Query()))
+	p.Tree = tree.New(c.recordOf(r.Context(), p.Q.ID))
 	p.read(raw)
 	c.render(w, http.StatusOK, "quarantined", p)
 }

@@ -61,6 +61,9 @@ type (
 		Reply     string          `json:"reply,omitzero"`
 		TimeUS    int64           `json:"time_us,omitzero"`
 		Versions  sluice.Versions `json:"versions,omitzero"`
+
+		Files     []sluice.FileSeen `json:"files,omitzero"`
+		FilesLeft int               `json:"files_left,omitzero"`
 	}
 	Quarantined struct {
 		ID       string     `json:"id"`
@@ -74,6 +77,9 @@ type (
 		Size     int64      `json:"size"`
 		Verdict  Verdict    `json:"verdict"`
 		Evidence []Evidence `json:"evidence,omitzero"`
+
+		Files     []sluice.FileSeen `json:"files,omitzero"`
+		FilesLeft int               `json:"files_left,omitzero"`
 	}
 )
 
@@ -92,6 +98,7 @@ func OfRecord(r *sluice.Record, full bool) Record {
 		a.TLS = r.Conn.TLS.Version + " " + r.Conn.TLS.Cipher
 	}
 	a.Evidence, a.TimeUS, a.Versions = evidence(&r.Verdict), r.Micros, r.Verdict.Versions
+	a.Files, a.FilesLeft = r.Files, r.FilesLeft
 	for _, d := range r.Decisions {
 		a.Decisions = append(a.Decisions, Decision{d.Recipient, d.Action, string(d.Why)})
 	}
@@ -108,13 +115,17 @@ func OfRecord(r *sluice.Record, full bool) Record {
 	return a
 }
 
-// OfQuarantined is a quarantined message; full adds the evidence.
-func OfQuarantined(x *sluice.Quarantined, full bool) Quarantined {
+// OfQuarantined is a quarantined message; full adds the evidence and, where the log still
+// has its record, the files.
+func OfQuarantined(x *sluice.Quarantined, r *sluice.Record, full bool) Quarantined {
 	a := Quarantined{ID: x.ID, Tenant: x.Tenant, Stored: x.Stored, Expires: x.Expires, Released: x.Released,
 		From: x.Envelope.From, To: x.Envelope.Addresses(), Subject: x.Subject, Size: x.Size,
 		Verdict: verdict(&x.Verdict, sluice.QuarantineIt)}
 	if full {
 		a.Evidence = evidence(&x.Verdict)
+		if r != nil {
+			a.Files, a.FilesLeft = r.Files, r.FilesLeft
+		}
 	}
 	return a
 }
