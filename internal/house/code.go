@@ -124,7 +124,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/document/field",
 	"inspect/child/document/ole",
 	"inspect/child/document/pdf",
-	"inspect/child/document/page"}
+	"inspect/child/document/page",
+	"inspect/child/document/ooxml"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.

@@ -5,11 +5,12 @@ package document
 import (
 	"sluice/inspect/child"
 	"sluice/inspect/child/document/ole"
+	"sluice/inspect/child/document/ooxml"
 	"sluice/inspect/child/document/page"
 	"sluice/inspect/child/document/pdf"
 )
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}}
 }
