@@ -103,7 +103,7 @@ func Remarks(f inspect.File, add func(inspect.Kind, string)) {
 	if n.stream {
 		add(inspect.NameStream, f.Name)
 	}
-	if does&(active|inspect.Page) != 0 && n.before != "" && n.before != n.ext {
+	if byExt(n.ext).Class&(active|inspect.Page) != 0 && n.before != "" && n.before != n.ext {
 		if c, ok := classOfExt[n.before]; ok && c.Class&active == 0 {
 			add(inspect.NameDoubleExtension, f.Name)
 		}

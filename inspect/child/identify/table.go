@@ -41,7 +41,7 @@ const (
 func Table() []Row { return slices.Clone(rows) }
 
 var rows = []Row{
-	{inspect.Zip, archive, "zip zipx", false, "magic, directory at the end", "ZIP archive"},
+	{inspect.Zip, archive, "zip zipx jar", false, "magic, directory at the end", "ZIP archive"},
 	{inspect.Rar, archive, "rar r00 r01 rev", false, "magic", "RAR archive, versions 1.5 to 7"},
 	{inspect.SevenZip, archive, "7z", false, "magic", "7-Zip archive"},
 	{inspect.Tar, archive, "tar", false, "magic or checksum of the first header", "tar archive"},
@@ -96,7 +96,7 @@ var rows = []Row{
 	{inspect.PostScript, document, "ps eps ai", false, "first letters", "PostScript"},
 	{inspect.HTML, page, "html htm shtml", true, "first tags", "HTML"},
 	{inspect.MHTML, page | mail, "mht mhtml", true, "header fields", "web page in one file"},
-	{inspect.XHTML, page, "xhtml xht", true, "root element", "XHTML"},
+	{inspect.XHTML, page, "xhtml xht html htm", true, "root element", "XHTML"},
 	{inspect.SVG, page | picture, "svg", true, "root element", "SVG"},
 	{inspect.XML, 0, "xml rels xsd", false, "declaration", "XML"},
 	{inspect.EPUB, document, "epub", false, "mimetype entry", "EPUB"},

@@ -163,7 +163,15 @@ func textKind(ext, declared string, b []byte) (inspect.Type, inspect.Class) {
 // HTML page called .hta is a program, and one called .js fails or is a polyglot.
 func overrides(byName, t inspect.Type) bool {
 	c := classOfType[byName]
-	return c&(script|executable) != 0 && classOfType[t]&(script|executable) == 0 && byName != inspect.DOSProgram || byName == inspect.MHTML && t == inspect.Mail
+	switch {
+	case byName == inspect.MHTML && t == inspect.Mail:
+		return true
+	case byName == inspect.DOSProgram:
+		return false
+	case t == inspect.Shell: // a first line for Unix, in a script that has its own way to run
+		return c&script != 0
+	}
+	return c&(script|executable) != 0 && classOfType[t]&(script|executable) == 0
 }
 
 func byLead(lower []byte) inspect.Type {
