@@ -37,11 +37,10 @@ const (
 	// they say of kinds that they know: no site's mail is all strange.
 	strangeness = 0.25
 	// Bounds of what the text says. The ceiling is above the line, and below what
-	// rejects by 16 dB; the floor is nearer to 0, since good words are cheap to add,
-	// and as far away as it takes for probabilities of good mail to be true
-	// (judge/DESIGN.md).
+	// rejects by 16 dB; the floor is nearer to 0, since good words are cheap to add.
+	// The nearer, the less true are probabilities of good mail (judge/DESIGN.md).
 	ceiling = 24
-	floor   = -10
+	floor   = -8.5
 )
 
 // Kinds of good mail that are left out in turn, to see how a model does on good

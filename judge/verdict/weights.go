@@ -37,8 +37,8 @@ type Group struct {
 //     structure, harmless links. What costs time to earn (reputation, a known
 //     correspondent) speaks for it more.
 //   - Good words are cheap too, yet nothing else tells most good mail from bad, and
-//     with less than 12 dB for it no probability of good mail is true. The text
-//     model reads in parts, so that words added beside the bad ones don't count.
+//     the less they may say the further from true are probabilities of good mail.
+//     The text model reads in parts, so that words beside the bad ones don't count.
 func JudgedWeights() Weights {
 	var prior float64
 	if e, ok := reason.Lookup(reason.Prior); ok {
@@ -49,7 +49,7 @@ func JudgedWeights() Weights {
 	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 4, High: 12}
 	w.Groups[sluice.GroupReputation] = Group{Slope: 1, Low: 10, High: 15}
 	w.Groups[sluice.GroupStructure] = Group{Slope: 1, Low: 2, High: 12}
-	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 12, High: 25}
+	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 10, High: 25}
 	w.Groups[sluice.GroupLink] = Group{Slope: 1, Low: 2, High: 15}
 	w.Groups[sluice.GroupAttachment] = Group{Slope: 1, Low: 1, High: 15}
 	w.Groups[sluice.GroupBrand] = Group{Slope: 1, Low: 2, High: 15}
