@@ -4,13 +4,8 @@ package outlook
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding/charmap"
 
 	"sluice/inspect"
 	"sluice/inspect/child"
@@ -97,14 +92,14 @@ func (o *item) emit(e cfb.Entry) error {
 	}
 	switch id {
 	case "1000001f":
-		o.w.Text(inspect.OriginBody, wide(o.read(e)))
+		o.w.Text(inspect.OriginBody, tnef.Wide(o.read(e)))
 	case "1000001e":
-		o.w.Text(inspect.OriginBody, narrow(o.read(e)))
+		o.w.Text(inspect.OriginBody, tnef.Narrow(o.read(e)))
 	case "10130102":
 		_, err := o.w.Emit(child.Entry{Name: "body.html", Declared: "text/html", Method: "body", Size: -1, Bytes: o.read(e)})
 		return err
 	case "1013001f":
-		_, err := o.w.Emit(child.Entry{Name: "body.html", Declared: "text/html", Method: "body", Size: -1, Bytes: []byte(wide(o.read(e)))})
+		_, err := o.w.Emit(child.Entry{Name: "body.html", Declared: "text/html", Method: "body", Size: -1, Bytes: []byte(tnef.Wide(o.read(e)))})
 		return err
 	case "10090102":
 		rtf, err := tnef.DecompressRTF(o.read(e), int(o.w.Budget().File))
@@ -147,29 +142,10 @@ func (o *item) attach(dir string, content []byte) error {
 func (o *item) text(dir, id string) string {
 	dir = strings.ToLower(dir)
 	if e, ok := o.streams[dir+stream+id+"001f"]; ok {
-		return wide(o.f.Read(e, 2*inspect.MaxName))
+		return tnef.Wide(o.f.Read(e, 2*inspect.MaxName))
 	}
 	if e, ok := o.streams[dir+stream+id+"001e"]; ok {
-		return narrow(o.f.Read(e, inspect.MaxName))
+		return tnef.Narrow(o.f.Read(e, inspect.MaxName))
 	}
 	return ""
-}
-
-func wide(b []byte) string {
-	u := make([]uint16, 0, len(b)/2)
-	for ; len(b) >= 2; b = b[2:] {
-		u = append(u, binary.LittleEndian.Uint16(b))
-	}
-	return strings.TrimRight(string(utf16.Decode(u)), "\x00")
-}
-
-func narrow(b []byte) string {
-	s := strings.TrimRight(string(b), "\x00")
-	if utf8.ValidString(s) {
-		return s
-	}
-	if d, err := charmap.Windows1252.NewDecoder().String(s); err == nil {
-		return d
-	}
-	return s
 }

@@ -34,6 +34,8 @@ const (
 	// maxPower bounds the rounds of a key, 2 to this: RAR itself uses 15. The
 	// library can't be stopped in the middle of them.
 	maxPower = 19
+	// maxRounds bounds those of all keys of one archive.
+	maxRounds = 1 << 22
 )
 
 const (
@@ -48,7 +50,9 @@ func (Decoder) Open(_ context.Context, w *child.Work) error {
 		return nil
 	}
 	a := &archive{w: w}
-	if power := costliest(w.Bytes()); power > maxPower {
+	power := costliest(w.Bytes())
+	a.tries = max(1, maxRounds>>power)
+	if power > maxPower {
 		w.Fact(inspect.Unsupported, fmt.Sprintf("rar: a key of 2^%d rounds", power))
 		a.hopeless = true
 	}
@@ -66,6 +70,7 @@ func (Decoder) Open(_ context.Context, w *child.Work) error {
 type archive struct {
 	w        *child.Work
 	locked   bool
+	tries    int    // passwords that may be tried
 	hopeless bool   // keys are too costly to try
 	password string // the one that worked
 	opened   bool
@@ -89,7 +94,11 @@ func (a *archive) find() error {
 	if a.hopeless {
 		return nil
 	}
-	for _, p := range a.w.Passwords() {
+	for i, p := range a.w.Passwords() {
+		if i >= a.tries {
+			_ = a.w.Steps() // the files are listed all the same
+			return nil
+		}
 		if err := a.w.Err(); err != nil {
 			return err
 		}

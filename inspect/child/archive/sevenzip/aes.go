@@ -13,6 +13,10 @@ import (
 // there to cost time.
 const maxPower = 22
 
+// maxRounds bounds those of all keys of one archive: 48 passwords at 2^19, some two
+// seconds.
+const maxRounds = 48 << 19
+
 // decrypt undoes AES-256-CBC with the key that SHA-256 makes of the password.
 func (a *archive) decrypt(r io.Reader, props []byte, password string) (io.Reader, error) {
 	if len(props) < 1 {
@@ -60,9 +64,10 @@ func (a *archive) key(password string, salt []byte, power byte) ([]byte, error) 
 	case power == 0x3f:
 		key = make([]byte, 32)
 		copy(key[copy(key, salt):], pass)
-	case power > maxPower:
+	case power > maxPower || a.rounds+1<<power > maxRounds:
 		return nil, a.w.Steps()
 	default:
+		a.rounds += 1 << power
 		h := sha256.New()
 		round := append(append([]byte{}, salt...), pass...)
 		at := len(round)

@@ -44,6 +44,7 @@ type archive struct {
 	b      []byte
 	good   []string // passwords that worked
 	cached map[string][]byte
+	rounds uint64 // spent on keys
 	locked bool
 }
 

@@ -113,7 +113,7 @@ func (t *reader) attribute(id uint32, data []byte) error {
 		return err
 	case attTitle:
 		t.cur.any = true
-		t.cur.title = narrow(data)
+		t.cur.title = Narrow(data)
 	case attData:
 		t.cur.any = true
 		t.cur.data = data
@@ -220,12 +220,13 @@ type value struct {
 
 func (v value) text() string {
 	if v.wide {
-		return wide(v.data)
+		return Wide(v.data)
 	}
-	return narrow(v.data)
+	return Narrow(v.data)
 }
 
-func wide(b []byte) string {
+// Wide reads a string of UTF-16 up to a zero.
+func Wide(b []byte) string {
 	u := make([]uint16, 0, len(b)/2)
 	for ; len(b) >= 2; b = b[2:] {
 		c := binary.LittleEndian.Uint16(b)
@@ -237,9 +238,9 @@ func wide(b []byte) string {
 	return string(utf16.Decode(u))
 }
 
-// narrow reads a string of one byte a character: UTF-8 where it is valid, else the
+// Narrow reads a string of one byte a character up to a zero: UTF-8 where it is valid, else the
 // code page of western Windows.
-func narrow(b []byte) string {
+func Narrow(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	if utf8.ValidString(s) {
 		return s

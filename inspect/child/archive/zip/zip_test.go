@@ -9,6 +9,7 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"hash/crc32"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -221,6 +222,23 @@ func TestArchives(t *testing.T) {
 		if locked := strings.Contains(c.name, "encryption") || strings.HasPrefix(c.name, "aes"); locked && !r.Files[0].Class.Has(inspect.Encrypted) {
 			t.Errorf("%s: not marked as encrypted", c.name)
 		}
+	}
+}
+
+// Passwords are not tried for ever, and what isn't tried is listed.
+func TestManyLocked(t *testing.T) {
+	locked := lockAES("inert", "secret")
+	var items []item
+	for i := range 200 {
+		items = append(items, item{name: strconv.Itoa(i), content: "inert", flags: 1, method: 99, extra: aesField, packed: locked})
+	}
+	var words []string
+	for i := range inspect.MaxPasswords {
+		words = append(words, "word "+strconv.Itoa(i))
+	}
+	r := childtest.One(t, New(), "x.zip", inspect.Zip, build(items...), words...)
+	if len(r.Files) != 201 || r.Files[200].Content != inspect.Locked || !r.Exhausted.Has(inspect.LimitSteps) {
+		t.Errorf("%d files, exhausted %v", len(r.Files), r.Exhausted)
 	}
 }
 
