@@ -124,13 +124,14 @@ func request(m *message.Message, b inspect.Budget) (*inspect.Request, []Part) {
 
 // needed says whether a part is more than text that a person reads. Text by
 // declaration that isn't text by its octets is looked into; so is a page that is
-// attached, since a browser opens it, and any text that comes as a file.
+// attached, since a browser opens it, any text that comes as a file, and text that
+// could draw a code.
 func needed(p *message.Part, body []byte) bool {
 	switch {
 	case len(body) == 0:
 		return false
 	case strings.HasPrefix(p.Type, "text/") && !p.IsFile():
-		return !plain(body)
+		return !plain(body) || inspect.MayDraw(p.Type, body)
 	case p.Type == "application/pgp-signature", p.Type == "application/pkcs7-signature" && p.Filename == "smime.p7s":
 		return !plain(body) && len(body) > 64<<10
 	case p.Type == "text/plain", p.Type == "text/x-diff", p.Type == "text/x-patch":

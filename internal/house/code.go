@@ -116,7 +116,7 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/archive/onenote", "inspect/child/archive/outlook", "inspect/child/archive/rar",
 	"inspect/child/archive/sevenzip", "inspect/child/archive/stream", "inspect/child/archive/tape",
 	"inspect/child/archive/testfile", "inspect/child/archive/tnef", "inspect/child/archive/zip",
-	"inspect/child/image", "inspect/child/image/code",
+	"inspect", "inspect/child/image", "inspect/child/image/code",
 	"inspect/child/document/cfb",
 	"inspect/child/document/script",
 	"inspect/child/document/vba",
@@ -125,7 +125,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/document/ole",
 	"inspect/child/document/pdf",
 	"inspect/child/document/page",
-	"inspect/child/document/ooxml"}
+	"inspect/child/document/ooxml",
+	"inspect/child/document/rtf"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.

@@ -37,11 +37,11 @@ func TestCorpora(t *testing.T) {
 		t.Fatal(err)
 	}
 	type sum struct {
-		messages, withImages, images, undecoded, coded, codes, unread, drawn, damaged int
-		pixels                                                                        int64
-		imageTime, drawnTime                                                          time.Duration
-		slowest                                                                       time.Duration
-		traits                                                                        []string
+		messages, withImages, images, undecoded, coded, codes, unread, drawn, may, damaged int
+		pixels                                                                             int64
+		imageTime, drawnTime                                                               time.Duration
+		slowest                                                                            time.Duration
+		traits                                                                             []string
 	}
 	sums := map[string]*sum{}
 	for _, e := range all {
@@ -92,6 +92,11 @@ func TestCorpora(t *testing.T) {
 				s.damaged++
 			}
 		}
+		if slices.ContainsFunc(texts, func(i inspect.Input) bool {
+			return inspect.MayDraw("text/"+strings.TrimSuffix(i.DeclaredType, "text"), i.Body)
+		}) {
+			s.may++
+		}
 		began = cpu()
 		r = childtest.Run(t, child.Config{Decoders: Decoders()[1:]}, &inspect.Request{Inputs: texts})
 		s.drawnTime += cpu() - began
@@ -103,7 +108,7 @@ func TestCorpora(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%-26s %8s %7s %7s %9s %7s %6s %6s %6s %9s %9s %9s\n", "corpus", "messages", "with", "images", "damaged", "coded", "codes", "unread", "drawn", "ms/image", "slowest", "µs/body")
+	fmt.Fprintf(&out, "%-26s %8s %7s %7s %9s %7s %6s %6s %6s %6s %9s %9s %9s\n", "corpus", "messages", "with", "images", "damaged", "coded", "codes", "unread", "drawn", "may", "ms/image", "slowest", "µs/body")
 	pools := make([]string, 0, len(sums))
 	for p := range sums {
 		pools = append(pools, p)
@@ -111,7 +116,7 @@ func TestCorpora(t *testing.T) {
 	slices.Sort(pools)
 	for _, p := range pools {
 		s := sums[p]
-		fmt.Fprintf(&out, "%-26s %8d %7d %7d %9d %7d %6d %6d %6d %9.2f %9s %9.0f %s\n", p, s.messages, s.withImages, s.images, s.damaged, s.coded, s.codes, s.unread, s.drawn,
+		fmt.Fprintf(&out, "%-26s %8d %7d %7d %9d %7d %6d %6d %6d %6d %9.2f %9s %9.0f %s\n", p, s.messages, s.withImages, s.images, s.damaged, s.coded, s.codes, s.unread, s.drawn, s.may,
 			s.imageTime.Seconds()*1e3/float64(max(s.images, 1)), s.slowest.Round(time.Millisecond), s.drawnTime.Seconds()*1e6/float64(s.messages), strings.Join(s.traits, "; "))
 	}
 	t.Log("\n" + out.String())
