@@ -8,9 +8,10 @@ import (
 	"sluice/inspect/child/document/ooxml"
 	"sluice/inspect/child/document/page"
 	"sluice/inspect/child/document/pdf"
+	"sluice/inspect/child/document/rtf"
 )
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}, rtf.Decoder{}}
 }
