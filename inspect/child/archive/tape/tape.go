@@ -151,6 +151,11 @@ func openTar(w *child.Work) error {
 			w.Fact(inspect.TwoReadings, h.name+": two sizes")
 			h.size = v
 		}
+		if h.kind == 'S' && d[482] != 0 { // more of the map of a sparse file stands in front of it
+			for more := true; more && at+block <= int64(len(b)); at += block {
+				more = b[at+504] != 0
+			}
+		}
 		long, longLink, pax = "", "", nil
 		if err := tarEntry(w, h, slice(b, at, h.size)); err != nil {
 			return err
@@ -216,13 +221,15 @@ func tarHeader(d []byte) (header, bool) {
 	if len(d) < block {
 		return header{}, false
 	}
-	sum, want := int64(8*' '), number(d[148:156])
+	// Some programs of old added signed bytes.
+	sum, signed, want := int64(8*' '), int64(8*' '), number(d[148:156])
 	for i, c := range d {
 		if i < 148 || i >= 156 {
 			sum += int64(c)
+			signed += int64(int8(c))
 		}
 	}
-	if sum != want {
+	if sum != want && signed != want {
 		return header{}, false
 	}
 	h := header{name: cString(d[:100]), link: cString(d[157:257]), size: number(d[124:136]), kind: d[156]}

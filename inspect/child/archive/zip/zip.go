@@ -350,7 +350,7 @@ type lock struct {
 }
 
 // maxTries bounds the passwords tried in one archive.
-const maxTries = 2000
+const maxTries = 500
 
 // open decrypts an entry. plain is nil where no password fits.
 func (l *lock) open(z *archive, e *entry, packed []byte) (plain []byte, method uint16, crc uint32, err error) {
