@@ -44,14 +44,14 @@ func docm(source string) []byte {
 	return docx(kindDocm, words, `<Relationship Id="rId1" Type="http://schemas.microsoft.com/office/2006/relationships/vbaProject" Target="vbaProject.bin"/>`, member{"word/vbaProject.bin", string(project("", source, nil))})
 }
 
-// xlsm writes a workbook with one sheet, of the kind and content given.
-func xlsm(folder, kind, sheet string) []byte {
+// workbook writes one with a single sheet, of the kind and content given.
+func workbook(folder, bookKind, kind, link, names, sheet string) []byte {
 	return zipOf(
 		member{"[Content_Types].xml", `<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
-			`<Override PartName="/xl/workbook.xml" ContentType="application/vnd.ms-excel.sheet.macroEnabled.main+xml"/><Override PartName="/xl/` + folder + `/sheet1.xml" ContentType="` + kind + `"/></Types>`},
+			`<Override PartName="/xl/workbook.xml" ContentType="` + bookKind + `"/><Override PartName="/xl/` + folder + `/sheet1.xml" ContentType="` + kind + `"/></Types>`},
 		member{"_rels/.rels", strings.Replace(mainRels, "BODY", `<Relationship Id="rId1" Type="`+relation+`officeDocument" Target="xl/workbook.xml"/>`, 1)},
-		member{"xl/workbook.xml", `<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="a" sheetId="1" r:id="rId1"/></sheets><definedNames><definedName name="_xlnm.Auto_Open">a!$A$1</definedName></definedNames></workbook>`},
-		member{"xl/_rels/workbook.xml.rels", strings.Replace(mainRels, "BODY", `<Relationship Id="rId1" Type="http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet" Target="`+folder+`/sheet1.xml"/>`, 1)},
+		member{"xl/workbook.xml", `<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="a" sheetId="1" r:id="rId1"/></sheets>` + names + `</workbook>`},
+		member{"xl/_rels/workbook.xml.rels", strings.Replace(mainRels, "BODY", `<Relationship Id="rId1" Type="`+link+`" Target="`+folder+`/sheet1.xml"/>`, 1)},
 		member{"xl/" + folder + "/sheet1.xml", sheet})
 }
 
@@ -89,8 +89,10 @@ func documents() []Case {
 			Carrier: with("a.doc", "application/msword", cfbtest.Build(merge(word, vbatest.Streams("Macros", vbatest.Module{Name: "ThisDocument", Source: runsByItself, Cache: strings.Repeat("compiled", 200), Stomped: true})))),
 			Twin:    with("a.doc", "application/msword", cfbtest.Build(merge(word, vbatest.Streams("Macros", vbatest.Module{Name: "ThisDocument", Source: harmless, Cache: strings.Repeat("compiled", 20)}))))},
 		{Name: "sheet-macro", Want: []string{"SHEET_MACRO"},
-			Carrier: with("a.xlsm", "application/vnd.ms-excel.sheet.macroEnabled.12", xlsm("macrosheets", "application/vnd.ms-excel.macrosheet+xml", `<?xml version="1.0"?><xm:macrosheet xmlns:xm="http://schemas.microsoft.com/office/excel/2006/main" xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1"><c r="A1"><f>EXEC("cmd /c echo inert")</f></c></row></sheetData></xm:macrosheet>`)),
-			Twin:    with("a.xlsm", "application/vnd.ms-excel.sheet.macroEnabled.12", xlsm("worksheets", "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml", `<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1"><c r="A1"><f>SUM(B1:B9)</f></c></row></sheetData></worksheet>`))},
+			Carrier: with("a.xlsm", "application/vnd.ms-excel.sheet.macroEnabled.12", workbook("macrosheets", "application/vnd.ms-excel.sheet.macroEnabled.main+xml", "application/vnd.ms-excel.macrosheet+xml", "http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet",
+				`<definedNames><definedName name="_xlnm.Auto_Open">a!$A$1</definedName></definedNames>`, `<?xml version="1.0"?><xm:macrosheet xmlns:xm="http://schemas.microsoft.com/office/excel/2006/main" xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1"><c r="A1"><f>EXEC("cmd /c echo inert")</f></c></row></sheetData></xm:macrosheet>`)),
+			Twin: with("a.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", workbook("worksheets", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+				"application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml", relation+"worksheet", "", `<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1"><c r="A1"><f>SUM(B1:B9)</f></c></row></sheetData></worksheet>`))},
 		{Name: "dde", Want: []string{"DDE_COMMAND"}, Carrier: with("a.docx", typeDocx, docx(kindDocx, field(`DDEAUTO c:\\windows\\system32\\cmd.exe "/k echo inert"`), "")), Twin: with("a.docx", typeDocx, docx(kindDocx, field(`DATE \\@ "d MMMM yyyy"`), ""))},
 		{Name: "dde-csv", Want: []string{"DDE_COMMAND"}, Carrier: with("a.csv", "text/csv", []byte("name,sum\r\n=cmd|'/c echo inert'!A0,1\r\n")), Twin: with("a.csv", "text/csv", []byte("name,sum\r\n=B1+B2,1\r\n"))},
 		{Name: "remote-template", Want: []string{"REMOTE_TEMPLATE"},
