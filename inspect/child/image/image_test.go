@@ -27,6 +27,8 @@ import (
 	"sluice/internal/qr"
 )
 
+var bothDecoders = child.Config{Decoders: Decoders()}
+
 const site = "https://login.example.com/a"
 
 func codes(r *inspect.Report) (out []string) {
@@ -424,6 +426,8 @@ func BenchmarkImage(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(c.body)))
+			began := cpu()
+			defer func() { b.ReportMetric(float64((cpu()-began).Microseconds())/float64(b.N), "cpu-µs/op") }()
 			for b.Loop() {
 				r := childtest.One(b, pictures{}, "x", c.typ, c.body)
 				if len(r.Images) != 1 {
