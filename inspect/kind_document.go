@@ -115,6 +115,8 @@ const (
 	ShortcutPadded Kind = "SHORTCUT_PADDED"
 	// ShortcutDisguised: the shortcut starts a program and bears the icon of something else; the icon.
 	ShortcutDisguised Kind = "SHORTCUT_DISGUISED"
+	// ShortcutMachine: the name of the machine on which the shortcut was made. It tells campaigns, and says nothing by itself.
+	ShortcutMachine Kind = "SHORTCUT_MACHINE"
 	// RemoteDesktop: the file connects to a machine; its address.
 	RemoteDesktop Kind = "REMOTE_DESKTOP"
 	// RemoteDesktopShares: the connection hands drives, clipboard or more to that machine; what.

@@ -126,7 +126,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/document/pdf",
 	"inspect/child/document/page",
 	"inspect/child/document/ooxml",
-	"inspect/child/document/rtf"}
+	"inspect/child/document/rtf",
+	"inspect/child/document/shortcut"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.

@@ -9,9 +9,11 @@ import (
 	"sluice/inspect/child/document/page"
 	"sluice/inspect/child/document/pdf"
 	"sluice/inspect/child/document/rtf"
+	"sluice/inspect/child/document/script"
+	"sluice/inspect/child/document/shortcut"
 )
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}, rtf.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}, rtf.Decoder{}, script.Decoder{}, shortcut.Decoder{}}
 }
