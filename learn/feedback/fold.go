@@ -222,8 +222,10 @@ func (r *Room) rebuild(ctx context.Context, to int64) error {
 	r.text = cursor{loaded: true, seq: to, knows: to, snapshot: since, guard: r.text.guard}
 	r.stats.seq.Store(to)
 	r.stats.rebuilds.Add(1)
-	r.cfg.Trace.Info("labels replayed", slog.Bool("start", first), slog.Int64("from", from), slog.Int64("to", to),
-		slog.Int("labels", n), slog.Duration("took", r.cfg.Clock().Sub(began)))
+	if n > 0 || !first {
+		r.cfg.Trace.Info("labels replayed", slog.Bool("start", first), slog.Int64("from", from), slog.Int64("to", to),
+			slog.Int("labels", n), slog.Duration("took", r.cfg.Clock().Sub(began)))
+	}
 	if first {
 		r.guard = baseline{model: r.cfg.Text.Model(), seq: to}
 	}
