@@ -154,7 +154,10 @@ func TestNesting(t *testing.T) {
 	missed, tried := 0, 0
 	for _, a := range names {
 		for _, b := range names {
-			for _, c := range names {
+			for i, c := range names {
+				if testing.Short() && i > 0 {
+					break
+				}
 				tried++
 				wrap := func(content []byte) []byte {
 					return wrappers[c]("x."+b, wrappers[b]("x."+a, wrappers[a]("x.com", content)))

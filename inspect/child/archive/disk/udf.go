@@ -58,7 +58,7 @@ func (u *udf) at(n int64) []byte {
 func openUDF(w *child.Work, b []byte) error {
 	u := &udf{b: b, start: -1}
 	anchor := u.sectorAt(256)
-	if anchor == nil || u.u16(anchor, 0) != tagAnchor {
+	if len(anchor) == 0 || u.u16(anchor, 0) != tagAnchor {
 		return errUDF
 	}
 	first, n := u.u32(anchor, 20), u.u32(anchor, 16)/sector
@@ -87,7 +87,7 @@ func openUDF(w *child.Work, b []byte) error {
 		return errUDF
 	}
 	d := u.at(set)
-	if d == nil || len(d) < 512 || u.u16(d, 0) != tagFileSet {
+	if len(d) < 512 || u.u16(d, 0) != tagFileSet {
 		return errUDF
 	}
 	return u.walk(w, u.u32(d, 404))
