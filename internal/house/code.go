@@ -127,7 +127,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/document/page",
 	"inspect/child/document/ooxml",
 	"inspect/child/document/rtf",
-	"inspect/child/document/shortcut"}
+	"inspect/child/document/shortcut",
+	"inspect/child/document/calendar"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.

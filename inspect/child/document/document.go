@@ -4,6 +4,7 @@ package document
 
 import (
 	"sluice/inspect/child"
+	"sluice/inspect/child/document/calendar"
 	"sluice/inspect/child/document/ole"
 	"sluice/inspect/child/document/ooxml"
 	"sluice/inspect/child/document/page"
@@ -15,5 +16,5 @@ import (
 
 // Decoders are all of them.
 func Decoders() []child.Decoder {
-	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}, rtf.Decoder{}, script.Decoder{}, shortcut.Decoder{}}
+	return []child.Decoder{ole.Decoder{}, pdf.Decoder{}, page.Decoder{}, ooxml.Decoder{}, rtf.Decoder{}, script.Decoder{}, shortcut.Decoder{}, calendar.Decoder{}}
 }
