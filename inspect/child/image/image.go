@@ -126,20 +126,22 @@ type findings struct {
 // look searches one picture: quickly, then closely, then by what its colours and
 // its transparency hide.
 func (f *findings) look(m image.Image, gray *pixel.Gray, trait string, stop func() error) error {
-	had := len(f.codes)
+	had, hint := len(f.codes), false
 	try := func(g *pixel.Gray, also string) (bool, error) {
 		r, err := code.Find(g, stop)
-		f.unread = f.unread || r.Unread
+		f.unread, hint = f.unread || r.Unread, r.Hint
 		f.add(r.Codes, trait, also)
 		return len(f.codes) > had || err != nil, err
 	}
-	if quick := gray.Shrink(pixel.Factor(gray.W, gray.H, quickSide)); quick != gray {
-		if done, err := try(quick, ""); done {
+	quick := gray.Shrink(pixel.Factor(gray.W, gray.H, quickSide))
+	if done, err := try(quick, ""); done {
+		return err
+	}
+	// What is too small for that is worth a look on a page, and not in a photo.
+	if quick != gray && (hint || quick.Even()) {
+		if done, err := try(gray, ""); done {
 			return err
 		}
-	}
-	if done, err := try(gray, ""); done {
-		return err
 	}
 	if hue := pixel.Hue(m, hueSide); hue != nil {
 		if done, err := try(hue, traitHue); done {

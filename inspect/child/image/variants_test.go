@@ -51,6 +51,7 @@ var variants = []struct {
 	{name: "no margin", look: imagetest.Look{Quiet: -1}, least: 100},
 	{name: "margin of one", look: imagetest.Look{Quiet: 1}, least: 100},
 	{name: "small on a page", look: imagetest.Look{Module: 3, Page: image.Pt(1240, 1754), On: image.Pt(900, 1500)}, least: 100},
+	{name: "tiny on a page", look: imagetest.Look{Module: 2, Page: image.Pt(1240, 1754), On: image.Pt(900, 1500)}, least: 100},
 	{name: "small on a scan", look: imagetest.Look{Module: 8, Page: image.Pt(2480, 3508), On: image.Pt(1700, 2900)}, least: 100},
 	{name: "turned by 90", look: imagetest.Look{Turn: 90}, least: 100},
 	{name: "turned by 30", look: imagetest.Look{Module: 5, Turn: 30}, least: 90},

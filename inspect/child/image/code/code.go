@@ -23,6 +23,7 @@ type Code struct {
 type Found struct {
 	Codes  []Code
 	Unread bool // three corners that fit each other well, and no code was read there
+	Hint   bool // some corners, which may be clearer where the picture is larger
 }
 
 // Bounds on the work for one picture; a picture may be looked at in five ways.
@@ -52,6 +53,7 @@ func Find(g *pixel.Gray, stop func() error) (Found, error) {
 	if err != nil || len(f.Codes) > 0 {
 		return f, err
 	}
+	f.Hint = hint
 	if hint {
 		// There is something: look closer.
 		for _, look := range []func() (*pixel.Gray, *bits){

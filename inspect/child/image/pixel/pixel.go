@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 )
 
 // Gray is a picture of one byte a pixel, row by row, 0 black.
@@ -192,6 +193,16 @@ func grey(p color.Palette) bool {
 
 func luma(r, g, b uint8) byte {
 	return byte((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
+}
+
+// Even says whether a fifth of the picture has one shade, as the ground of a page has
+// and a photo has not.
+func (g *Gray) Even() bool {
+	var count [256]int
+	for _, v := range g.Pix {
+		count[v]++
+	}
+	return 5*slices.Max(count[:]) >= len(g.Pix)
 }
 
 // Opaque says whether an image hides all of what is behind it.
