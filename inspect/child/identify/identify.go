@@ -2,7 +2,7 @@
 // policy speaks of by content and name. The sender's word (name, declared media
 // type) decides only where the content leaves it open, as for scripts, which are
 // text until somebody opens them. One table ([Table]) holds what is known of each
-// type; docs/files.md is made of it.
+// type; docs/file-types.md is made of it.
 package identify
 
 import (

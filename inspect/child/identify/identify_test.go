@@ -40,7 +40,7 @@ func TestPage(t *testing.T) {
 		"<!-- made by go test ./inspect/child/identify -update -->\n\n" +
 		"What a file is, is decided by its content; where that leaves it open (scripts are text), by its name. Policy speaks of classes.\n" +
 		"A class in **bold** holds for the extensions whatever the content is, because what opens them reads anything.\n" +
-		"Documents with macros are also *macro document*, pages with script *active page*, and what needs a password *encrypted*.\n\n" +
+		"Documents with macros are also *macro document*, pages with script *active page*, and what needs a password *encrypted*. [files.md](files.md) says what is done with them.\n\n" +
 		"| type | what | classes | extensions | known by |\n|---|---|---|---|---|\n")
 	for _, r := range rows {
 		class := r.Class.String()
@@ -53,7 +53,7 @@ func TestPage(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, r.What, class, r.Exts, r.How)
 	}
-	golden.Check(t, filepath.Join("..", "..", "..", "docs", "files.md"), []byte(b.String()))
+	golden.Check(t, filepath.Join("..", "..", "..", "docs", "file-types.md"), []byte(b.String()))
 }
 
 // pack makes a zip of empty files.

@@ -37,7 +37,7 @@ const (
 	profile    = inspect.Profile
 )
 
-// Table lists all types. It is the source of docs/files.md.
+// Table lists all types. It is the source of docs/file-types.md.
 func Table() []Row { return slices.Clone(rows) }
 
 var rows = []Row{
