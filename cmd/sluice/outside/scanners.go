@@ -37,7 +37,7 @@ func scanners(s *build.Scanners) func(now time.Time) []live.Scanner {
 
 func processes(h pool.Health) live.Scanner {
 	x := live.Scanner{Name: "sandbox", Kind: live.ScannerProcesses, State: engine.Up.String(), Processes: h.Processes, Running: h.Running,
-		Deaths: h.Deaths, LastDeath: h.LastDeath, Waiting: h.Waiting, Asked: h.Looked + h.Early, Failed: h.Failed, Words: strings.Join(h.Sandbox, "; ")}
+		Deaths: h.Deaths, LastDeath: h.LastDeath, Waiting: h.Waiting, Asked: h.Looked + h.Early, Failed: h.Failed, Words: held(h.Sandbox)}
 	if h.Trouble != "" {
 		x.State, x.Trouble = engine.Down.String(), append(x.Trouble, h.Trouble)
 	} else if len(h.Sandbox) == 0 {
@@ -50,6 +50,27 @@ func processes(h pool.Health) live.Scanner {
 		x.Words += "; last death: " + h.Why
 	}
 	return x
+}
+
+// held shortens the lines of a sandbox to the names of its layers.
+func held(lines []string) string {
+	var by, not []string
+	for _, l := range lines {
+		name, state, _ := strings.Cut(l, ": ")
+		if strings.HasPrefix(state, "holds") {
+			by = append(by, name)
+		} else {
+			not = append(not, name)
+		}
+	}
+	var out []string
+	if len(by) > 0 {
+		out = append(out, "held by "+strings.Join(by, ", "))
+	}
+	if len(not) > 0 {
+		out = append(out, "not by "+strings.Join(not, ", "))
+	}
+	return strings.Join(out, "; ")
 }
 
 func beside(now time.Time, h engine.Health) live.Scanner {

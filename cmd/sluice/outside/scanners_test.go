@@ -47,8 +47,8 @@ func TestScanners(t *testing.T) {
 	if list := live.New(now, Rooms{Scanners: none}.Board()).Snapshot(now).Scanners; list == nil || len(list) != 0 {
 		t.Errorf("nobody: %#v", list)
 	}
-	h := pool.Health{Processes: 2, Running: 2, Sandbox: []string{"seccomp: holds"}, Strict: true, Looked: 5, Early: 1, Failed: 2, Deaths: 3, Why: "crashed: x"}
-	if x := processes(h); !x.Well || x.State != "up" || x.Asked != 6 || x.Failed != 2 || x.Deaths != 3 || x.Words != "seccomp: holds; last death: crashed: x" {
+	h := pool.Health{Processes: 2, Running: 2, Sandbox: []string{"rlimits: holds (time)", "seccomp: holds", "landlock: does not hold (no)"}, Strict: true, Looked: 5, Early: 1, Failed: 2, Deaths: 3, Why: "crashed: x"}
+	if x := processes(h); !x.Well || x.State != "up" || x.Asked != 6 || x.Failed != 2 || x.Deaths != 3 || x.Words != "held by rlimits, seccomp; not by landlock; last death: crashed: x" {
 		t.Errorf("%+v", x)
 	}
 	h.Strict = false
