@@ -85,10 +85,10 @@ func Open(b []byte) (*File, error) {
 	return f, nil
 }
 
-// Find returns the first entry with that path, in any case of ASCII letters.
+// Find returns the first entry with that path, in any case of letters.
 func (f *File) Find(path string) (Entry, bool) {
 	for _, e := range f.Entries {
-		if equalFold(e.Path, path) {
+		if strings.EqualFold(e.Path, path) {
 			return e, true
 		}
 	}
@@ -270,7 +270,3 @@ func (f *File) walk(nodes []node) {
 
 func u16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func u32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
-
-func equalFold(a, b string) bool {
-	return len(a) == len(b) && strings.ToLower(a) == strings.ToLower(b)
-}

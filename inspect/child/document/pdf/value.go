@@ -284,12 +284,12 @@ func (p *parser) array(depth int) any {
 	}
 	for {
 		v := p.value(depth + 1)
-		switch v.(type) {
+		switch v := v.(type) {
 		case nil, closing:
 			return out
 		case keyword:
-			if v == keyword("endobj") || v == keyword("stream") {
-				p.i -= len(v.(keyword))
+			if v == "endobj" || v == "stream" {
+				p.i -= len(v)
 				return out
 			}
 		}
