@@ -1,4 +1,4 @@
-// Package disk opens disk images: ISO 9660 with its extensions, UDF, FAT file systems
+// Package disk opens disk images: ISO 9660 with its extensions, UDF, FAT and NTFS
 // in raw images and in virtual hard disks. Other file systems and containers are
 // recognised and named.
 package disk
@@ -172,6 +172,8 @@ func openDisk(w *child.Work, d *image) error {
 		if err := fat.walk(w); err != nil {
 			return err
 		}
+	} else if n, ok := newNTFS(d); ok {
+		return n.walk(w)
 	} else if name := otherSystem(boot); name != "" {
 		w.Fact(inspect.Unsupported, "disk: the file system "+name)
 		return nil
@@ -206,6 +208,9 @@ func partition(w *child.Work, d *image, start int64) error {
 	part.from = start
 	if fat, ok := newFAT(&part); ok {
 		return fat.walk(w)
+	}
+	if n, ok := newNTFS(&part); ok {
+		return n.walk(w)
 	}
 	name := "in a partition"
 	if b := part.full(0, 512); b != nil {

@@ -98,6 +98,64 @@ func floppy() []byte {
 	return b
 }
 
+// windows writes an NTFS volume with clusters of 512 bytes: the table from cluster 4
+// on, and behind it the content of a file that has it in clusters.
+func windows() []byte {
+	const records = firstFile + 4
+	b := make([]byte, (4+2*records+4)*512)
+	copy(b, "\xeb\x52\x90NTFS    ")
+	binary.LittleEndian.PutUint16(b[11:], 512)
+	b[13], b[48], b[64] = 1, 4, 0xf6 // records of 2^10 bytes
+	attr := func(kind uint32, name string, value []byte, list string, size int) []byte {
+		a := make([]byte, 24)
+		if list != "" {
+			a = make([]byte, 64)
+			a[8], a[32] = 1, byte(64+2*len(name))
+			binary.LittleEndian.PutUint64(a[48:], uint64(size))
+		}
+		binary.LittleEndian.PutUint32(a, kind)
+		a[9], a[10] = byte(len(name)), byte(len(a))
+		for _, r := range name {
+			a = append(a, byte(r), 0)
+		}
+		if list == "" {
+			binary.LittleEndian.PutUint32(a[16:], uint32(len(value)))
+			a[20] = byte(len(a))
+		}
+		a = append(append(a, value...), list...)
+		a = append(a, make([]byte, (8-len(a)%8)%8)...)
+		binary.LittleEndian.PutUint32(a[4:], uint32(len(a)))
+		return a
+	}
+	named := func(name string, parent byte) []byte {
+		v := make([]byte, 66)
+		v[0], v[64] = parent, byte(len(name))
+		for _, r := range name {
+			v = append(v, byte(r), 0)
+		}
+		return attr(attrName, "", v, "", 0)
+	}
+	record := func(i int, flags byte, attrs ...[]byte) {
+		r := make([]byte, 1024)
+		copy(r, "FILE")
+		r[4], r[6], r[20], r[22] = 48, 3, 56, flags
+		body := append(bytes.Join(attrs, nil), 0xff, 0xff, 0xff, 0xff)
+		copy(r[56:], body)
+		copy(r[50:], r[510:512])
+		copy(r[52:], r[1022:])
+		copy(r[510:], "XX")
+		copy(r[1022:], "XX")
+		copy(b[(4+2*i)*512:], r)
+	}
+	record(0, 1, attr(attrData, "", nil, "\x11"+string(rune(2*records))+"\x04\x00", records*1024))
+	record(firstFile, 3, named("folder", 5))
+	record(firstFile+1, 1, named("a.txt", firstFile), attr(attrData, "", []byte("hello"), "", 0), attr(attrData, "hidden.exe", []byte("inert"), "", 0))
+	record(firstFile+2, 1, named("b.exe", 5), attr(attrData, "", nil, "\x11\x01"+string(rune(4+2*records))+"\x01\x01\x00", 600))
+	record(firstFile+3, 0, named("deleted", 5), attr(attrData, "", []byte("gone"), "", 0))
+	copy(b[(4+2*records)*512:], "in clusters")
+	return b
+}
+
 // vhd puts a footer behind a disk, or spreads it over blocks.
 func vhd(disk []byte, dynamic bool) []byte {
 	foot := make([]byte, 512)
@@ -117,7 +175,7 @@ func vhd(disk []byte, dynamic bool) []byte {
 	n := (len(disk) + block - 1) / block
 	binary.BigEndian.PutUint32(head[28:], uint32(n))
 	binary.BigEndian.PutUint32(head[32:], block)
-	table := make([]byte, 512)
+	table := make([]byte, ((len(disk)+4095)/4096*4+511)/512*512)
 	b := append(append(bytes.Clone(foot), head...), table...)
 	for i := range n {
 		piece := disk[i*block:]
@@ -209,7 +267,9 @@ func TestImages(t *testing.T) {
 		{"fixed vhd", inspect.VHD, vhd(floppy(), false), fatFiles, ""},
 		{"dynamic vhd", inspect.VHD, vhd(floppy(), true), fatFiles, ""},
 		{"dynamic vhd, partition", inspect.VHD, vhd(parted(floppy()), true), fatFiles, ""},
-		{"ntfs", inspect.DiskRaw, append([]byte("\xeb\x52\x90NTFS    "), make([]byte, 1000)...), "", inspect.Unsupported},
+		{"ntfs", inspect.DiskRaw, windows(), "folder/a.txt whole 5, folder/a.txt:hidden.exe whole 5, b.exe whole 600", ""},
+		{"ntfs in a dynamic vhd", inspect.VHD, vhd(parted(windows()), true), "folder/a.txt whole 5, folder/a.txt:hidden.exe whole 5, b.exe whole 600", ""},
+		{"ntfs without a table", inspect.DiskRaw, append([]byte("\xeb\x52\x90NTFS    "), make([]byte, 1000)...), "", inspect.Unsupported},
 		{"vhdx", inspect.VHDX, []byte("vhdxfile"), "", inspect.Unsupported},
 		{"cut", inspect.DiskRaw, floppy()[:1024+512+512], "setup.exe partial 512", inspect.Damaged},
 	} {
@@ -231,6 +291,7 @@ func FuzzDisk(f *testing.F) {
 	f.Add(iso([][]byte{record("A.TXT;1", 21, 5, 0, "NM\x0b\x01\x00a name"), record("D", 20, sector, 2, "")}, [][]byte{record(wide("a"), 21, 5, 0, "")}))
 	f.Add(udfImage("a.exe", 5))
 	f.Add(floppy())
+	f.Add(windows())
 	f.Add(vhd(parted(floppy()), true))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, typ := range []inspect.Type{inspect.ISO, inspect.UDF, inspect.DiskRaw, inspect.VHD} {
