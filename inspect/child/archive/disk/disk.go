@@ -58,6 +58,12 @@ func (Decoder) Open(_ context.Context, w *child.Work) error {
 			return err
 		}
 		return openDisk(w, d)
+	case inspect.VHDX:
+		d, err := openVHDX(b)
+		if err != nil {
+			return err
+		}
+		return openDisk(w, d)
 	case inspect.DiskRaw:
 		return openDisk(w, &image{b: b, size: int64(len(b))})
 	}

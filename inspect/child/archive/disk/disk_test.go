@@ -190,6 +190,36 @@ func vhd(disk []byte, dynamic bool) []byte {
 	return append(b, foot...)
 }
 
+// vhdx writes the second version: a region table, metadata, the table of blocks, and
+// one block.
+func vhdx(disk []byte) []byte {
+	b := make([]byte, 3<<20)
+	copy(b, "vhdxfile")
+	region := func(i int, id string, at int) {
+		e := b[192<<10+16+32*i:]
+		copy(e, id)
+		binary.LittleEndian.PutUint64(e[16:], uint64(at))
+		binary.LittleEndian.PutUint32(e[24:], 64<<10)
+	}
+	copy(b[192<<10:], "regi")
+	b[192<<10+8] = 2
+	region(0, regionBlocks, 1<<20)
+	region(1, regionMetadata, 1<<20+64<<10)
+	meta := b[1<<20+64<<10:]
+	copy(meta, "metadata")
+	meta[10] = 3
+	for i, id := range []string{itemParameters, itemSize, itemSector} {
+		copy(meta[32+32*i:], id)
+		binary.LittleEndian.PutUint32(meta[32+32*i+16:], uint32(4096+8*i))
+	}
+	binary.LittleEndian.PutUint32(meta[4096:], 1<<20)
+	binary.LittleEndian.PutUint64(meta[4104:], 4<<20)
+	binary.LittleEndian.PutUint32(meta[4112:], 512)
+	binary.LittleEndian.PutUint64(b[1<<20:], 2<<20|6)
+	copy(b[2<<20:], disk)
+	return b
+}
+
 // parted puts a disk into the first partition of a table.
 func parted(disk []byte) []byte {
 	b := make([]byte, 4*512)
@@ -270,7 +300,9 @@ func TestImages(t *testing.T) {
 		{"ntfs", inspect.DiskRaw, windows(), "folder/a.txt whole 5, folder/a.txt:hidden.exe whole 5, b.exe whole 600", ""},
 		{"ntfs in a dynamic vhd", inspect.VHD, vhd(parted(windows()), true), "folder/a.txt whole 5, folder/a.txt:hidden.exe whole 5, b.exe whole 600", ""},
 		{"ntfs without a table", inspect.DiskRaw, append([]byte("\xeb\x52\x90NTFS    "), make([]byte, 1000)...), "", inspect.Unsupported},
-		{"vhdx", inspect.VHDX, []byte("vhdxfile"), "", inspect.Unsupported},
+		{"vhdx", inspect.VHDX, vhdx(parted(floppy())), fatFiles, ""},
+		{"vhdx, head only", inspect.VHDX, []byte("vhdxfile"), "", inspect.Damaged},
+		{"vmdk", inspect.VMDK, []byte("KDMV"), "", inspect.Unsupported},
 		{"cut", inspect.DiskRaw, floppy()[:1024+512+512], "setup.exe partial 512", inspect.Damaged},
 	} {
 		r := childtest.One(t, New(), "x", c.typ, c.b)
@@ -292,9 +324,10 @@ func FuzzDisk(f *testing.F) {
 	f.Add(udfImage("a.exe", 5))
 	f.Add(floppy())
 	f.Add(windows())
+	f.Add(vhdx(floppy()))
 	f.Add(vhd(parted(floppy()), true))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, typ := range []inspect.Type{inspect.ISO, inspect.UDF, inspect.DiskRaw, inspect.VHD} {
+		for _, typ := range []inspect.Type{inspect.ISO, inspect.UDF, inspect.DiskRaw, inspect.VHD, inspect.VHDX} {
 			childtest.Bytes(t, New(), typ, b)
 		}
 	})
