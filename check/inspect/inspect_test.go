@@ -150,6 +150,10 @@ func TestTable(t *testing.T) {
 		{inspect.File{Name: "a.docm", Class: inspect.Macro | inspect.Document}, Deliver},
 		{inspect.File{Name: "a.iso", Class: inspect.DiskImage | inspect.Archive}, Hold},
 		{inspect.File{Name: "a", Class: inspect.Picture}, Deliver},
+		{inspect.File{Name: "build.sh", Type: inspect.Shell, Class: inspect.Script}, Deliver},
+		{inspect.File{Name: "run.js", Type: inspect.Shell, Class: inspect.Script}, Strip},
+		{inspect.File{Name: "page.url", Type: inspect.InternetLink, Class: inspect.Shortcut}, Deliver},
+		{inspect.File{Name: "a.lnk", Type: inspect.LNK, Class: inspect.Shortcut}, Refuse},
 	} {
 		if got, why := tab.Action(&tt.file); got != tt.want {
 			t.Errorf("%s: %v for %q, want %v", tt.file.Name, got, why, tt.want)

@@ -34,22 +34,24 @@ func ParseAction(s string) (Action, error) {
 	return Action(i), nil
 }
 
-// Table says what happens to files, by class and by extension. The strictest that
-// fits counts, but an extension that is named beats classes: that is how an admin
-// lets one kind through.
+// Table says what happens to files, by class, by type and by extension. The strictest
+// class that fits counts, but a type that is named goes before classes, and an extension
+// before both: that is how an admin lets one kind through.
 type Table struct {
 	Classes    map[inspect.Class]Action
+	Types      map[inspect.Type]Action
 	Extensions map[string]Action // without the dot, lower case
 }
 
 // DefaultTable refuses what runs, and holds what mounts, installs or changes a
 // device. Documents with macros, locked archives and pages with script go on: people
-// send them, and what is found in them counts.
+// send them, and what is found in them counts. So do scripts that need a terminal, and
+// bookmarks: people who write programs mail the first, everybody the second.
 func DefaultTable() Table {
 	return Table{Classes: map[inspect.Class]Action{
 		inspect.Executable: Refuse, inspect.Script: Refuse, inspect.Shortcut: Refuse, inspect.Installer: Refuse,
 		inspect.DiskImage: Hold, inspect.Profile: Hold,
-	}}
+	}, Types: map[inspect.Type]Action{inspect.Shell: Deliver, inspect.Python: Deliver, inspect.InternetLink: Deliver, inspect.Desktop: Hold}}
 }
 
 // Action says what happens to a file, and why in words.
@@ -58,6 +60,9 @@ func (t Table) Action(f *inspect.File) (Action, string) {
 		if a, ok := t.Extensions[ext]; ok {
 			return a, "." + ext
 		}
+	}
+	if a, ok := t.Types[f.Type]; ok {
+		return a, string(f.Type)
 	}
 	act, why := Deliver, ""
 	for _, c := range slices.Sorted(maps.Keys(t.Classes)) {
