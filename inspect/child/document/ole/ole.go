@@ -133,7 +133,7 @@ func (f *file) stream(e cfb.Entry) error {
 	case "equation native":
 		f.w.Fact(inspect.EquationObject, "Equation Native")
 	case "encryptedpackage":
-		return f.package_(b)
+		return f.package_(dir, b)
 	}
 	return nil
 }
