@@ -24,6 +24,7 @@ const (
 	maxStream   = 32 << 20 // bytes of one stream
 	maxText     = 256 << 10
 	maxEmbedded = 200
+	maxStreams  = 1000 // that are read by their names
 )
 
 // Decoder opens compound files that are documents.
@@ -42,6 +43,7 @@ type file struct {
 	*cfb.File
 	w       *child.Work
 	emitted int
+	streams int // that were read by their names
 }
 
 // Open reads macros first, then stream by stream.
@@ -98,6 +100,9 @@ func (f *file) stream(e cfb.Entry) error {
 	case "worddocument", "workbook", "book", "powerpoint document", "\x01ole10native", "package", "contents", "\x01ole", "equation native", "encryptedpackage", "current user", "content":
 	default:
 		return f.w.Err()
+	}
+	if f.streams++; f.streams > maxStreams {
+		return f.w.Steps()
 	}
 	b := f.Read(e, maxStream)
 	if err := f.w.Charge(len(b)); err != nil {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
@@ -181,6 +183,41 @@ func TestSuite(t *testing.T) {
 		if d := cmp.Diff(kinds, slices.Compact(got)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
+	}
+}
+
+// Files that want to keep us busy end in a bound.
+func TestHostile(t *testing.T) {
+	many := func(n int, name string, body string) string {
+		m := map[string]string{}
+		for i := range n {
+			m[fmt.Sprintf("s%d/%s", i, name)] = body
+		}
+		return box(m)
+	}
+	bomb := deflate(string(make([]byte, 32<<20)))
+	for name, body := range map[string]string{
+		"documents":          many(5000, "WordDocument", word("x", 0)["WordDocument"][:64]),
+		"projects":           many(5000, "VBA/dir", "x"),
+		"modules":            box(map[string]string{"VBA/dir": vbatest.Compress(strings.Repeat("\x19\x00\x01\x00\x00\x00a\x31\x00\x04\x00\x00\x00\x00\x00\x00\x00", 5000)), "VBA/a": vbatest.Compress(strings.Repeat("Shell x\n", 50_000))}),
+		"records":            box(map[string]string{"Workbook": strings.Repeat(record(0x0A, ""), 500_000)}),
+		"formulas":           box(map[string]string{"Workbook": record(0x809, "\x00\x06\x40\x00") + strings.Repeat(formula(strings.Repeat(str("abc"), 1000)+strings.Repeat("\x08", 2000)), 300)}),
+		"atoms":              box(map[string]string{"PowerPoint Document": strings.Repeat(atom(0, 4083, "\x00\x00\x00\x00\x00\x00\x00\x00\x02"), 200_000)}),
+		"bombs in a slide":   box(map[string]string{"PowerPoint Document": strings.Repeat(atom(1, 0x1011, bomb), 20)}),
+		"fields":             box(word(strings.Repeat("\x13DDE cmd \x14\x15", 50_000), 0)),
+		"fields in fields":   box(word(strings.Repeat("\x13", 500_000), 0)),
+		"packages":           many(1000, "\x01Ole10Native", native("a", "b")),
+		"text of many sizes": box(word(strings.Repeat("x", 2<<20), 0)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := childtest.One(t, ole.Decoder{}, "a.doc", "ole", []byte(body))
+			if childtest.Has(r, inspect.DecoderPanic, "") || r.Exhausted.Has(inspect.LimitTime) {
+				t.Error(r.Facts, r.Exhausted)
+			}
+			if r.Took > 4*time.Second {
+				t.Errorf("took %s", r.Took)
+			}
+		})
 	}
 }
 

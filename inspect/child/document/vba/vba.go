@@ -22,6 +22,7 @@ const (
 	maxSource   = 2 << 20 // bytes of one module
 	maxStream   = 8 << 20 // bytes of one stream
 	maxProjects = 8
+	maxStorages = 64 // that are called VBA
 )
 
 // Module is one module of a project.
@@ -44,9 +45,13 @@ type Project struct {
 // Read finds the projects of a compound file. The error is that of the budget.
 func Read(f *cfb.File, w *child.Work) ([]Project, error) {
 	var out []Project
+	storages := 0
 	for _, e := range f.Entries {
-		if len(out) == maxProjects || !e.Storage || !strings.EqualFold(e.Name, "VBA") {
+		if !e.Storage || !strings.EqualFold(e.Name, "VBA") {
 			continue
+		}
+		if storages++; storages > maxStorages || len(out) == maxProjects {
+			return out, w.Steps()
 		}
 		p, err := read(f, w, e.Path)
 		if err != nil {
