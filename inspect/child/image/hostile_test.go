@@ -20,6 +20,9 @@ import (
 // TestBombs: files that want much work end within bounds, and say so. The figures are
 // of processor time.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work")
+	}
 	large := imagetest.PNG(t, image.NewGray(image.Rect(0, 0, 6000, 6000)))
 	frames := []byte("GIF89a\x40\x00\x40\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff")
 	for range 100_000 {

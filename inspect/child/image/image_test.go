@@ -295,8 +295,12 @@ func TestSplit(t *testing.T) {
 
 // TestQuiet: pictures without a code state none.
 func TestQuiet(t *testing.T) {
+	size := 800
+	if testing.Short() {
+		size = 300
+	}
 	for seed := range uint64(4) {
-		r := childtest.One(t, pictures{}, "x", inspect.JPEG, imagetest.JPEG(t, imagetest.Photo(800, 600, seed), 80))
+		r := childtest.One(t, pictures{}, "x", inspect.JPEG, imagetest.JPEG(t, imagetest.Photo(size, size*3/4, seed), 80))
 		if len(r.Facts) > 0 || len(codes(r)) > 0 {
 			t.Errorf("photo %d: %v %v", seed, r.Facts, codes(r))
 		}
@@ -344,6 +348,9 @@ func TestPayload(t *testing.T) {
 // how many of a folder hold a code that is read. Pictures of other codes are here to
 // be mistaken.
 func TestPhotographs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("180 photographs")
+	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/makiuchi-d/gozxing").Output()
 	if err != nil {
 		t.Skip("the module's folder is not at hand")
