@@ -123,7 +123,7 @@ func looked(ctx context.Context, g *engine.Guarded) engine.Health {
 func (x *examiner) engine(g *engine.Guarded, h engine.Health) []Finding {
 	what := g.Name()
 	if h.State != engine.Up {
-		why := h.Why
+		why := strings.TrimPrefix(strings.TrimPrefix(h.Why, what+": "), "engine: ") // the name stands before it
 		if why == "" {
 			why = "no answer"
 		}

@@ -81,7 +81,8 @@ func beside(now time.Time, h engine.Health) live.Scanner {
 		x.Words += fmt.Sprintf("; signatures %d days old", days)
 	}
 	if h.Why != "" && h.State != engine.Up {
-		x.Trouble = append([]string{h.Why}, x.Trouble...)
+		why := strings.TrimPrefix(strings.TrimPrefix(h.Why, h.Name+": "), "engine: ") // the name stands beside it
+		x.Trouble = append([]string{why}, x.Trouble...)
 	}
 	return x
 }

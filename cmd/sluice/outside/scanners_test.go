@@ -55,7 +55,7 @@ func TestScanners(t *testing.T) {
 	if x := processes(h); x.Well || len(x.Trouble) != 1 {
 		t.Errorf("%+v", x)
 	}
-	down := beside(now, engine.Health{Name: "clamd", State: engine.Down, Why: "gone", Warnings: []string{"old"}, Database: now.Add(-49 * time.Hour), Version: "V"})
+	down := beside(now, engine.Health{Name: "clamd", State: engine.Down, Why: "clamd: engine: gone", Warnings: []string{"old"}, Database: now.Add(-49 * time.Hour), Version: "V"})
 	if down.Well || strings.Join(down.Trouble, ", ") != "gone, old" || down.Words != "V; signatures 2 days old" {
 		t.Errorf("%+v", down)
 	}
