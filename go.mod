@@ -30,8 +30,6 @@ require (
 
 require (
 	github.com/makiuchi-d/gozxing v0.1.1
-	github.com/richardlehane/mscfb v1.0.9 // indirect
-	github.com/richardlehane/msoleps v1.0.3 // indirect
 	golang.org/x/image v0.47.0
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 )
