@@ -87,6 +87,10 @@ var facts = map[inspect.Kind]struct {
 	inspect.CodeLogin:     {id: reason.CodePays},
 }
 
+// testFile is the anti-malware test file of EICAR, put together here, so that no scanner
+// takes this program for it.
+const testFile = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + "EICAR-STANDARD-" + "ANTIVIRUS-TEST-FILE!$H+H*"
+
 // deeds are what makes a macro that runs by itself more than a convenience.
 var deeds = map[inspect.Kind]bool{inspect.CodeRuns: true, inspect.CodeFetches: true, inspect.CodePersists: true}
 

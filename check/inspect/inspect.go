@@ -209,6 +209,11 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		}
 		s.add(k.id, f.File, f.Detail)
 	}
+	for _, t := range r.Texts { // a macro's source is packed in its file
+		if strings.Contains(t.Text, testFile) && t.File >= 0 && t.File < len(r.Files) {
+			s.add(reason.EICAR, t.File, string(t.Origin))
+		}
+	}
 	wild := runs(r)
 	for _, i := range slices.Sorted(maps.Keys(wild)) {
 		s.add(reason.DocumentRuns, i, wild[i])

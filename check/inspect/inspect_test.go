@@ -76,6 +76,7 @@ func TestEvidence(t *testing.T) {
 			{Parent: 0, Name: "b/run.exe", Type: inspect.PE, Class: inspect.Executable, SHA256: [32]byte{1, 2}, Same: -1},
 			{Parent: 0, Name: "disk.iso", Type: inspect.ISO, Class: inspect.DiskImage, Same: -1}},
 		Facts: []inspect.Fact{{File: 0, Kind: inspect.PasswordWorked, Detail: "Kiwi-77"}, {File: 2, Kind: "NEWS", Detail: "told, not judged"}, {File: 9, Kind: inspect.Bomb}},
+		Texts: []inspect.Text{{File: 1, Origin: inspect.OriginScript, Text: "MsgBox \"" + testFile + "\""}},
 		Links: []inspect.Link{{File: 1, URL: "https://x.example/"}}}}
 	c := Config{Inspector: l, Table: DefaultTable(), Links: func(_ *check.Input, urls []inspect.Link) []sluice.Evidence {
 		return []sluice.Evidence{{Reason: reason.LinkIPHost, Detail: urls[0].URL}}
@@ -92,6 +93,7 @@ func TestEvidence(t *testing.T) {
 		`FILE_REFUSED part 2 "a.zip" › "b/run.exe" (pe) sha256 0102` + strings.Repeat("0", 60) + `: "executable"`,
 		`FILE_HELD part 2 "a.zip" › "disk.iso" (iso): "disk image"`,
 		`PASSWORD_IN_MESSAGE part 2 "a.zip" (zip): "Kiwi-77"`,
+		`EICAR part 2 "a.zip" › "b/run.exe" (pe) sha256 0102` + strings.Repeat("0", 60) + `: "script"`,
 		`LINK_IP_HOST part 0 https://x.example/`,
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -20,5 +20,5 @@ func inspectFiles(args []string, in io.Reader, out, stderr io.Writer) int {
 	for _, list := range [][]child.Decoder{archive.Decoders(archive.Config{}), document.Decoders(), image.Decoders()} {
 		all = append(all, list...)
 	}
-	return child.Main(args, child.Config{Decoders: all, Identify: identify.Identify}, in, out, stderr)
+	return child.Main(args, child.Config{Decoders: all, Identify: identify.Identify, Remark: identify.Remarks}, in, out, stderr)
 }

@@ -158,7 +158,7 @@ var rows = []Row{
 
 	{"", shortcut, "scf appref-ms jnlp webbundle theme themepack deskthemepack", true, "name", "opens something else"},
 	{"", script, "msc shb shs mof job xbap action workflow terminal vsto cs fsx php pl rb", true, "name", "runs in a program that comes with the system or with common software"},
-	{"", executable, "gadget hlp ops prg diagcab diagpkg appimage run bin app", true, "name", "runs"},
+	{"", executable, "gadget hlp ops prg diagcab diagpkg appimage app", true, "name", "runs"},
 	{"", installer, "application manifest ppkg mpkg snap flatpak crx xpi vsix oxt", true, "name", "installs something"},
 	{"", macro | document, "ade adp mde mda mdz mdb accdb accde mdw xll xlw wiz", true, "name", "holds programs"},
 }
