@@ -3,15 +3,19 @@ package pdf_test
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"encoding/ascii85"
 	"encoding/hex"
 	"fmt"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sluice/inspect"
+	"sluice/inspect/child"
 	"sluice/inspect/child/childtest"
 	"sluice/inspect/child/document/documenttest"
 	"sluice/inspect/child/document/pdf"
@@ -119,7 +123,7 @@ func TestHostile(t *testing.T) {
 		"bombs":                file(stream("/Type/ObjStm/First 5/Filter/FlateDecode", bomb), stream("/Type/ObjStm/First 5/Filter/FlateDecode", bomb), stream("/Type/ObjStm/First 5/Filter/FlateDecode", bomb)),
 		"filters":              file(stream("/Subtype/Image/Width 99/Height 99/Filter["+strings.Repeat("/AHx", 1000)+"]", strings.Repeat("30", 1<<16))),
 		"huge picture":         file(stream("/Subtype/Image/Width 99999999/Height 99999999/BitsPerComponent 8/ColorSpace/DeviceRGB", "x")),
-		"wide picture":         file(stream("/Subtype/Image/Width 1000000/Height 100/BitsPerComponent 1/ColorSpace/DeviceGray", strings.Repeat("x", 1<<20))),
+		"wide picture":         file(stream("/Subtype/Image/Width 200000/Height 100/BitsPerComponent 1/ColorSpace/DeviceGray", strings.Repeat("x", 1<<17))),
 		"predictor":            file(stream("/Type/ObjStm/First 1/Filter/FlateDecode/DecodeParms<</Predictor 15/Columns 999999999/Colors 99999>>", deflate("xxx"))),
 		"map":                  file("<<>>", page, stream("", "BT /F1 1 Tf (x) Tj"), "<</Subtype/Type0/ToUnicode 5 0 R>>", stream("", strings.Repeat("<0000><ffff><0000>", 1000)+" endbfrange")),
 		"actions in a ring":    file("<</OpenAction 2 0 R>>", "<</S/JavaScript/JS(x)/Next 2 0 R>>"),
@@ -137,6 +141,48 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Pictures of every kind of colour are drawn as a reader draws them.
+func TestPictures(t *testing.T) {
+	for _, c := range []struct {
+		name, dict, samples string
+		want                color.Color
+	}{
+		{"black and white", "/BitsPerComponent 1/ColorSpace/DeviceGray", strings.Repeat("\x00\x00\x00\x00", 32), color.Gray{0}},
+		{"mask the other way", "/ImageMask true/Decode[1 0]", strings.Repeat("\x00\x00\x00\x00", 32), color.Gray{255}},
+		{"grey", "/BitsPerComponent 8/ColorSpace/DeviceGray", strings.Repeat("\x80", 32*32), color.Gray{128}},
+		{"colours", "/BitsPerComponent 8/ColorSpace/DeviceRGB", strings.Repeat("\x01\x02\x03", 32*32), color.RGBA{1, 2, 3, 255}},
+		{"profile", "/BitsPerComponent 8/ColorSpace[/ICCBased 9 0 R]", strings.Repeat("\x01\x02\x03", 32*32), nil},
+		{"palette", "/BitsPerComponent 4/ColorSpace[/Indexed/DeviceRGB 1<0000000A0B0C>]", strings.Repeat("\x11", 16*32), color.RGBA{10, 11, 12, 255}},
+		{"print", "/BitsPerComponent 8/ColorSpace/DeviceCMYK", strings.Repeat("\x00\x00\x00\xFF", 32*32), color.RGBA{0, 0, 0, 255}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got color.Color
+			look := looker(func(b []byte) {
+				m, err := png.Decode(bytes.NewReader(b))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = m.At(5, 5)
+			})
+			childtest.Run(t, child.Config{Decoders: []child.Decoder{pdf.Decoder{}, look}}, &inspect.Request{Inputs: []inspect.Input{{Name: "a.pdf", DeclaredType: "pdf",
+				Body: []byte(file("<<>>", stream("/Subtype/Image/Width 32/Height 32"+c.dict, c.samples)))}}})
+			if c.want == nil && got != nil || c.want != nil && (got == nil || color.RGBAModel.Convert(got) != color.RGBAModel.Convert(c.want)) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// looker is a decoder of pictures that hands them to a function.
+type looker func(b []byte)
+
+func (looker) Name() string          { return "looker" }
+func (looker) Types() []inspect.Type { return []inspect.Type{inspect.PNG} }
+func (l looker) Open(_ context.Context, w *child.Work) error {
+	l(w.Bytes())
+	return nil
 }
 
 func TestSuite(t *testing.T) {

@@ -100,29 +100,43 @@ func (f *file) raster(d dict, b []byte, w, h int) ([]byte, error) {
 		}
 		return v
 	}
-	out := image.NewRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		line := b[y*row : (y+1)*row]
-		for x := range w {
-			var c color.RGBA
-			switch {
-			case palette != nil:
-				i := int(sample(line, x)) * 3
-				if i+3 <= len(palette) {
-					c = color.RGBA{palette[i], palette[i+1], palette[i+2], 255}
-				}
-			case parts == 1:
-				v := full(sample(line, x))
-				c = color.RGBA{v, v, v, 255}
-			case parts == 3:
-				c = color.RGBA{full(sample(line, 3*x)), full(sample(line, 3*x+1)), full(sample(line, 3*x+2)), 255}
-			default:
-				k := full(sample(line, 4*x+3))
-				r, g, b := color.CMYKToRGB(full(sample(line, 4*x)), full(sample(line, 4*x+1)), full(sample(line, 4*x+2)), k)
-				c = color.RGBA{r, g, b, 255}
+	var out image.Image
+	if parts == 1 && palette == nil { // most codes are such pictures
+		grey := image.NewGray(image.Rect(0, 0, w, h))
+		for y := range h {
+			line, to := b[y*row:(y+1)*row], grey.Pix[y*grey.Stride:]
+			for x := range w {
+				to[x] = full(sample(line, x))
 			}
-			out.SetRGBA(x, y, c)
+			if err := f.w.Err(); err != nil {
+				return nil, err
+			}
 		}
+		out = grey
+	} else {
+		rgb := image.NewRGBA(image.Rect(0, 0, w, h))
+		for y := range h {
+			line, to := b[y*row:(y+1)*row], rgb.Pix[y*rgb.Stride:]
+			for x := range w {
+				to[4*x+3] = 255
+				switch {
+				case palette != nil:
+					if i := int(sample(line, x)) * 3; i+3 <= len(palette) {
+						copy(to[4*x:], palette[i:i+3])
+					}
+				case parts == 3:
+					for i := range 3 {
+						to[4*x+i] = full(sample(line, 3*x+i))
+					}
+				default:
+					to[4*x], to[4*x+1], to[4*x+2] = color.CMYKToRGB(full(sample(line, 4*x)), full(sample(line, 4*x+1)), full(sample(line, 4*x+2)), full(sample(line, 4*x+3)))
+				}
+			}
+			if err := f.w.Err(); err != nil {
+				return nil, err
+			}
+		}
+		out = rgb
 	}
 	var file bytes.Buffer
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
