@@ -1,8 +1,11 @@
 package sluice
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Contribution is one line of the ledger: evidence and the points that it
@@ -32,6 +35,26 @@ type Verdict struct {
 // evidence brought: by how much that raises the odds. Something hard that names a
 // threat leaves no share to others. [Verdict.Threat] is the threat of most points.
 type Threats [ThreatCount]float64
+
+// String lists the shares in words, largest first: "phish 62 %, spam 38 %"; "" where
+// there are none.
+func (t Threats) String() string {
+	var order []int
+	for k, s := range t {
+		if s >= 0.005 {
+			order = append(order, k)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t[b], t[a]) })
+	var b strings.Builder
+	for i, k := range order {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%v %.0f %%", Threat(k), 100*t[k])
+	}
+	return b.String()
+}
 
 // MarshalJSON writes an object of the shares above 0 by the threat's name, so
 // that what is stored stays readable when threats are added.

@@ -311,7 +311,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "822c85d68b7b8887"
+const hash = "6bba63501d5f1f3a"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1485,7 +1485,7 @@ var entries = [...]Entry{
 		Admin:  "Two readings, sizes that don't match, or data in front of or behind the format: TWO_READINGS, SIZE_MISMATCH, LEADING_DATA of the look into files.",
 		Source: "practice",
 	},
-	{ID: "FILE_CONVERTED", Group: "attachment", Phase: "message", Threat: "malware",
+	{ID: "FILE_CONVERTED", Group: "attachment", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: the site's table of files says that this kind is delivered as plain text; the table decides, not the sum",
 		Reply:  "an attached page holds programs",
@@ -1495,7 +1495,7 @@ var entries = [...]Entry{
 		Admin:  "An active page that the table of files converts to text.",
 		Source: "practice",
 	},
-	{ID: "FILE_HELD", Group: "attachment", Phase: "message", Threat: "malware",
+	{ID: "FILE_HELD", Group: "attachment", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: the site's table of files says that a person must look first; the table decides, not the sum",
 		Reply:  "an attached file is of a kind that is looked at first",
@@ -1505,7 +1505,7 @@ var entries = [...]Entry{
 		Admin:  "A file whose class the table of files holds in quarantine, by its content, at any depth.",
 		Source: "practice",
 	},
-	{ID: "FILE_REFUSED", Group: "attachment", Phase: "message", Threat: "malware",
+	{ID: "FILE_REFUSED", Group: "attachment", Phase: "message", Threat: "none",
 		Points: 0, Hard: "stop", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: the site's table of files says that this kind is not delivered by mail",
 		Reply:  "an attached file is of a kind that is not taken here",
@@ -1515,7 +1515,7 @@ var entries = [...]Entry{
 		Admin:  "A file whose class the table of files refuses ([files] in the settings), by its content, at any depth.",
 		Source: "practice",
 	},
-	{ID: "FILE_STRIPPED", Group: "attachment", Phase: "message", Threat: "malware",
+	{ID: "FILE_STRIPPED", Group: "attachment", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 552, Enhanced: "5.7.1",
 		Weight: "judged: the site's table of files says that this kind is taken out of the message; the table decides, not the sum",
 		Reply:  "an attached file is of a kind that is taken out",

@@ -1,18 +1,33 @@
 package inspect
 
 import (
+	"strings"
+
 	"sluice"
 	"sluice/inspect"
 	"sluice/reason"
 )
 
-// facts are the reasons that kinds of facts lead to. A kind that isn't here is told in
-// the report only: it is no news of a file, or says nothing against one.
-var facts = map[inspect.Kind]struct {
+// finding is what a kind of facts leads to.
+type finding struct {
 	id sluice.Reason
 	// inside: of the message's own parts other checks speak (package attachment).
 	inside bool
-}{
+	raw    float64 // decibel where it isn't the reason's; 0: the reason's
+}
+
+// weight is the raw evidence of a fact, 0 where it is the reason's own. An inverted code
+// alone is what dark designs have.
+func (k finding) weight(f inspect.Fact) float64 {
+	if f.Kind == inspect.CodeDisguised && strings.Contains(f.Detail, ", inverted: ") {
+		return 1
+	}
+	return k.raw
+}
+
+// facts are the reasons that kinds of facts lead to. A kind that isn't here is told in
+// the report only: it is no news of a file, or says nothing against one.
+var facts = map[inspect.Kind]finding{
 	inspect.TestFile:       {id: reason.EICAR},
 	inspect.DecoderPanic:   {id: reason.InspectCrashed},
 	inspect.Damaged:        {id: reason.ArchiveDamaged},
@@ -31,11 +46,11 @@ var facts = map[inspect.Kind]struct {
 	inspect.NameClimbs:      {id: reason.ArchivePath},
 	inspect.LinkEntry:       {id: reason.ArchivePath},
 
-	inspect.NameDoubleExtension:   {reason.DoubleExtension, true},
-	inspect.NameDirectionOverride: {reason.NameDirectionOverride, true},
-	inspect.NamePadded:            {reason.NamePadded, true},
-	inspect.NameControls:          {reason.NameControl, true},
-	inspect.TypeConflict:          {reason.AttachmentTypeConflict, true},
+	inspect.NameDoubleExtension:   {id: reason.DoubleExtension, inside: true},
+	inspect.NameDirectionOverride: {id: reason.NameDirectionOverride, inside: true},
+	inspect.NamePadded:            {id: reason.NamePadded, inside: true},
+	inspect.NameControls:          {id: reason.NameControl, inside: true},
+	inspect.TypeConflict:          {id: reason.AttachmentTypeConflict, inside: true},
 
 	inspect.MacroAutorun:   {id: reason.MacroAutorun},
 	inspect.CodeRuns:       {id: reason.CodeSuspicious},
@@ -67,10 +82,10 @@ var facts = map[inspect.Kind]struct {
 	inspect.PDFSubmit:        {id: reason.PDFActive},
 	inspect.PDFPageLink:      {id: reason.PDFPageLink},
 
-	inspect.PageBuildsFile:   {reason.HTMLSmuggling, true},
-	inspect.PageWritesItself: {reason.HTMLSmuggling, true},
-	inspect.PageScript:       {reason.HTMLAttachmentScript, true},
-	inspect.PagePassword:     {reason.HTMLAttachmentLogin, true},
+	inspect.PageBuildsFile:   {id: reason.HTMLSmuggling, inside: true},
+	inspect.PageWritesItself: {id: reason.HTMLSmuggling, inside: true},
+	inspect.PageScript:       {id: reason.HTMLAttachmentScript, inside: true},
+	inspect.PagePassword:     {id: reason.HTMLAttachmentLogin, inside: true},
 	inspect.PageRedirects:    {id: reason.PageRedirects},
 
 	inspect.ShortcutRuns:        {id: reason.ShortcutHostile},
@@ -82,9 +97,9 @@ var facts = map[inspect.Kind]struct {
 
 	inspect.CodeDrawn:     {id: reason.CodeDisguised},
 	inspect.CodeSplit:     {id: reason.CodeDisguised},
-	inspect.CodeDisguised: {id: reason.CodeDisguised},
-	inspect.CodePayment:   {id: reason.CodePays},
-	inspect.CodeLogin:     {id: reason.CodePays},
+	inspect.CodeDisguised: {id: reason.CodeDisguised, raw: 3},
+	inspect.CodePayment:   {id: reason.CodePays, raw: 1},
+	inspect.CodeLogin:     {id: reason.CodePays, raw: 3},
 }
 
 // testFile is the anti-malware test file of EICAR, put together here, so that no scanner

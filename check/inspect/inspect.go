@@ -207,7 +207,11 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		if !ok || f.File < 0 || f.File >= len(r.Files) || k.inside && r.Files[f.File].Parent < 0 {
 			continue
 		}
+		n := len(s.list)
 		s.add(k.id, f.File, f.Detail)
+		if raw := k.weight(f); raw != 0 && len(s.list) > n && s.list[n].Raw != 0 {
+			s.list[n].Raw = raw
+		}
 	}
 	for _, t := range r.Texts { // a macro's source is packed in its file
 		if strings.Contains(t.Text, testFile) && t.File >= 0 && t.File < len(r.Files) {

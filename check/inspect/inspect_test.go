@@ -107,6 +107,25 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// What a decoder says of a fact may weigh less than the reason.
+func TestWeight(t *testing.T) {
+	for _, tt := range []struct {
+		fact inspect.Fact
+		want float64
+	}{
+		{inspect.Fact{Kind: inspect.CodeDisguised, Detail: "qr, inverted: https://x.example/"}, 1},
+		{inspect.Fact{Kind: inspect.CodeDisguised, Detail: "qr, pale: https://x.example/inverted"}, 3},
+		{inspect.Fact{Kind: inspect.CodeDrawn, Detail: "qr, with blocks: https://x.example/"}, 5},
+		{inspect.Fact{Kind: inspect.CodePayment, Detail: "upi"}, 1},
+	} {
+		c := Config{Inspector: &looker{report: &inspect.Report{At: -1, Files: []inspect.File{{Parent: -1, Name: "a.png", Same: -1}}, Facts: []inspect.Fact{tt.fact}}}}
+		out, err := Checks(c)[0].Check(t.Context(), checktest.Input(parts("Content-Type: image/png; name=a.png\n\nx")))
+		if err != nil || len(out) != 1 || out[0].Raw != tt.want {
+			t.Errorf("%+v: %+v, %v, want %v", tt.fact, out, err, tt.want)
+		}
+	}
+}
+
 // A death is evidence; nobody to look is none.
 func TestEnds(t *testing.T) {
 	in := func() *check.Input {

@@ -30,6 +30,9 @@ func writeLedger(w io.Writer, p term.Paint, evidence []scanEvidence, v *scanVerd
 		}
 	}
 	fmt.Fprintf(w, "  ──────\n  %s  total: probability %.4f of being unwanted\n", p.Points(v.Points), v.Probability)
+	if s := v.Threats.String(); s != "" && v.Probability >= 0.2 {
+		fmt.Fprintf(w, "  %s\n", p.Dim("if it is: "+s))
+	}
 	if len(silent) > 0 {
 		fmt.Fprintf(w, "  %s\n", p.Dim("no answer: "+strings.Join(silent, ", ")))
 	}
@@ -42,7 +45,7 @@ func verdictOf(r *sluice.Record) *scanVerdict {
 		action = max(action, d.Action)
 	}
 	v := r.Verdict
-	return &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points, Action: action.String(), Hard: string(v.Hard)}
+	return &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points, Action: action.String(), Hard: string(v.Hard), Threats: v.Threats}
 }
 
 // textReport is scan's output for people.

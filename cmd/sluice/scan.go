@@ -70,6 +70,8 @@ type scanVerdict struct {
 	Points      float64 `json:"points"`
 	Action      string  `json:"action"`
 	Hard        string  `json:"hard"`
+	// Threats are shares: what it is, should it be unwanted.
+	Threats sluice.Threats `json:"threats,omitzero"`
 }
 
 type scanEvidence struct {
@@ -306,7 +308,7 @@ func trimBrackets(s string) string {
 func (r *scanResult) fill(ex *gate.Examined) {
 	v := ex.Record.Verdict
 	r.subject = ex.Record.Subject
-	r.Verdict = &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points,
+	r.Verdict = &scanVerdict{Threat: v.Threat.String(), Probability: v.Probability, Points: v.Points, Threats: v.Threats,
 		Action: ex.Action.String(), Hard: string(v.Hard)}
 	r.Evidence, r.Files, r.Left = ledgerJSON(v.Ledger), ex.Record.Files, ex.Record.FilesLeft
 	for _, d := range ex.Message.Defects {

@@ -17,6 +17,8 @@ type (
 		Points      float64       `json:"points"`
 		Action      sluice.Action `json:"action"`
 		Hard        string        `json:"hard,omitzero"`
+		// Threats are shares: what it is, should it be unwanted.
+		Threats sluice.Threats `json:"threats,omitzero"`
 	}
 	Evidence struct {
 		ID     string       `json:"id"`
@@ -131,7 +133,7 @@ func OfQuarantined(x *sluice.Quarantined, r *sluice.Record, full bool) Quarantin
 }
 
 func verdict(v *sluice.Verdict, a sluice.Action) Verdict {
-	return Verdict{v.Threat, v.Probability, v.Points, a, string(v.Hard)}
+	return Verdict{v.Threat, v.Probability, v.Points, a, string(v.Hard), v.Threats}
 }
 
 func evidence(v *sluice.Verdict) []Evidence {
