@@ -106,6 +106,7 @@ const (
 	DNSBLUnknown              = "DNSBL_UNKNOWN"               // One or more lists gave no usable answer; the detail names them. Never counts for or against.
 	DnswlListed               = "DNSWL_LISTED"                // A list of good senders names the client; the detail has list, answer and meaning.
 	DocumentEmbeds            = "DOCUMENT_EMBEDS"             // an attached document holds other files or controls
+	DocumentEncrypted         = "DOCUMENT_ENCRYPTED"          // an attached document is locked with a password
 	DocumentRemote            = "DOCUMENT_REMOTE"             // an attached document loads parts of itself from elsewhere
 	DocumentRuns              = "DOCUMENT_RUNS"               // an attached document starts programs by itself
 	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
@@ -311,7 +312,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "6bba63501d5f1f3a"
+const hash = "5957e9222668bdc7"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1334,6 +1335,16 @@ var entries = [...]Entry{
 		User:   "An attached document holds other files.",
 		Admin:  "Embedded object, control or attachment of a document; what it is was looked into.",
 		Source: "practice",
+	},
+	{ID: "DOCUMENT_ENCRYPTED", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 2.5, Hard: "", Code: 552, Enhanced: "5.7.1",
+		Weight: "judged: the password keeps scanners out; some firms do it for privacy",
+		Reply:  "an attached document is locked with a password",
+		Fix:    "share it by link, or send it unlocked",
+		Page:   "An attached document is locked with a password, so nobody on the way can tell what it holds. Share it by a protected link.",
+		User:   "An attached document is locked, so it could not be checked.",
+		Admin:  "An encrypted Office document or PDF that no word of the message opened.",
+		Source: "MS-OFFCRYPTO; ISO 32000-2 7.6",
 	},
 	{ID: "DOCUMENT_REMOTE", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 3, Hard: "", Code: 552, Enhanced: "5.7.1",

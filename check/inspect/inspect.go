@@ -204,7 +204,7 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 	}
 	for _, f := range r.Facts {
 		k, ok := facts[f.Kind]
-		if !ok || f.File < 0 || f.File >= len(r.Files) || k.inside && r.Files[f.File].Parent < 0 {
+		if !ok || f.File < 0 || f.File >= len(r.Files) || k.inside && elsewhere(&r.Files[f.File], f.Kind) {
 			continue
 		}
 		n := len(s.list)
@@ -235,6 +235,12 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		out[i].Phase = sluice.PhaseMessage
 	}
 	return out
+}
+
+// elsewhere says whether other checks speak of a fact: those of the message's own parts,
+// but for a login in a picture (SVG), which they don't read.
+func elsewhere(f *inspect.File, k inspect.Kind) bool {
+	return f.Parent < 0 && (f.Type != inspect.SVG || k != inspect.PagePassword)
 }
 
 func by(decoder string) string {
