@@ -286,9 +286,13 @@ const (
 func (p *Pool) work(number int) {
 	group := p.group(number)
 	defer group.remove()
-	backoff := time.Duration(0)
+	backoff, failed := time.Duration(0), false
 	for p.ctx.Err() == nil {
 		c, err := p.start(group)
+		if err != nil && !failed {
+			failed = true // somebody may have killed it: one more try at once
+			continue
+		}
 		if err != nil {
 			group.remove() // it may be the reason: the next try goes without
 			group = nil
@@ -296,7 +300,7 @@ func (p *Pool) work(number int) {
 			p.failed(err, backoff)
 			continue
 		}
-		backoff = 0
+		backoff, failed = 0, false
 		p.serve(c)
 		c.end()
 		p.note(c.pid, false)

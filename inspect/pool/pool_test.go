@@ -433,6 +433,8 @@ func TestThousandDeaths(t *testing.T) {
 				}
 				r, err := ask(p, kind, 1+rnd.IntN(200<<10))
 				switch {
+				case errors.Is(err, ErrDown):
+					unlucky.Add(1) // both were killed before they said hello; the sender comes again
 				case err != nil:
 					t.Errorf("%s: %v", kind, err)
 					return
