@@ -147,17 +147,24 @@ func (c *List) entry(env *Env, f *sluice.Feedback) error {
 	return err
 }
 
+// said is what a label says a message is.
+func said(f *sluice.Feedback) string {
+	switch {
+	case !f.Spam:
+		return "wanted"
+	case f.Threat == sluice.ThreatNone:
+		return "unwanted"
+	}
+	return f.Threat.String()
+}
+
 // line is an entry as the list shows it.
 func line(p term.Paint, f *sluice.Feedback) string {
 	head := fmt.Sprintf("%6d  %s  ", f.Seq, f.Time.Local().Format("2006-01-02 15:04"))
 	if f.Kind != sluice.FeedbackLabel {
 		return head + fmt.Sprintf("%-9s %d  by %s", p.Bold(labels.KindWords(f.Kind)), f.Of, term.Plain(f.By, 80))
 	}
-	says := fmt.Sprintf("%-9s", "wanted")
-	if f.Spam {
-		says = fmt.Sprintf("%-9s", f.Threat)
-	}
-	b := head + colour(p, f.Spam, says) + " " + state(p, f.State) + fmt.Sprintf(" %3.0f %%  %s  %s", 100*f.Trust, term.Plain(f.By, 80), p.Dim(labels.SourceWords(f.Source)))
+	b := head + colour(p, f.Spam, fmt.Sprintf("%-9s", said(f))) + " " + state(p, f.State) + fmt.Sprintf(" %3.0f %%  %s  %s", 100*f.Trust, term.Plain(f.By, 80), p.Dim(labels.SourceWords(f.Source)))
 	if len(f.To) > 0 {
 		b += "  for " + term.Plain(strings.Join(f.To, ", "), 80)
 	}
@@ -222,9 +229,9 @@ func show(w io.Writer, f *sluice.Feedback) {
 	if f.Kind != sluice.FeedbackLabel {
 		row("what", fmt.Sprintf("%s %d", labels.KindWords(f.Kind), f.Of))
 	} else if f.Spam {
-		row("says", colour(p, true, "unwanted, "+f.Threat.String()))
+		row("says", colour(p, true, strings.TrimSuffix("unwanted, "+said(f), ", unwanted")))
 	} else {
-		row("says", colour(p, false, "wanted"))
+		row("says", colour(p, false, said(f)))
 	}
 	by := term.Plain(f.By, 254)
 	if f.Kind == sluice.FeedbackLabel { // another entry has the source of its label
