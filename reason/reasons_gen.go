@@ -290,6 +290,7 @@ const (
 	TextHam                   = "TEXT_HAM"                    // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded more closely than against it, because good words are cheap to add. sluice learn --spam teaches it otherwise.
 	TextHidden                = "TEXT_HIDDEN"                 // much of the text is hidden from the reader
 	TextInvisible             = "TEXT_INVISIBLE"              // words in the text are split by invisible characters
+	TextInFile                = "TEXT_IN_FILE"                // the text of an attached file reads like spam
 	TextLineTooLong           = "TEXT_LINE_TOO_LONG"          // a line of the message is longer than mail allows
 	TextMixedScript           = "TEXT_MIXED_SCRIPT"           // words in the text mix letters of two alphabets
 	TextSpacedLetters         = "TEXT_SPACED_LETTERS"         // words in the text are written with their letters set apart
@@ -312,7 +313,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "5957e9222668bdc7"
+const hash = "82926da1c5fdf8bd"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -3175,6 +3176,16 @@ var entries = [...]Entry{
 		User:   "Words in the message are disguised.",
 		Admin:  "Zero-width characters inside words of the visible text.",
 		Source: "Unicode TR 36; measured",
+	},
+	{ID: "TEXT_IN_FILE", Group: "text", Phase: "message", Threat: "spam",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: half of what the text model says of it, at most 6: it was made from mail, and documents are written otherwise",
+		Reply:  "the text of an attached file reads like spam",
+		Fix:    "say it in the message, in plain words",
+		Page:   "The text of an attached document reads like unwanted mail. Say in the message itself what it is about, in plain words.",
+		User:   "The text of an attached file reads like spam.",
+		Admin:  "The shipped text model's reading of what a reader of the attached documents sees; it never speaks for a message.",
+		Source: "image and PDF spam since 2006",
 	},
 	{ID: "TEXT_LINE_TOO_LONG", Group: "session", Phase: "data", Threat: "none",
 		Points: 2, Hard: "", Code: 554, Enhanced: "5.6.0",

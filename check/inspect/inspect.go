@@ -32,6 +32,8 @@ type Config struct {
 	// Known looks a file up in lists of digests, by size, SHA-256, TLSH digest and place
 	// in words; nil: there are none.
 	Known func(size int64, sum [32]byte, digest, where string) []sluice.Evidence
+	// Text judges what a reader of the documents sees, bounded; nil: nobody.
+	Text func(text string) []sluice.Evidence
 	// Links judges where files lead, such as the address in a QR code; nil: nobody.
 	Links func(in *check.Input, urls []inspect.Link) []sluice.Evidence
 }
@@ -52,7 +54,7 @@ type checker struct{ cfg Config }
 // Info declares the check. Malware may be found though the verdict is settled.
 func (c checker) Info() check.Info {
 	ids := []sluice.Reason{reason.EngineMalware, reason.EngineSuspicious, reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage,
-		reason.DocumentRuns, reason.CodeInPicture, reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
+		reason.DocumentRuns, reason.CodeInPicture, reason.TextInFile, reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
 	for _, f := range facts {
 		if !slices.Contains(ids, f.id) {
 			ids = append(ids, f.id)
@@ -228,6 +230,11 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		}
 	}
 	out := s.list
+	if c.cfg.Text != nil {
+		if text := readable(r); text != "" {
+			out = append(out, c.cfg.Text(text)...)
+		}
+	}
 	if c.cfg.Links != nil && len(r.Links) > 0 {
 		out = append(out, c.cfg.Links(in, r.Links)...)
 	}
@@ -235,6 +242,25 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		out[i].Phase = sluice.PhaseMessage
 	}
 	return out
+}
+
+// maxText bounds what is read of all documents together.
+const maxText = 64 << 10
+
+// readable is what a reader of the files sees.
+func readable(r *inspect.Report) string {
+	var b strings.Builder
+	for _, t := range r.Texts {
+		if t.Origin != inspect.OriginBody && t.Origin != inspect.OriginOCR {
+			continue
+		}
+		if b.Len()+len(t.Text) > maxText {
+			break
+		}
+		b.WriteString(t.Text)
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // elsewhere says whether other checks speak of a fact: those of the message's own parts,

@@ -14,6 +14,7 @@ import (
 	enginecheck "sluice/check/engine"
 	checkfiles "sluice/check/inspect"
 	"sluice/check/link"
+	checktext "sluice/check/text"
 	"sluice/config"
 	"sluice/engine"
 	"sluice/engine/clamd"
@@ -21,6 +22,7 @@ import (
 	"sluice/engine/icap"
 	"sluice/inspect"
 	"sluice/inspect/pool"
+	learned "sluice/learn/text"
 )
 
 // Scanners are those that look into files: sandboxed processes of ours, and engines
@@ -140,6 +142,7 @@ func fileChecks(cfg *config.Config, s *Scanners) ([]check.Checker, error) {
 		return out, nil
 	}
 	return append(out, checkfiles.Checks(checkfiles.Config{Inspector: s.Pool, Budget: budget(cfg.Files), Table: table,
+		Text:   func(text string) []sluice.Evidence { return checktext.InFiles(learned.Default(), text) },
 		Absent: absence(cfg.Files.Unavailable, check.Temporary), Known: enginecheck.Known(s.Hashes),
 		Links: func(in *check.Input, list []inspect.Link) []sluice.Evidence {
 			urls := make([]string, 0, len(list))
