@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,8 @@ type Engines struct {
 	Clamd    Scanner    `toml:"clamd"`
 	ICAP     Scanner    `toml:"icap"`
 	Hashes   []HashList `toml:"hashes"`
+	// HashZones are lists of digests in the DNS; only a daemon asks them.
+	HashZones []HashZone `toml:"hash_zones"`
 }
 
 // Scanner is one engine.
@@ -62,6 +65,18 @@ type HashList struct {
 	Path string `toml:"path"`
 	Name string `toml:"name"`
 	Kind string `toml:"kind"` // malware (default) or suspicious
+}
+
+// HashZone is a list of digests in the DNS.
+type HashZone struct {
+	Zone    string `toml:"zone"`
+	KeyFile string `toml:"key_file"` // a private key, in front of the zone
+	Form    string `toml:"form"`     // of the digest: sha1, md5 or sha256-base32
+	Behind  string `toml:"behind"`   // what stands between digest and zone: "_file"
+	Kind    string `toml:"kind"`     // suspicious (default) or malware
+	// TestPoint is a name that the list always has; Untested: it has none.
+	TestPoint string `toml:"test_point"`
+	Untested  bool   `toml:"untested"`
 }
 
 // FileActions are what may be done with a file.
@@ -106,6 +121,16 @@ func (c *Config) checkFiles() error {
 	for _, h := range c.Engines.Hashes {
 		if h.Path == "" || h.Kind != "" && h.Kind != "malware" && h.Kind != "suspicious" {
 			return fmt.Errorf("config: engines: hashes %q: want a path, and kind malware or suspicious", h.Path)
+		}
+	}
+	for _, z := range c.Engines.HashZones {
+		switch {
+		case z.Zone == "":
+			return errors.New("config: engines: hash_zones: want a zone")
+		case !slices.Contains([]string{"sha1", "md5", "sha256-base32"}, z.Form):
+			return fmt.Errorf("config: engines: hash_zones %q: form %q: want sha1, md5 or sha256-base32", z.Zone, z.Form)
+		case z.Kind != "" && z.Kind != "malware" && z.Kind != "suspicious":
+			return fmt.Errorf("config: engines: hash_zones %q: kind %q: want suspicious or malware", z.Zone, z.Kind)
 		}
 	}
 	return nil

@@ -207,7 +207,7 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.files, err = build.NewScanners(cfg, nil, log); err != nil {
+	if s.files, err = build.NewScanners(cfg, nil, nil, log); err != nil {
 		return nil, err
 	}
 	set, err := build.JudgeHere(cfg, log, false, here, s.files)

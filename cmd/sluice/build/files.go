@@ -16,6 +16,8 @@ import (
 	"sluice/check/link"
 	checktext "sluice/check/text"
 	"sluice/config"
+	"sluice/dns"
+	"sluice/dns/dnsbl"
 	"sluice/engine"
 	"sluice/engine/clamd"
 	"sluice/engine/hashlist"
@@ -31,13 +33,15 @@ type Scanners struct {
 	Pool    *pool.Pool // nil: nobody looks into files
 	Engines []*engine.Guarded
 	Hashes  *hashlist.Set // nil: none
+	Zones   *hashlist.DNS // nil: none
 
 	checks []check.Checker // of the engines
 }
 
-// NewScanners makes what the settings ask for; reg may be nil.
-func NewScanners(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (*Scanners, error) {
-	s, err := Engines(cfg, log)
+// NewScanners makes what the settings ask for; reg may be nil, and so may ask: then no
+// list in the DNS is asked.
+func NewScanners(cfg *config.Config, ask dns.Resolver, reg prometheus.Registerer, log *slog.Logger) (*Scanners, error) {
+	s, err := Engines(cfg, ask, log)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func NewScanners(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger
 }
 
 // Engines makes those beside us alone: nothing of it runs before [Scanners.Run].
-func Engines(cfg *config.Config, log *slog.Logger) (*Scanners, error) {
+func Engines(cfg *config.Config, ask dns.Resolver, log *slog.Logger) (*Scanners, error) {
 	s := &Scanners{}
 	e, list := cfg.Engines, enginecheck.Config{SkipText: cfg.Engines.SkipText}
 	add := func(scanner engine.Scanner, c config.Scanner) {
@@ -89,8 +93,39 @@ func Engines(cfg *config.Config, log *slog.Logger) (*Scanners, error) {
 		}
 		list.Hashes = s.Hashes
 	}
+	if len(e.HashZones) > 0 && ask != nil {
+		zones, err := hashZones(e.HashZones)
+		if err != nil {
+			return nil, err
+		}
+		if s.Zones, err = hashlist.NewDNS(zones, dnsbl.Config{Resolver: ask, Log: log}); err != nil {
+			return nil, fmt.Errorf("engines: %w", err)
+		}
+		list.DNS = s.Zones
+	}
 	s.checks = enginecheck.Checks(list)
 	return s, nil
+}
+
+func hashZones(list []config.HashZone) (out []hashlist.DNSList, err error) {
+	for _, z := range list {
+		one := hashlist.DNSList{List: dnsbl.List{Zone: z.Zone, TestPoint: z.TestPoint, Untested: z.Untested}, Behind: z.Behind}
+		if err := one.Form.UnmarshalText([]byte(z.Form)); err != nil {
+			return nil, fmt.Errorf("engines: hash_zones %s: %w", z.Zone, err)
+		}
+		if z.Kind == "malware" {
+			one.Kind = engine.Malware
+		}
+		if z.KeyFile != "" {
+			key, err := readSecret(z.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("engines: hash_zones %s: key_file: %w", z.Zone, err)
+			}
+			one.Key = dnsbl.Key(strings.TrimSpace(string(key)))
+		}
+		out = append(out, one)
+	}
+	return out, nil
 }
 
 func budget(f config.Files) inspect.Budget {
@@ -118,11 +153,17 @@ func (s *Scanners) Run(ctx context.Context) {
 	if s.Hashes != nil {
 		wg.Go(func() { s.Hashes.Run(ctx) })
 	}
+	if s.Zones != nil {
+		wg.Go(func() { s.Zones.Run(ctx) })
+	}
 	wg.Wait()
 }
 
 // Close ends the processes.
 func (s *Scanners) Close() {
+	if s.Zones != nil {
+		_ = s.Zones.Close() // it has nothing to write
+	}
 	if s.Pool != nil {
 		s.Pool.Close()
 	}

@@ -109,7 +109,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.memory.Around = d.learning.SaveCampaigns
 	d.learning.Start(ctx)
-	if d.scanners, err = build.NewScanners(cfg, d.registry, log); err != nil {
+	if d.scanners, err = build.NewScanners(cfg, d.lists.Resolver, d.registry, log); err != nil {
 		return nil, err
 	}
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,

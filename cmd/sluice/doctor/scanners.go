@@ -66,7 +66,7 @@ func (x *examiner) unlooked() string {
 
 // scanners asks the engines and reads the lists of digests.
 func (x *examiner) scanners(ctx context.Context) []Finding {
-	s, err := build.Engines(x.cfg, x.log)
+	s, err := build.Engines(x.cfg, nil, x.log)
 	if err != nil {
 		return []Finding{{What: "engines", Level: Bad, Text: "sluice serve would stop: " + err.Error(), Fix: "correct the setting or the file that the message names"}}
 	}

@@ -40,7 +40,7 @@ func TestScanners(t *testing.T) {
 	if x := list[1]; x.Name != "clamd" || x.Kind != live.ScannerEngine || x.Asked != 1 || x.Failed != 0 {
 		t.Errorf("%+v", x)
 	}
-	none, err := build.Engines(&config.Config{}, slog.New(slog.DiscardHandler))
+	none, err := build.Engines(&config.Config{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
