@@ -23,9 +23,17 @@ import (
 	"sluice/check/attachment"
 	"sluice/check/checktest"
 	enginecheck "sluice/check/engine"
+	checkinspect "sluice/check/inspect"
 	"sluice/engine"
 	"sluice/engine/clamd"
 	"sluice/engine/clamd/clamdtest"
+	"sluice/inspect"
+	"sluice/inspect/child"
+	"sluice/inspect/child/archive"
+	"sluice/inspect/child/childtest"
+	"sluice/inspect/child/document"
+	"sluice/inspect/child/identify"
+	"sluice/inspect/child/image"
 	"sluice/internal/golden"
 	"sluice/internal/shared"
 	"sluice/reason"
@@ -146,8 +154,31 @@ func states(ev []sluice.Evidence, id sluice.Reason) bool {
 	return slices.ContainsFunc(ev, func(e sluice.Evidence) bool { return e.Reason == id && e.State == sluice.Found })
 }
 
-// differ asks clamd, and our own check that works without any scanner, about carriers,
-// and makes a table of who finds what.
+// looker looks into files in this process: who finds what is the question here, not who
+// survives.
+type looker struct{ t *testing.T }
+
+func (l looker) Inspect(_ context.Context, r *inspect.Request) (*inspect.Report, error) {
+	decoders := slices.Concat(archive.Decoders(archive.Config{}), document.Decoders(), image.Decoders())
+	return childtest.Run(l.t, child.Config{Decoders: decoders, Identify: identify.Identify, Remark: identify.Remarks}, r), nil
+}
+
+// seen is what a look into the files says: the test file, a document that starts
+// programs, or one with macros.
+func seen(ev []sluice.Evidence) string {
+	for _, w := range []struct {
+		id   sluice.Reason
+		word string
+	}{{reason.EICAR, "found"}, {reason.DocumentRuns, "runs"}, {reason.OfficeMacro, "macro"}, {reason.PDFActive, "active"}} {
+		if states(ev, w.id) {
+			return w.word
+		}
+	}
+	return "-"
+}
+
+// differ asks clamd, our own check that works without any scanner, and our look into
+// files about carriers, and makes a table of who finds what.
 func differ(t *testing.T, carriers []carrier) string {
 	d := clamdtest.Start(t, clamdtest.Options{Signatures: clamdtest.Signatures{Strings: map[string]string{"Test.EICAR": eicar}}})
 	c, err := clamd.New(clamd.Config{Hosts: engine.HostsConfig{Addresses: []string{d.Socket}}})
@@ -158,13 +189,18 @@ func differ(t *testing.T, carriers []carrier) string {
 	scanner := enginecheck.Checks(enginecheck.Config{Engines: []enginecheck.Engine{{Scanner: engine.Guard(c, engine.GuardConfig{})}}})
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "carrier\tclamd\tattachment/eicar")
+	look := checkinspect.Checks(checkinspect.Config{Inspector: looker{t}, Table: checkinspect.DefaultTable()})
+	fmt.Fprintln(w, "carrier\tclamd\tattachment/eicar\tinspect/files")
 	word := map[bool]string{true: "found", false: "-"}
 	for _, x := range carriers {
 		in := checktest.Input(x.raw)
 		clam := checktest.Run(t, scanner, in)
 		ours := checktest.Run(t, attachment.Checks(false), in)
-		fmt.Fprintf(w, "%s\t%s\t%s\n", x.name, word[states(clam, reason.EngineMalware)], word[states(ours, reason.EICAR)])
+		found, err := look[0].Check(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.name, word[states(clam, reason.EngineMalware)], word[states(ours, reason.EICAR)], seen(found))
 	}
 	_ = w.Flush() // to memory
 	return b.String()
