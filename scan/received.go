@@ -193,7 +193,9 @@ func isSessionComment(s string) bool {
 // (Sendmail), "[addr]:port helo=greeting ident=…" (Exim), "HELO greeting" and
 // "user@addr" (qmail), "addr" (Exchange).
 func readComment(s string) (addr netip.Addr, name, hello string) {
-	words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '(' || r == ')' || r == ',' || r == '"' })
+	words := strings.FieldsFunc(s, func(r rune) bool {
+		return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '(' || r == ')' || r == ',' || r == '"'
+	})
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		if key, value, ok := strings.Cut(w, "="); ok && !strings.Contains(key, "@") {
