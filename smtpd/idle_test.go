@@ -121,7 +121,8 @@ func TestTarpitFull(t *testing.T) {
 // A stop and stress let everybody out of the tarpit.
 func TestTarpitReleased(t *testing.T) {
 	gate := opens(sluice.Reply{Code: 554, Enhanced: "5.7.1", Text: "Refused: no", Close: true, Slow: true})
-	srv, addr := start(t, &gate, smtpd.Settings{Limits: smtpd.Limits{Conns: 8, Slow: 8}})
+	// Long enough to tell who was let out from who came out by himself.
+	srv, addr := start(t, &gate, smtpd.Settings{Limits: smtpd.Limits{Conns: 8, Slow: 8}, Timeouts: smtpd.Timeouts{Slow: 4 * time.Second}})
 	var slow []*client
 	for range 3 {
 		slow = append(slow, dial(t, addr))
@@ -136,9 +137,15 @@ func TestTarpitReleased(t *testing.T) {
 		slow = append(slow, dial(t, addr))
 		waitFor(t, func() bool { return len(gate.Ended()) == 4+i })
 	}
-	for _, c := range slow {
+	// One that was still on its way in when they were let out stays: its time is the
+	// ordinary one, and the stress is over.
+	released := time.Now()
+	for i, c := range slow {
 		c.want("", "554 ")
 		c.closed()
+		if d := time.Since(released); i < 2 && d > 2*time.Second {
+			t.Errorf("client %d came out after %v", i, d)
+		}
 	}
 	waitFor(t, func() bool { return srv.Stats().Open == 0 })
 
