@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	wire "github.com/miekg/dns"
 
@@ -114,6 +115,9 @@ func (z *Zone) add(rr wire.RR) error {
 	}
 	toALabels(rr)
 	name, t := dns.FromWire(rr).Name, dns.Type(rr.Header().Rrtype)
+	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return fmt.Errorf("%q can't be put into A-labels", name)
+	}
 	n := z.node(name)
 	n.sets[t] = append(n.sets[t], rr)
 	return nil

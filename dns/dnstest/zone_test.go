@@ -263,7 +263,7 @@ func fuzzZone(f *testing.F, seeds ...string) {
 }
 
 func FuzzMasterZone(f *testing.F) {
-	fuzzZone(f, master, "0㵵000000 A 192.0.2.1\n", "$GENERATE 1-3 a$ A 192.0.2.$\n", "$INCLUDE /etc/passwd\n", "a\\.b.example. TXT \"\\000\"\n", "@ A 192.0.2.1\n", "(\n", "a 1 IN TYPE65280 \\# 1 00\n")
+	fuzzZone(f, master, "0㵵000000 A 192.0.2.1\n", "$GENERATE 1-3 a$ A 192.0.2.$\n", "$INCLUDE /etc/passwd\n", "a\\.b.example. TXT \"\\000\"\n", "@ A 192.0.2.1\n", "(\n", "a 1 IN TYPE65280 \\# 1 00\n", "\xe3\xb5.㵵 A ")
 }
 
 func FuzzJSONZone(f *testing.F) {
