@@ -134,13 +134,19 @@ func needed(p *message.Part, body []byte) bool {
 		return false
 	case strings.HasPrefix(p.Type, "text/") && !p.IsFile():
 		return !plain(body) || inspect.MayDraw(p.Type, body)
-	case p.Type == "application/pgp-signature", p.Type == "application/pkcs7-signature" && p.Filename == "smime.p7s":
-		return !plain(body) && len(body) > 64<<10
+	case p.Type == "application/pgp-signature": // in armour, it is text
+		return !plain(body) || !harmlessName(p.Filename)
+	case p.Type == "application/pkcs7-signature" && p.Filename == "smime.p7s":
+		return body[0] != derSequence || len(body) > 64<<10
 	case p.Type == "text/plain", p.Type == "text/x-diff", p.Type == "text/x-patch":
 		return !plain(body) || !harmlessName(p.Filename)
 	}
 	return true
 }
+
+// derSequence begins what is signed by S/MIME (X.690 8.9), and no format that does
+// harm. The sender's word for a part is believed only as far as its octets bear it out.
+const derSequence = 0x30
 
 // plain says whether the first octets are text: no NUL, hardly any controls.
 func plain(body []byte) bool {
@@ -174,7 +180,7 @@ func harmlessName(name string) bool {
 		return true
 	}
 	switch strings.ToLower(name[dot:]) {
-	case ".txt", ".diff", ".patch", ".log", ".asc", ".c", ".h", ".go", ".rs", ".md", ".tex", ".conf", ".csv":
+	case ".txt", ".diff", ".patch", ".log", ".asc", ".c", ".h", ".go", ".rs", ".md", ".tex", ".conf":
 		return true
 	}
 	return false

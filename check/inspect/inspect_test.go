@@ -56,6 +56,11 @@ func TestNeeded(t *testing.T) {
 		{"a page as a file", "Content-Type: text/html; name=a.html\nContent-Disposition: attachment\n\n<p>hello</p>", 1},
 		{"a picture", "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=", 1},
 		{"a signature", "Content-Type: application/pgp-signature; name=signature.asc\n\n-----BEGIN PGP SIGNATURE-----\n\nabc", 0},
+		{"a zip that says it is a signature", strings.Replace(zip, "application/zip; name=a.zip", "application/pgp-signature; name=signature.asc", 1), 1},
+		{"a script that does", "Content-Type: application/pgp-signature; name=a.js\nContent-Disposition: attachment\n\nvar a = 1;", 1},
+		{"a zip that says it is S/MIME", strings.Replace(zip, "application/zip; name=a.zip", "application/pkcs7-signature; name=smime.p7s", 1), 1},
+		{"S/MIME", "Content-Type: application/pkcs7-signature; name=smime.p7s\nContent-Transfer-Encoding: base64\n\nMIIBAQ==", 0},
+		{"a table as text", "Content-Type: text/plain; name=a.csv\nContent-Disposition: attachment\n\n=cmd|' /c calc'!A1", 1},
 		{"nothing", "Content-Type: application/zip; name=a.zip\n\n", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
