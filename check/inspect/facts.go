@@ -104,7 +104,7 @@ var facts = map[inspect.Kind]finding{
 }
 
 // testFile is the anti-malware test file of EICAR, put together here, so that no scanner
-// takes this program for it.
+// takes this source for it.
 const testFile = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + "EICAR-STANDARD-" + "ANTIVIRUS-TEST-FILE!$H+H*"
 
 // deeds are what makes a macro that runs by itself more than a convenience.
