@@ -15,10 +15,9 @@ import (
 )
 
 // unseen are cases of which the whole engine says nothing more than of their twins: the
-// first group because a link is judged by where it leads and this one leads nowhere
-// known, the second for want of a reason. The list may only shrink.
-var unseen = map[string]bool{"link-in-document": true, "calendar": true, "card": true,
-	"svg-password": true}
+// link of each is judged by where it leads, and these lead nowhere known. The list may
+// only shrink.
+var unseen = map[string]bool{"link-in-document": true, "calendar": true, "card": true}
 
 // byClass are cases whose twin is refused or held too, for what kind of file it is: by
 // the admin's table, not as malware.
