@@ -26,6 +26,7 @@ type judged struct {
 	each      bool          // every recipient gets a reply of its own (LMTP)
 	action    sluice.Action // of the whole transaction
 	why       sluice.Reason // leads the reply where action refuses
+	good, bad float64       // what it tells of those who sent it, see [outcome]
 }
 
 // Message implements [sluice.Session].
@@ -95,6 +96,10 @@ func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
 		j.verdict.Versions.Model += f()
 	}
 	s.decide(j)
+	j.good, j.bad = outcome(s.evidence(), s.set.Weights, s.set.Policy, s.tx.traps != nil)
+	if j.action != sluice.Accept {
+		j.good = 0
+	}
 	s.gate.cfg.Metrics.judged.Observe(s.gate.cfg.Clock().Sub(start).Seconds())
 }
 

@@ -20,6 +20,11 @@ type Observation struct {
 	Action   sluice.Action
 	Reply    sluice.Reply
 	ID       string
+	// Good and Bad are what the message tells of those who sent it, from evidence that
+	// doesn't rest on earlier outcomes: 1 where it was clearly wanted and delivered,
+	// clearly unwanted; both 0 where it can't be told, and for mail of our own users and
+	// relays.
+	Good, Bad float64
 	// Trapped messages went to a spamtrap, and to nobody else.
 	Trapped bool
 }
@@ -27,7 +32,14 @@ type Observation struct {
 // observe tells the observer, if there is one.
 func (s *session) observe(j *judged, reply sluice.Reply) {
 	if f := s.gate.cfg.Observe; f != nil && j.msg != nil {
-		f(&Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Notes: j.notes, Verdict: &j.verdict, Action: j.action, Reply: reply,
-			ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)})
+		o := &Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Notes: j.notes, Verdict: &j.verdict, Action: j.action, Reply: reply,
+			ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)}
+		if !s.conn.Trusted && !s.conn.AlreadyAccepted && s.conn.Auth == "" {
+			o.Good, o.Bad = j.good, j.bad
+			if !reply.Positive() {
+				o.Good = 0
+			}
+		}
+		f(o)
 	}
 }

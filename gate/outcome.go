@@ -68,10 +68,7 @@ func (s *session) learnFrom(j *judged, reply sluice.Reply) {
 	if p.Reputation == nil || j.msg == nil || s.conn.Trusted || s.conn.AlreadyAccepted || s.conn.Auth != "" {
 		return
 	}
-	good, bad := outcome(s.evidence(), s.set.Weights, s.set.Policy, s.tx.traps != nil)
-	if j.action != sluice.Accept {
-		good = 0
-	}
+	good, bad := j.good, j.bad
 	now := s.gate.cfg.Clock()
 	s.wanted = s.wanted || good > 0
 	if good > 0 && reply.Positive() && p.Correspondents != nil {
