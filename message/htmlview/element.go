@@ -40,6 +40,8 @@ const (
 	aText
 	aHidden
 	aOpen
+	aWidth
+	aHeight
 	attrCount
 )
 
@@ -99,6 +101,10 @@ func attrIndex(key []byte) int {
 		return aHidden
 	case "open":
 		return aOpen
+	case "width":
+		return aWidth
+	case "height":
+		return aHeight
 	}
 	return -1
 }
@@ -183,6 +189,7 @@ func (r *renderer) start(tag atom.Atom, name []byte, a *attrs, selfClosing bool)
 		r.alt.line()
 	}
 	r.formOf(tag, a, why != 0)
+	r.look(&e, a)
 	if isVoid(tag) || selfClosing && tag == 0 && strings.IndexByte(e.name, ':') > 0 {
 		return
 	}
@@ -197,6 +204,45 @@ func (r *renderer) start(tag atom.Atom, name []byte, a *attrs, selfClosing bool)
 		}
 	}
 	r.push(e)
+}
+
+// look notes how the anchor that is open, or begins here, looks.
+func (r *renderer) look(e *element, a *attrs) {
+	e.from, e.button = len(r.visible.b), -1
+	own := e.own.set&propBack != 0 && e.style.bg != r.top().style.bg
+	switch {
+	case r.nested:
+	case e.link >= 0:
+		r.res.Links[e.link].Look.Button = own
+		// A cell, or what else stands close around it, may be the button: that is
+		// known when it ends.
+		for i := len(r.stack) - 1; !own && i > 0 && i > len(r.stack)-4; i-- {
+			box := &r.stack[i]
+			if r.visible.blank(box.from) && box.own.set&propBack != 0 && box.style.bg != r.stack[i-1].style.bg {
+				box.button = e.link
+				break
+			}
+		}
+	case r.anchor.link < 0:
+	case e.tag == atom.Img || e.tag == atom.Image:
+		l := &r.res.Links[r.anchor.link].Look
+		l.Area = max(l.Area, area(a.v[aWidth], a.v[aHeight]))
+	case own:
+		r.res.Links[r.anchor.link].Look.Button = true
+	}
+}
+
+// area is that of a picture with these attributes.
+func area(width, height string) uint32 {
+	const most = 2000
+	size := func(s string) uint32 {
+		n, _, ok := length(strings.TrimSpace(s))
+		if !ok || strings.HasSuffix(s, "%") {
+			return 0
+		}
+		return uint32(min(max(n, 0), most))
+	}
+	return max(size(width)*size(height), links.Unsized)
 }
 
 // implied closes what a start tag ends by itself (HTML Standard 13.2.6.4.7).

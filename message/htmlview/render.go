@@ -60,6 +60,9 @@ type element struct {
 	style computed
 	link  int // index of the link it opened, or -1
 	why   Why // element hides its content
+
+	from   int // offset in the visible text where it began
+	button int // link that is a button if nothing else stands in here, or -1
 }
 
 type renderer struct {
@@ -106,7 +109,7 @@ func Render(src string, lim Limits) Result {
 	}
 	r.sheet = styles(src)
 	r.stack = make([]element, 1, 32)
-	r.stack[0] = element{style: rootStyle, link: -1}
+	r.stack[0] = element{style: rootStyle, link: -1, button: -1}
 	for _, tag := range [2]string{"html", "body"} { // they may have no tag of their own
 		var d decl
 		r.sheet.match(&d, tag, "", "", "")
@@ -242,6 +245,10 @@ func (r *renderer) text(t []byte) {
 		r.hidden.write(t, false)
 	case why == 0:
 		r.visible.write(t, pre)
+		if r.anchor.link >= 0 && len(bytes.TrimSpace(t)) > 0 {
+			l := &r.res.Links[r.anchor.link].Look
+			l.Size = max(l.Size, uint8(min(max(e.style.font, 0), 255)))
+		}
 	default:
 		if n := letters(t); n > 0 {
 			r.res.Why |= why
@@ -290,7 +297,7 @@ func (r *renderer) comment(t []byte) {
 		}
 		inner := string(s[open+2 : end])
 		stack, counts, a := r.stack, r.open, r.anchor
-		r.stack = []element{{style: rootStyle, link: -1}}
+		r.stack = []element{{style: rootStyle, link: -1, button: -1}}
 		r.open = [256]uint16{}
 		r.anchor = anchor{link: -1}
 		r.nested = true
@@ -337,6 +344,10 @@ func (r *renderer) popTo(n int) {
 		r.open[hash(e.tag, e.name)]--
 		if e.link >= 0 && e.link == r.anchor.link {
 			r.endAnchor()
+		}
+		if e.button >= 0 {
+			l := &r.res.Links[e.button]
+			l.Look.Button = l.Look.Button || l.Text != "" && oneLine(r.visible.since(e.from)) == l.Text
 		}
 		if isBlock(e.tag) {
 			r.line()

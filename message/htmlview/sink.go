@@ -69,6 +69,9 @@ func (s *sink) since(n int) []byte {
 	return s.b[n:]
 }
 
+// blank says whether nothing but white space was written behind offset n.
+func (s *sink) blank(n int) bool { return len(bytes.TrimSpace(s.since(n))) == 0 }
+
 func (s *sink) String() string {
 	out := string(bytes.TrimRight(s.b, " \n"))
 	if !utf8.ValidString(out) {

@@ -43,7 +43,19 @@ type Link struct {
 	Odd Odd
 	// Conditional links stand in Outlook's conditional comments.
 	Conditional bool
+
+	Look Look // of an anchor
 }
+
+// Look is how an anchor looks: what makes a person follow this one.
+type Look struct {
+	Size   uint8  // of its text in px, at most 255; 0 where it has none
+	Button bool   // a background of its own, with nothing else on it
+	Area   uint32 // px² of the largest picture in it; Unsized where the size isn't given
+}
+
+// Unsized is the area of a picture that gives no size.
+const Unsized = 1
 
 // Odd is a set of unusual spellings.
 type Odd uint16
