@@ -23,9 +23,16 @@ func Ask(info Info, run func(ctx context.Context, in *Input) []sluice.Evidence) 
 	return &asking{info: info, run: run}
 }
 
+// Look is [Ask] for a function that has something to say though nobody can be asked:
+// it is called with in.Auth nil too.
+func Look(info Info, run func(ctx context.Context, in *Input) []sluice.Evidence) Checker {
+	return &asking{info: info, run: run, alone: true}
+}
+
 type asking struct {
-	info Info
-	run  func(ctx context.Context, in *Input) []sluice.Evidence
+	info  Info
+	run   func(ctx context.Context, in *Input) []sluice.Evidence
+	alone bool // without Auth too
 }
 
 // Info returns the declaration.
@@ -33,7 +40,7 @@ func (a *asking) Info() Info { return a.info }
 
 // Check runs the function.
 func (a *asking) Check(ctx context.Context, in *Input) ([]sluice.Evidence, error) {
-	if in.Auth == nil || in.Message == nil && a.info.Phase >= sluice.PhaseHeader {
+	if in.Auth == nil && !a.alone || in.Message == nil && a.info.Phase >= sluice.PhaseHeader {
 		return nil, nil
 	}
 	out := a.run(ctx, in)
