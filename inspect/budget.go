@@ -61,6 +61,7 @@ const (
 	LimitTexts
 	LimitImages
 	LimitSteps // a decoder's own bound on work: objects, records, passwords
+	LimitKept  // contents were left out that Keep asked for
 
 	limitEnd
 )
@@ -68,7 +69,7 @@ const (
 // Valid says whether l holds known limits only.
 func (l Limit) Valid() bool { return l&^(limitEnd-1) == 0 }
 
-var limitNames = [...]string{"depth", "entries", "bytes", "file size", "ratio", "pixels", "time", "facts", "links", "texts", "images", "steps"}
+var limitNames = [...]string{"depth", "entries", "bytes", "file size", "ratio", "pixels", "time", "facts", "links", "texts", "images", "steps", "contents"}
 
 // String lists the limits: "depth, time".
 func (l Limit) String() string { return listBits(uint32(l), limitNames[:]) }

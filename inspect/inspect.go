@@ -31,6 +31,7 @@ type Request struct {
 	// likeliest first. At most [MaxPasswords] are used.
 	Passwords []string
 	Budget    Budget // zero fields take their defaults
+	Keep      Keep
 }
 
 // Input is one file as the message carries it. Body is not changed and not kept.
@@ -79,7 +80,8 @@ type Report struct {
 	Links     []Link
 	Texts     []Text
 	Images    []Image
-	Exhausted Limit // budgets that ended the search early, and lists that were cut
+	Kept      []Kept // contents that Request.Keep asked for
+	Exhausted Limit  // budgets that ended the search early, and lists that were cut
 
 	Ended  Ended
 	Reason string        // for the operator where Ended isn't Complete: signal, last words of the process; hostile

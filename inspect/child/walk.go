@@ -44,6 +44,7 @@ type walk struct {
 	first     map[content]int
 	facts     map[factKey]int
 	textBytes int
+	grey      int    // pictures that were kept
 	scratch   []byte // of the file that is being read
 }
 
@@ -52,6 +53,7 @@ type spent struct {
 	bytes   int64
 	entries int
 	time    time.Duration
+	kept    int64
 }
 
 // pending is a file that waits for its decoders.
@@ -188,11 +190,13 @@ func (w *walk) settle(i int, body []byte, scratch bool) {
 		return
 	}
 	w.first[key] = i
-	if len(w.frame.decoders(f.Type)) == 0 {
-		return
-	}
-	if f.Depth >= w.budget.Depth {
+	opened := len(w.frame.decoders(f.Type)) > 0
+	if opened && f.Depth >= w.budget.Depth {
 		w.limit(inspect.LimitDepth)
+		opened = false
+	}
+	kept := w.keeps(i, int64(len(body)))
+	if !opened && !kept {
 		return
 	}
 	switch {
@@ -201,7 +205,29 @@ func (w *walk) settle(i int, body []byte, scratch bool) {
 	case scratch:
 		body = bytes.Clone(body)
 	}
-	w.queue = append(w.queue, pending{i, body})
+	if kept {
+		w.report.Kept = append(w.report.Kept, inspect.Kept{File: i, Form: inspect.Octets, Body: body})
+	}
+	if opened {
+		w.queue = append(w.queue, pending{i, body})
+	}
+}
+
+// keeps says whether a file's content goes into the report: it was found in another, and
+// there is room for it. The room is shared like the budget.
+func (w *walk) keeps(i int, size int64) bool {
+	room := w.req.Keep.Within().Bytes
+	if room == 0 || w.report.Files[i].Parent < 0 {
+		return false
+	}
+	root := &w.roots[w.rootOf[i]]
+	if w.over(w.used.kept+size, root.kept+size, room) {
+		w.limit(inspect.LimitKept)
+		return false
+	}
+	w.used.kept += size
+	root.kept += size
+	return true
 }
 
 // identify asks for the type; a panic there is a fact like one in a decoder.

@@ -173,6 +173,21 @@ type Entry struct {
 	Bytes     []byte        // the content where it is at hand; kept, not copied, and charged
 }
 
+// WantsPicture says whether the request asks for one more picture that carries text.
+func (w *Work) WantsPicture() bool { return w.grey < w.req.Keep.Within().Pictures }
+
+// KeepPicture hands over a picture that looks as if it carried text, as PGM. One that
+// is too large is left out.
+func (w *Work) KeepPicture(pgm []byte) {
+	if !w.WantsPicture() || len(pgm) == 0 || len(pgm) > inspect.MaxPixels {
+		w.limit(inspect.LimitKept)
+		return
+	}
+	w.grey++
+	w.report.Kept = append(w.report.Kept, inspect.Kept{File: w.index, Form: inspect.Pixels, Body: pgm})
+	w.found()
+}
+
 // Emit adds a file that this one contains, reads it, names its type and queues it
 // for the decoders that open it. It returns the file's index. The error is not nil
 // where the budget is spent, and must end the decoder. A body that fails to unpack

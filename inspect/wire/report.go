@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"sluice/inspect"
@@ -11,9 +12,9 @@ import (
 
 // Writer sends one report as it grows.
 type Writer struct {
-	w                                    *bufio.Writer
-	buf                                  record
-	files, facts, links, texts, pictures int // sent
+	w                                          *bufio.Writer
+	buf                                        record
+	files, facts, links, texts, pictures, kept int // sent
 }
 
 // NewWriter begins a report on w.
@@ -118,6 +119,32 @@ func (w *Writer) findings(r *inspect.Report) error {
 			return err
 		}
 	}
+	for ; w.kept < len(r.Kept); w.kept++ {
+		if err := w.content(&r.Kept[w.kept]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// piece is how much of a content goes into one record.
+const piece = 32 << 10
+
+// content sends one that was kept, in pieces. An empty one isn't sent.
+func (w *Writer) content(k *inspect.Kept) error {
+	first := true
+	for part := range slices.Chunk(k.Body, piece) {
+		b := &w.buf
+		*b = (*b)[:0]
+		b.num(int64(k.File))
+		b.bits(uint64(k.Form))
+		b.truth(first)
+		b.raw(part)
+		if err := writeRecord(w.w, kindKept, *b); err != nil {
+			return err
+		}
+		first = false
+	}
 	return nil
 }
 
@@ -148,6 +175,8 @@ type reader struct {
 	r      *inspect.Report
 	inputs int // that were sent
 	texts  int // bytes
+	kept   int64
+	grey   int // pictures that were kept
 }
 
 // ReadReport reads what the process says about q into r, which [Begin] made. What
@@ -157,7 +186,7 @@ func ReadReport(from *bufio.Reader, q *inspect.Request, r *inspect.Report) error
 	var buf []byte
 	// More records than a report can need are nonsense: updates and places could go on
 	// for ever.
-	for range 32*(len(q.Inputs)+q.Budget.WithDefaults().Entries) + 4*(inspect.MaxFacts+inspect.MaxLinks+inspect.MaxTextCount+inspect.MaxImages) {
+	for range 32*(len(q.Inputs)+q.Budget.WithDefaults().Entries) + 4*(inspect.MaxFacts+inspect.MaxLinks+inspect.MaxTextCount+inspect.MaxImages) + pieces(q) {
 		kind, p, err := readRecord(from, buf, maxRecord)
 		if err != nil {
 			return fmt.Errorf("inspect/wire: report: %w", err)
@@ -221,9 +250,52 @@ func (d *reader) take(kind byte, f *fields) error {
 			v.Codes = append(v.Codes, inspect.Code{Format: f.text(inspect.MaxWord), Text: f.text(inspect.MaxPayload), Trait: f.text(inspect.MaxWord)})
 		}
 		return add(f, &r.Images, v, inspect.MaxImages, true)
+	case kindKept:
+		return d.content(f)
 	default:
 		return errForm
 	}
+	return nil
+}
+
+// pieces bounds the records of contents: whole ones, and a last one of each file.
+func pieces(q *inspect.Request) int {
+	k := q.Keep.Within()
+	n := (k.Bytes + int64(k.Pictures)*inspect.MaxPixels) / piece
+	if n > 0 {
+		n += int64(len(q.Inputs) + q.Budget.WithDefaults().Entries + k.Pictures)
+	}
+	return int(n)
+}
+
+// content takes a piece of a content that was asked for.
+func (d *reader) content(f *fields) error {
+	file, form, first := f.int(0, d.known()), inspect.Form(f.bits(math.MaxUint8)), f.truth()
+	part := f.b
+	if f.err != nil || !form.Valid() || len(part) == 0 || len(part) > piece {
+		return errForm
+	}
+	r, k := d.r, d.q.Keep.Within()
+	if first {
+		if form == inspect.Pixels {
+			d.grey++
+		}
+		r.Kept = append(r.Kept, inspect.Kept{File: file, Form: form})
+	}
+	n := len(r.Kept) - 1
+	if n < 0 || r.Kept[n].File != file || r.Kept[n].Form != form {
+		return errForm
+	}
+	if form == inspect.Octets {
+		d.kept += int64(len(part))
+	}
+	if d.kept > k.Bytes || d.grey > k.Pictures || form == inspect.Pixels && len(r.Kept[n].Body)+len(part) > inspect.MaxPixels {
+		if first {
+			r.Kept = r.Kept[:n]
+		}
+		return errTooMany
+	}
+	r.Kept[n].Body = append(r.Kept[n].Body, part...)
 	return nil
 }
 

@@ -18,7 +18,7 @@ const maxRequest = inspect.MaxInputs*(inspect.MaxName+inspect.MaxDeclared+32) + 
 // Clip cuts a request to what may be asked: inputs, passwords, names. It returns an
 // error where the bodies are too large together.
 func Clip(r *inspect.Request) (*inspect.Request, error) {
-	out := &inspect.Request{Budget: r.Budget.WithDefaults()}
+	out := &inspect.Request{Budget: r.Budget.WithDefaults(), Keep: r.Keep.Within()}
 	out.Inputs = append(out.Inputs, r.Inputs[:min(len(r.Inputs), inspect.MaxInputs)]...)
 	total := 0
 	for i := range out.Inputs {
@@ -45,7 +45,7 @@ func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)]
 func WriteRequest(w *bufio.Writer, r *inspect.Request) error {
 	var b record
 	bu := r.Budget
-	for _, n := range []int64{int64(bu.Depth), int64(bu.Entries), bu.Bytes, bu.File, bu.Ratio, bu.Pixels, int64(bu.Time)} {
+	for _, n := range []int64{int64(bu.Depth), int64(bu.Entries), bu.Bytes, bu.File, bu.Ratio, bu.Pixels, int64(bu.Time), r.Keep.Bytes, int64(r.Keep.Pictures)} {
 		b.num(n)
 	}
 	b.each(r.Passwords)
@@ -82,6 +82,7 @@ func ReadRequest(r *bufio.Reader, room []byte) (*inspect.Request, []byte, error)
 	var q inspect.Request
 	q.Budget = inspect.Budget{Depth: f.int(0, math.MaxInt32), Entries: f.int(0, math.MaxInt32), Bytes: f.num(0, math.MaxInt64),
 		File: f.num(0, math.MaxInt64), Ratio: f.num(0, math.MaxInt64), Pixels: f.num(0, math.MaxInt64), Time: time.Duration(f.num(0, maxTime))}
+	q.Keep = inspect.Keep{Bytes: f.num(0, inspect.MaxKeep), Pictures: f.int(0, inspect.MaxPictures)}
 	for range f.bits(inspect.MaxPasswords) {
 		q.Passwords = append(q.Passwords, f.text(2*inspect.MaxPassword))
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // Version of the language. Both sides must have the same.
-const Version = 1
+const Version = 2
 
 // The kinds of records.
 const (
@@ -34,6 +34,7 @@ const (
 	kindLink    = 'L'
 	kindText    = 'T'
 	kindImage   = 'I'
+	kindKept    = 'C' // a piece of a content that was asked for
 	kindAt      = 'O' // what is being opened
 	kindEnd     = 'E'
 )

@@ -21,6 +21,7 @@ var asked = &inspect.Request{
 	Inputs:    []inspect.Input{{Name: "a.zip", DeclaredType: "application/zip", Body: []byte("PK")}, {Name: "b.pdf", Body: []byte("%PDF")}},
 	Passwords: []string{"sesame", "ünïcode"},
 	Budget:    inspect.Budget{Entries: 8, Depth: 3}.WithDefaults(),
+	Keep:      inspect.Keep{Bytes: 100 << 10, Pictures: 1},
 }
 
 func report() *inspect.Report {
@@ -34,6 +35,7 @@ func report() *inspect.Report {
 		Links:     []inspect.Link{{File: 1, URL: "https://a.example/", Via: inspect.ViaAnchor}},
 		Texts:     []inspect.Text{{File: 1, Origin: inspect.OriginBody, Text: "grüße"}},
 		Images:    []inspect.Image{{File: 2, Width: 3, Height: 4, PHash: 1<<63 + 5, DHash: 7, Codes: []inspect.Code{{Format: "qr", Text: "https://b.example/", Trait: "pale"}}}},
+		Kept:      []inspect.Kept{{File: 2, Body: []byte("content")}, {File: 1, Form: inspect.Pixels, Body: []byte("P5")}, {File: 2, Body: []byte("x")}},
 		Exhausted: inspect.LimitDepth | inspect.LimitSteps, At: -1, Took: time.Millisecond,
 	}
 }
@@ -55,11 +57,13 @@ func decode(q *inspect.Request, b []byte) (*inspect.Report, error) {
 }
 
 func TestReport(t *testing.T) {
-	got, err := decode(asked, encode(t, report()))
+	want := report()
+	want.Kept = append(want.Kept, inspect.Kept{File: 2, Body: bytes.Repeat([]byte("in pieces "), 8<<10)})
+	got, err := decode(asked, encode(t, want))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(report(), got); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }
@@ -104,6 +108,11 @@ func TestNonsense(t *testing.T) {
 		"many facts":       func(r *inspect.Report) { r.Facts = repeat(r.Facts[0], inspect.MaxFacts+1) },
 		"many links":       func(r *inspect.Report) { r.Links = repeat(r.Links[0], inspect.MaxLinks+1) },
 		"many images":      func(r *inspect.Report) { r.Images = repeat(r.Images[0], inspect.MaxImages+1) },
+		"much content":     func(r *inspect.Report) { r.Kept = repeat(inspect.Kept{Body: make([]byte, 64<<10)}, 2) },
+		"many pictures":    func(r *inspect.Report) { r.Kept = repeat(r.Kept[1], 2) },
+		"huge picture":     func(r *inspect.Report) { r.Kept[1].Body = make([]byte, inspect.MaxPixels+1) },
+		"unknown form":     func(r *inspect.Report) { r.Kept[1].Form = 9 },
+		"content of none":  func(r *inspect.Report) { r.Kept[1].File = 3 },
 		"many codes":       func(r *inspect.Report) { r.Images[0].Codes = repeat(inspect.Code{}, inspect.MaxCodes+1) },
 		"many files":       func(r *inspect.Report) { r.Files = append(r.Files, repeat(r.Files[2], 8)...) },
 		"negative width":   func(r *inspect.Report) { r.Images[0].Width = -1 },
@@ -171,7 +180,17 @@ func check(t testing.TB, q *inspect.Request, r *inspect.Report) {
 		at(m.File)
 		ok = ok && m.Width >= 0 && len(m.Codes) <= inspect.MaxCodes
 	}
-	if !ok || texts > inspect.MaxTexts {
+	kept, grey := int64(0), 0
+	for _, k := range r.Kept {
+		at(k.File)
+		if k.Form == inspect.Pixels {
+			grey++
+			ok = ok && len(k.Body) <= inspect.MaxPixels
+		} else {
+			kept += int64(len(k.Body))
+		}
+	}
+	if !ok || texts > inspect.MaxTexts || kept > q.Keep.Bytes || grey > q.Keep.Pictures {
 		t.Errorf("not a valid report: %+v", r)
 	}
 }
@@ -241,7 +260,7 @@ func TestAnyPieces(t *testing.T) {
 			if len(part.Files) < len(full.Files) {
 				part.Files = full.Files[:len(part.Files)+rapid.IntRange(0, 1).Draw(t, "files")]
 			} else {
-				part.Facts, part.Links, part.Texts, part.Images = full.Facts, full.Links, full.Texts, full.Images
+				part.Facts, part.Links, part.Texts, part.Images, part.Kept = full.Facts, full.Links, full.Texts, full.Images, full.Kept
 			}
 			if err := out.Progress(part, nil, len(part.Files)-1, "zip"); err != nil {
 				t.Fatal(err)
