@@ -10,9 +10,11 @@ import (
 	"sluice/check/identity"
 	"sluice/check/link"
 	"sluice/check/recipient"
+	"sluice/check/scam"
 	"sluice/check/session"
 	"sluice/check/structure"
 	"sluice/check/text"
+	"sluice/learn/correspondent"
 )
 
 // Config says who we are and what the admin has decided.
@@ -24,6 +26,8 @@ type Config struct {
 	// Inspected: somebody looks into files, so that what a zip's directory says is left
 	// to them.
 	Inspected bool
+	// Correspondents knows who writes to whom; nil: nobody is known.
+	Correspondents *correspondent.Table
 	// Lists gives the admin's lists in force; nil for none.
 	Lists func() *recipient.Lists
 }
@@ -42,6 +46,7 @@ func Checks(c Config) []check.Checker {
 		link.Checks(),
 		attachment.Checks(c.Inspected),
 		text.Checks(),
+		scam.Checks(scam.Config{Correspondents: c.Correspondents}),
 	} {
 		out = append(out, list...)
 	}

@@ -14,7 +14,7 @@ var initialisms = map[string]string{
 	"8BIT": "8Bit", "7BIT": "7Bit",
 }
 
-var upper = []string{"ARC", "ASCII", "BATV", "BCC", "BDAT", "CC", "CID", "CPU", "CR", "CRLF", "CSS", "DKIM", "DMARC", "DNS", "DNSBL", "DSN", "EICAR", "ESMTP", "FQDN",
+var upper = []string{"ARC", "ASCII", "BATV", "BCC", "BDAT", "BEC", "CC", "CID", "CPU", "CR", "CRLF", "CSS", "DKIM", "DMARC", "DNS", "DNSBL", "DSN", "EICAR", "ESMTP", "FQDN",
 	"GTUBE", "HTML", "HTTP", "HTTPS", "ID", "IDN", "IP", "IPV4", "IPV6", "JS", "LF", "LMTP", "MIME", "MTA", "MX", "NUL", "OLE", "PDF", "PTR", "QR", "RBL", "RFC", "RTF", "RTL",
 	"SMTP", "SMTPUTF8", "SPF", "SVG", "TLD", "TLS", "TTL", "TNEF", "URI", "URL", "UTF7", "UTF8", "VBA", "XML"}
 

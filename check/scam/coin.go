@@ -1,17 +1,20 @@
-package text
+package scam
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"strings"
+
+	"golang.org/x/crypto/sha3"
 )
 
 // maxCandidates bounds how many strings are put through a checksum.
 const maxCandidates = 32
 
-// bitcoinAddress finds the first valid Bitcoin address in text: base58 with a
-// double SHA-256 (P2PKH, P2SH) or bech32 (BIP 173, BIP 350). Checksums make
-// false finds next to impossible.
-func bitcoinAddress(text string) string {
+// coinAddress finds the first valid address of a coin in text: Bitcoin in base58 with
+// a double SHA-256 (P2PKH, P2SH) or bech32 (BIP 173, BIP 350), Ethereum (EIP-55),
+// Tron. Checksums make false finds next to impossible.
+func coinAddress(text string) string {
 	tried := 0
 	for i := 0; i < len(text); {
 		if !alnum(text[i]) {
@@ -22,15 +25,17 @@ func bitcoinAddress(text string) string {
 		for j < len(text) && alnum(text[j]) {
 			j++
 		}
-		if w := text[i:j]; len(w) >= 26 && len(w) <= 74 && (w[0] == '1' || w[0] == '3' || w[0]|0x20 == 'b') {
-			if tried++; tried > maxCandidates {
-				return ""
-			}
-			if validBase58(w) || validBech32(w) {
-				return w
-			}
-		}
+		w := text[i:j]
 		i = j
+		if len(w) < 26 || len(w) > 74 || strings.IndexByte("013bBT", w[0]) < 0 {
+			continue
+		}
+		if tried++; tried > maxCandidates {
+			return ""
+		}
+		if validBase58(w) || validBech32(w) || validEther(w) {
+			return w
+		}
 	}
 	return ""
 }
@@ -60,7 +65,7 @@ func validBase58(s string) bool {
 			return false
 		}
 	}
-	if raw[0] != 0 && raw[0] != 5 {
+	if raw[0] != 0 && raw[0] != 5 && raw[0] != 0x41 { // P2PKH, P2SH, Tron
 		return false
 	}
 	once := sha256.Sum256(raw[:21])
@@ -96,4 +101,29 @@ func validBech32(s string) bool {
 		step(byte(v))
 	}
 	return c == 1 || c == 0x2bc830a3
+}
+
+// validEther says whether s is an Ethereum address. Capitals are a checksum of the
+// digits (EIP-55); one in letters of one case has none.
+func validEther(s string) bool {
+	if len(s) != 42 || s[0] != '0' || s[1]|0x20 != 'x' {
+		return false
+	}
+	s = s[2:]
+	low := strings.ToLower(s)
+	if _, err := hex.DecodeString(low); err != nil {
+		return false
+	}
+	if s == low || s == strings.ToUpper(s) {
+		return strings.ContainsAny(low, "abcdef") && strings.ContainsAny(low, "123456789")
+	}
+	h := sha3.NewLegacyKeccak256()
+	h.Write([]byte(low))
+	sum := hex.EncodeToString(h.Sum(nil))
+	for i := range len(s) {
+		if c := low[i]; c >= 'a' && (sum[i] >= '8') != (s[i] != c) {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,287 @@
+package scam
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"sluice/learn/text"
+)
+
+// The lexicon is text that people edit, one file a language:
+//
+//	# a comment
+//	[name of a theme]
+//	phrase | another phrase
+//	change (my/our) bank * account     alternatives, and up to three words between
+//	uberweis~                          the beginning of a word
+//
+// Phrases are folded as messages are, so they may be written with accents and
+// capitals. Punctuation parts words; "%", "$", "€" and "£" are words, and so is every
+// number, whatever its digits: write 0. A phrase doesn't reach over the end of a
+// sentence.
+//
+//go:embed lexicon/*.txt
+var lexiconFiles embed.FS
+
+// Bounds of one phrase, which keep the tables small.
+const (
+	maxExpand = 64 // ways to read the alternatives of one phrase
+	gap       = 3  // words that "*" stands for at most
+)
+
+// words is the lexicon that ships.
+var words = func() *lexicon {
+	names, err := lexiconFiles.ReadDir("lexicon")
+	if err != nil {
+		panic(err)
+	}
+	texts := map[string]string{}
+	for _, n := range names {
+		b, err := lexiconFiles.ReadFile(path.Join("lexicon", n.Name()))
+		if err != nil {
+			panic(err)
+		}
+		texts[n.Name()] = string(b)
+	}
+	l, err := compile(texts)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
+// lexicon is the automaton: a trie over octets that names words, and a trie over
+// words that names themes.
+type lexicon struct {
+	themes []string
+
+	// Words: a state is a row of next, 0 is where no word goes on.
+	octets  [256]uint8 // class of an octet, 0 for those in no word
+	classes int
+	next    []uint16
+	exact   []int32 // symbol of the word that ends at a state, 0 for none
+	prefix  []int32 // symbol of the beginning "word~" that ends there, 0 for none
+
+	// Phrases: a node is one word of one phrase, with those before it.
+	of    [][]int32 // nodes that a symbol moves to, deeper ones first
+	nodes []node
+}
+
+type node struct {
+	parent int32 // -1 for the first word of a phrase
+	reach  int32 // how far behind the parent's word this one may stand
+	ends   []end
+}
+
+// end says that a phrase of a theme is complete.
+type end struct {
+	theme  int32
+	phrase string
+}
+
+// compile builds the automaton of lexicon files, by name.
+func compile(files map[string]string) (*lexicon, error) {
+	c := compiler{
+		l: &lexicon{next: nil}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{},
+	}
+	c.l.of = append(c.l.of, nil) // no symbol 0
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		theme := int32(-1)
+		for i, line := range strings.Split(files[name], "\n") {
+			line, _, _ = strings.Cut(line, "#")
+			line = strings.TrimSpace(line)
+			switch {
+			case line == "":
+				continue
+			case line[0] == '[' && line[len(line)-1] == ']':
+				theme = c.theme(line[1 : len(line)-1])
+				continue
+			case theme < 0:
+				return nil, fmt.Errorf("scam: %s:%d: a phrase before the first theme", name, i+1)
+			}
+			for phrase := range strings.SplitSeq(line, "|") {
+				if err := c.phrase(theme, strings.TrimSpace(phrase)); err != nil {
+					return nil, fmt.Errorf("scam: %s:%d: %w", name, i+1, err)
+				}
+			}
+		}
+	}
+	if err := c.octets(); err != nil {
+		return nil, err
+	}
+	// Deeper nodes first, so that one word of a message is never two of a phrase.
+	for _, list := range c.l.of {
+		slices.SortFunc(list, func(a, b int32) int { return int(c.depth[b] - c.depth[a]) })
+	}
+	return c.l, nil
+}
+
+type compiler struct {
+	l       *lexicon
+	themes  map[string]int32
+	symbols map[string]int32 // "word" and "word~"
+	trie    map[step]int32
+	depth   []int32
+}
+
+type step struct{ parent, symbol, reach int32 }
+
+func (c *compiler) theme(name string) int32 {
+	t, ok := c.themes[name]
+	if !ok {
+		t = int32(len(c.l.themes))
+		c.themes[name] = t
+		c.l.themes = append(c.l.themes, name)
+	}
+	return t
+}
+
+// phrase adds a phrase with all its alternatives.
+func (c *compiler) phrase(theme int32, phrase string) error {
+	if phrase == "" {
+		return nil
+	}
+	all, err := expand(phrase)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		parent, reach, words := int32(-1), int32(1), 0
+		for _, w := range strings.Fields(one) {
+			if w == "*" {
+				reach = gap + 1
+				continue
+			}
+			w, prefix := strings.CutSuffix(w, "~")
+			parts := foldWords(w)
+			for i, p := range parts {
+				if prefix && i == len(parts)-1 {
+					p += "~"
+				}
+				parent = c.node(parent, c.symbol(p), reach)
+				reach = 1
+				words++
+			}
+		}
+		if words == 0 || reach != 1 {
+			return fmt.Errorf("phrase %q doesn't end with a word", phrase)
+		}
+		n := &c.l.nodes[parent]
+		if !slices.ContainsFunc(n.ends, func(e end) bool { return e.theme == theme }) {
+			n.ends = append(n.ends, end{theme, one})
+		}
+	}
+	return nil
+}
+
+func (c *compiler) symbol(w string) int32 {
+	s, ok := c.symbols[w]
+	if !ok {
+		s = int32(len(c.l.of))
+		c.symbols[w] = s
+		c.l.of = append(c.l.of, nil)
+	}
+	return s
+}
+
+func (c *compiler) node(parent, symbol, reach int32) int32 {
+	if parent < 0 {
+		reach = 1
+	}
+	k := step{parent, symbol, reach}
+	n, ok := c.trie[k]
+	if !ok {
+		n = int32(len(c.l.nodes))
+		c.trie[k] = n
+		c.l.nodes = append(c.l.nodes, node{parent: parent, reach: reach})
+		c.l.of[symbol] = append(c.l.of[symbol], n)
+		d := int32(0)
+		if parent >= 0 {
+			d = c.depth[parent] + 1
+		}
+		c.depth = append(c.depth, d)
+	}
+	return n
+}
+
+// octets builds the trie of words.
+func (c *compiler) octets() error {
+	l := c.l
+	for w := range c.symbols {
+		for i := range len(w) {
+			if w[i] != '~' && l.octets[w[i]] == 0 {
+				l.classes++
+				l.octets[w[i]] = uint8(l.classes)
+			}
+		}
+	}
+	l.classes++ // class 0
+	grow := func() {
+		l.next = append(l.next, make([]uint16, l.classes)...)
+		l.exact, l.prefix = append(l.exact, 0), append(l.prefix, 0)
+	}
+	grow() // the dead state
+	grow() // the start
+	for _, w := range slices.Sorted(maps.Keys(c.symbols)) {
+		word, prefix := strings.CutSuffix(w, "~")
+		state := 1
+		for i := range len(word) {
+			at := state*l.classes + int(l.octets[word[i]])
+			if l.next[at] == 0 {
+				if len(l.exact) > 0xffff {
+					return fmt.Errorf("scam: more words than fit into the table")
+				}
+				l.next[at] = uint16(len(l.exact))
+				grow()
+			}
+			state = int(l.next[at])
+		}
+		if prefix {
+			l.prefix[state] = c.symbols[w]
+		} else {
+			l.exact[state] = c.symbols[w]
+		}
+	}
+	return nil
+}
+
+// expand writes out the alternatives of a phrase.
+func expand(phrase string) ([]string, error) {
+	out := []string{""}
+	for phrase != "" {
+		before, rest, found := strings.Cut(phrase, "(")
+		for i := range out {
+			out[i] += before
+		}
+		if !found {
+			break
+		}
+		choices, after, ok := strings.Cut(rest, ")")
+		if !ok {
+			return nil, fmt.Errorf("%q: a bracket stays open", phrase)
+		}
+		var longer []string
+		for choice := range strings.SplitSeq(choices, "/") {
+			for _, o := range out {
+				longer = append(longer, o+choice)
+			}
+		}
+		if len(longer) > maxExpand {
+			return nil, fmt.Errorf("%q can be read in more than %d ways", phrase, maxExpand)
+		}
+		out, phrase = longer, after
+	}
+	return out, nil
+}
+
+// foldWords are the words of s as a message's are.
+func foldWords(s string) (out []string) {
+	var w walker
+	w.word = func(b []byte) { out = append(out, string(b)) }
+	w.walk(text.AppendNormal(nil, s, 4*len(s)+64))
+	return out
+}

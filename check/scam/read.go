@@ -1,0 +1,253 @@
+package scam
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"sluice/check"
+	"sluice/internal/domains"
+	"sluice/learn/text"
+	"sluice/message"
+	"sluice/message/header"
+	"sluice/message/links"
+)
+
+// Bounds of what is read of a text.
+const (
+	maxText   = 64 << 10 // octets
+	maxTail   = 16 << 10 // of them, from the end of a longer text
+	fewWords  = 12       // fewer words of one's own are no more than a note above a quotation
+	shortText = 90       // words
+	longText  = 450
+)
+
+// fact is what is known of a message beside its words.
+type fact int
+
+// The facts, in the order of factNames.
+const (
+	freeAuthor  fact = iota // the author has a free mailbox
+	freeReply               // answers go to another mailbox, a free one
+	otherReply              // answers go to another owner
+	listMail                // mailing list software had the message
+	bulkMail                // offers to unsubscribe
+	stranger                // Ties
+	namesake                //
+	known                   //
+	wroteTo                 //
+	replyToUs               //
+	inside                  //
+	webLink                 // a link that a person can follow
+	noLink                  //
+	shortWords              //
+	longWords               //
+	coin                    // a coin's address
+	account                 // an IBAN
+	phoneNumber             //
+	millionSum              // a sum of a million and more
+	quotedWords             // what is said is mostly quoted
+	attachment              //
+	inThread                // says that it answers something
+	factCount
+)
+
+var factNames = [factCount]string{
+	"@free-author", "@free-reply", "@other-reply", "@list", "@bulk", "@stranger", "@namesake", "@known", "@wrote", "@reply", "@inside", "@link", "@no-link",
+	"@short", "@long", "@coin", "@account", "@phone", "@millions", "@quoted", "@attachment", "@thread",
+}
+
+// features are the names of all that a class may weigh: themes, then facts.
+var features = append(slices.Clone(words.themes), factNames[:]...)
+
+// Reading is what was found in one message.
+type Reading struct {
+	values []float64         // by feature: 0 for none
+	words  map[string]string // by feature: the words that were met
+	coin   string
+	links  int // that a person can follow
+}
+
+// Feature is one fact of a Reading: themes of the lexicon by their name, others with
+// an "@" before it.
+type Feature struct {
+	Name  string
+	Value float64
+	Words string // as the lexicon has them; "" where there are none
+}
+
+// Features lists what was found.
+func (r *Reading) Features() []Feature {
+	var out []Feature
+	for i, v := range r.values {
+		if v != 0 {
+			out = append(out, Feature{features[i], v, r.words[features[i]]})
+		}
+	}
+	return out
+}
+
+func (r *Reading) set(f fact, is bool) {
+	if is {
+		r.values[len(words.themes)+int(f)] = 1
+	}
+}
+
+func (r *Reading) has(feature string) bool {
+	i, ok := featureIndex[feature]
+	return ok && r.values[i] != 0
+}
+
+var featureIndex = func() map[string]int {
+	m := map[string]int{}
+	for i, f := range features {
+		m[f] = i
+	}
+	return m
+}()
+
+// Read goes through a message once, where notes are kept.
+func Read(in *check.Input, ties Ties) *Reading {
+	return check.Note(in.Notes, func() *Reading { return read(in, ties) })
+}
+
+func read(in *check.Input, ties Ties) *Reading {
+	v := in.Message.View()
+	r := &Reading{values: make([]float64, len(features)), words: map[string]string{}}
+	full := clip(v.Text)
+	own, quoted := parts(full)
+	h := in.Message.Header()
+	thread := h.Field("In-Reply-To") != nil || h.Field("References") != nil
+
+	m := words.match()
+	buf := text.AppendNormal(make([]byte, 0, len(full)+len(v.Subject)+64), v.Subject, 4096)
+	m.scan(buf)
+	buf = text.AppendNormal(buf[:0], own, maxText)
+	m.scan(buf)
+	wrote, shown := m.h.tokens, own
+	// A note above a quotation says little by itself, and what is called a quotation of
+	// no thread is the sender's own text.
+	if quoted != "" && (wrote < fewWords || !thread) {
+		m.scan(text.AppendNormal(buf[:0], quoted, maxText))
+		r.set(quotedWords, m.h.tokens > 2*wrote)
+		shown = full
+	}
+	for t, n := range m.h.kinds {
+		if n == 0 {
+			continue
+		}
+		r.values[t] = [...]float64{1, 1.5, 1.8, 2}[min(n, 4)-1]
+		r.words[words.themes[t]] = m.h.first[t]
+	}
+	r.links = webLinks(v)
+	r.coin = coinAddress(shown)
+	r.set(coin, r.coin != "")
+	r.set(account, accountNumber(shown) != "")
+	r.set(phoneNumber, phone(shown) != "")
+	r.set(millionSum, millions(shown))
+	r.set(webLink, r.links > 0)
+	r.set(noLink, r.links == 0)
+	r.set(shortWords, m.h.tokens <= shortText)
+	r.set(longWords, m.h.tokens >= longText)
+	r.set(inThread, thread)
+	r.sender(in.Message, h)
+	r.set(stranger, ties.Stranger)
+	r.set(namesake, ties.Namesake)
+	r.set(known, ties.Known)
+	r.set(wroteTo, ties.Wrote)
+	r.set(replyToUs, ties.Reply)
+	r.set(inside, ties.Inside)
+	return r
+}
+
+// sender reads who wrote, and where answers go.
+func (r *Reading) sender(m *message.Message, h *header.Header) {
+	r.set(attachment, len(m.Attachments()) > 0)
+	list := false
+	for _, f := range [...]string{"List-Id", "List-Post", "X-Mailing-List", "X-BeenThere", "Mailing-List"} {
+		list = list || h.Field(f) != nil
+	}
+	r.set(listMail, list)
+	r.set(bulkMail, h.Field("List-Unsubscribe") != nil)
+	authors := m.Addresses("From")
+	if len(authors) == 0 {
+		return
+	}
+	a := authors[0]
+	r.set(freeAuthor, domains.FreeMail(a.Domain))
+	answers := m.Addresses("Reply-To")
+	if len(answers) == 0 || list || answers[0].Domain == "" {
+		return
+	}
+	to := answers[0]
+	if header.EqualFold(to.Local, a.Local) && header.EqualFold(to.Domain, a.Domain) {
+		return
+	}
+	free := domains.FreeMail(to.Domain)
+	r.set(freeReply, free)
+	r.set(otherReply, !free && links.OrgDomain(to.Domain) != links.OrgDomain(a.Domain))
+}
+
+// clip keeps the beginning and the end of a long text, where asks stand.
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText-maxTail]+"\n"+s[len(s)-maxTail:], "")
+}
+
+func webLinks(v *message.View) int {
+	n := 0
+	for i := range v.Links {
+		if l := &v.Links[i]; !l.Hidden && (l.Source == links.FromAnchor || l.Source == links.FromText) && (l.Scheme == "http" || l.Scheme == "https") {
+			n++
+		}
+	}
+	return n
+}
+
+// best is the class that explains the message best, and its log-odds; nil where
+// nothing asks for anything.
+func (r *Reading) best() (*class, float64) {
+	var best *class
+	var odds float64
+	for _, c := range classes {
+		if !r.asks(c) {
+			continue
+		}
+		if o := r.odds(c); best == nil || o > odds {
+			best, odds = c, o
+		}
+	}
+	return best, odds
+}
+
+// asks says whether what c is about is there at all.
+func (r *Reading) asks(c *class) bool {
+	return slices.ContainsFunc(c.asks, r.has)
+}
+
+// odds are the log-odds of class c.
+func (r *Reading) odds(c *class) float64 {
+	sum := c.bias
+	for _, w := range c.weights {
+		sum += w.by * r.values[w.feature]
+	}
+	return sum
+}
+
+// top lists the features that speak most for c.
+func (r *Reading) top(c *class, n int) []string {
+	var ws []weight
+	for _, w := range c.weights {
+		if w.by*r.values[w.feature] > 0 {
+			ws = append(ws, weight{w.feature, w.by * r.values[w.feature]})
+		}
+	}
+	slices.SortStableFunc(ws, func(a, b weight) int { return cmp.Compare(b.by, a.by) })
+	var out []string
+	for _, w := range ws[:min(n, len(ws))] {
+		out = append(out, features[w.feature])
+	}
+	return out
+}

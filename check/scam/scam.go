@@ -1,0 +1,110 @@
+// Package scam holds the checks of group scam: what a message wants its reader to do,
+// and which known fraud that belongs to.
+//
+// A message is read once ([Read]): a lexicon of asks, pretexts and pressure in several
+// languages is matched in one pass over the words as the text learner sees them, so
+// that look-alike letters and invisible characters change nothing; account numbers and
+// coin addresses are put through their check digits; and what is known of the sender
+// is looked up. Each class of fraud then weighs what it has to do with (weights.txt,
+// fitted by eval/scam), and the one that explains the message best is stated.
+//
+// What is quoted from somebody else counts less, and so does a text that talks about
+// fraud. A known correspondent counts less too, but never for nothing: accounts are
+// stolen.
+package scam
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/learn/correspondent"
+	"sluice/reason"
+)
+
+// Config is what the checks may ask. The zero value works.
+type Config struct {
+	// Correspondents knows who writes to whom; nil: every sender is a stranger that
+	// nothing is said about.
+	Correspondents *correspondent.Table
+}
+
+// Checks returns the checks of this folder.
+func Checks(c Config) []check.Checker {
+	return []check.Checker{&fraud{c.Correspondents}}
+}
+
+// A fraud is stated from a probability of a half on, and hinted at from a fifth.
+var (
+	stateAt = logit(0.5)
+	hintAt  = logit(0.2)
+)
+
+func logit(p float64) float64 { return math.Log(p / (1 - p)) }
+
+// fraud is the check that states which class of fraud a message belongs to.
+type fraud struct{ table *correspondent.Table }
+
+// Info returns the declaration.
+func (f *fraud) Info() check.Info {
+	info := check.Info{Name: "scam/fraud", Phase: sluice.PhaseMessage, Group: sluice.GroupScam, Cost: check.Heavy}
+	for _, c := range classes {
+		info.Reasons = append(info.Reasons, c.reason)
+		if c.surer != "" {
+			info.Reasons = append(info.Reasons, c.surer)
+		}
+	}
+	for _, l := range lures {
+		info.Reasons = append(info.Reasons, l.reason)
+	}
+	info.Reasons = append(info.Reasons, reason.ScamHint, reason.CoinAddress)
+	return info
+}
+
+// Check reads the message and states the class that explains it best.
+func (f *fraud) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if in.Message == nil {
+		return nil, nil
+	}
+	r := Read(in, tiesOf(ctx, in, f.table))
+	best, odds := r.best()
+	var out []sluice.Evidence
+	switch {
+	case best == nil || odds < hintAt:
+	case odds < stateAt:
+		out = append(out, check.Found(reason.ScamHint, fmt.Sprintf("resembles %s: %s", best.reason, r.why(best))))
+	case best.surer != "" && odds >= best.surerAt:
+		out = append(out, check.Found(best.surer, r.why(best)))
+	default:
+		out = append(out, check.Found(best.reason, r.why(best)))
+	}
+	if r.coin != "" && (len(out) == 0 || !best.coins) {
+		out = append(out, check.Found(reason.CoinAddress, r.coin))
+	}
+	out = append(out, r.lures()...)
+	for i := range out {
+		out[i].Phase = sluice.PhaseMessage
+	}
+	return out, nil
+}
+
+// mostWhy is how many facts a detail names.
+const mostWhy = 6
+
+// why names what weighs most for class c, with the words that were met.
+func (r *Reading) why(c *class) string {
+	var out []string
+	for _, t := range r.top(c, mostWhy) {
+		if w := r.words[t]; w != "" {
+			t += " (" + w + ")"
+		}
+		out = append(out, t)
+	}
+	return strings.Join(out, ", ")
+}
