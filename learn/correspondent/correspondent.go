@@ -37,6 +37,7 @@ import (
 
 	"sluice"
 	"sluice/internal/domains"
+	"sluice/internal/shelf"
 	"sluice/internal/table"
 	"sluice/message/links"
 )
@@ -97,11 +98,11 @@ type hash uint64
 type Table struct {
 	cfg   Config
 	key   [32]byte
-	pairs shelf[pair]
-	names shelf[name]
-	ids   shelf[sent]
+	pairs *shelf.Shelf[hash, pair]
+	names *shelf.Shelf[hash, name]
+	ids   *shelf.Shelf[hash, sent]
 	used  *table.Table[hash, quota]
-	keep  keeper
+	keep  *shelf.Keeper
 }
 
 // New makes an empty Table.
@@ -111,9 +112,10 @@ func New(cfg Config) (*Table, error) {
 	}
 	cfg.defaults()
 	t := &Table{cfg: cfg, key: sha256.Sum256(cfg.Key)}
-	t.pairs.init("pair", cfg.Capacity, t.pairWorth)
-	t.names.init("name", cfg.Capacity/2, nameWorth)
-	t.ids.init("sent", cfg.Capacity/2, t.sentWorth)
+	t.pairs = shelf.New[hash]("pair", cfg.Capacity, t.pairWorth)
+	t.names = shelf.New[hash]("name", cfg.Capacity/2, nameWorth)
+	t.ids = shelf.New[hash]("sent", cfg.Capacity/2, t.sentWorth)
+	t.keep = t.keeper()
 	t.used = table.New[hash](table.Config[quota]{Capacity: cfg.Capacity / 10, Worth: quotaWorth})
 	return t, nil
 }
@@ -234,9 +236,9 @@ func cut(address string) (local, domain string, ok bool) {
 	return local, strings.TrimSuffix(domain, "."), local != "" && domain != ""
 }
 
-// owner is who answers for an address: its organization, or itself at a provider
-// where anybody gets one. Address must be Normal.
-func owner(address string) string {
+// Owner is who answers for an address: its organization, or itself at a provider
+// where anybody gets one. The address must be [Normal].
+func Owner(address string) string {
 	_, d, _ := cut(address)
 	if org := links.OrgDomain(d); !domains.FreeMail(d) && !domains.FreeMail(org) {
 		return org
@@ -259,7 +261,7 @@ const (
 func (t *Table) levels(tenant, ours, theirs string) [Person + 1]hash {
 	_, d, _ := cut(ours)
 	out := [Person + 1]hash{ByAddress: t.hash("d", tenant, d, theirs), Person: t.hash("a", tenant, ours, theirs)}
-	if o := owner(theirs); o != theirs {
+	if o := Owner(theirs); o != theirs {
 		out[ByDomain] = t.hash("o", tenant, d, o)
 	}
 	return out
@@ -281,11 +283,11 @@ func (t *Table) Sent(now time.Time, o Outgoing) {
 			continue
 		}
 		keys := t.levels(o.Tenant, ours, theirs)
-		if p, known := t.pairs.get(keys[Person]); (!known || p.Sent == 0) && !t.allow(now, t.hash("q", o.Tenant, ours)) {
+		if p, known := t.pairs.Get(keys[Person]); (!known || p.Sent == 0) && !t.allow(now, t.hash("q", o.Tenant, ours)) {
 			continue
 		}
 		for _, k := range keys[ByDomain:] {
-			t.pairs.update(k, now, func(p *pair) bool {
+			t.pairs.Update(k, now, func(p *pair) bool {
 				p.Sent = max(p.Sent, p.Sent+1)
 				p.SentDay = max(p.SentDay, today)
 				return true
@@ -293,7 +295,7 @@ func (t *Table) Sent(now time.Time, o Outgoing) {
 		}
 		t.learnName(now, o.Tenant, ours, m.Name, theirs)
 		if id != "" {
-			t.ids.update(t.hash("i", o.Tenant, id, owner(theirs)), now, func(s *sent) bool {
+			t.ids.Update(t.hash("i", o.Tenant, id, Owner(theirs)), now, func(s *sent) bool {
 				s.Day = max(s.Day, today)
 				return true
 			})
@@ -335,7 +337,7 @@ func (t *Table) Received(now time.Time, in Incoming) {
 				continue
 			}
 			seen[k] = true
-			t.pairs.update(k, now, func(p *pair) bool {
+			t.pairs.Update(k, now, func(p *pair) bool {
 				fresh = p.came(today)
 				return fresh
 			})
@@ -370,7 +372,7 @@ func (t *Table) Report(now time.Time, tenant, ours, theirs string) {
 	until := days(now.Add(barDays * day))
 	keys := t.levels(tenant, ours, theirs)
 	for _, k := range keys[ByAddress:] {
-		t.pairs.update(k, now, func(p *pair) bool {
+		t.pairs.Update(k, now, func(p *pair) bool {
 			p.Days, p.FirstDay, p.LastDay, p.BarredDay = 0, 0, 0, until
 			return true
 		})
@@ -396,7 +398,7 @@ func (t *Table) Known(now time.Time, tenant, ours, theirs string) Relation {
 	var best Relation
 	keys := t.levels(tenant, ours, theirs)
 	for l := Person; l > Unknown; l-- {
-		p, ok := t.pairs.get(keys[l])
+		p, ok := t.pairs.Get(keys[l])
 		if !ok {
 			continue
 		}
@@ -429,12 +431,12 @@ func (t *Table) ReplyTo(now time.Time, tenant string, ids []string, theirs strin
 	if theirs == "" {
 		return false
 	}
-	o, today := owner(theirs), days(now)
+	o, today := Owner(theirs), days(now)
 	for _, id := range ids[max(0, len(ids)-maxIDs):] {
 		if id = messageID(id); id == "" {
 			continue
 		}
-		if s, ok := t.ids.get(t.hash("i", tenant, id, o)); ok && since(s.Day, today) <= span(t.cfg.Replies) {
+		if s, ok := t.ids.Get(t.hash("i", tenant, id, o)); ok && since(s.Day, today) <= span(t.cfg.Replies) {
 			return true
 		}
 	}
@@ -446,5 +448,5 @@ type Stats struct{ Pairs, Names, Sent table.Stats }
 
 // Stats counts the entries.
 func (t *Table) Stats() Stats {
-	return Stats{t.pairs.t.Stats(), t.names.t.Stats(), t.ids.t.Stats()}
+	return Stats{t.pairs.Stats(), t.names.Stats(), t.ids.Stats()}
 }

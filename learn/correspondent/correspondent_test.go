@@ -267,7 +267,7 @@ func TestProperties(t *testing.T) {
 			case 0:
 				write(tab, now, box)
 				if o := Normal(who); o != "" {
-					wrote[owner(o)] = true
+					wrote[Owner(o)] = true
 				}
 			case 1, 2:
 				tab.Received(now, Incoming{Tenant: us, To: []string{ann, "dan@example.net"}, From: box})
@@ -279,7 +279,7 @@ func TestProperties(t *testing.T) {
 			}
 			for _, a := range addresses {
 				r := tab.Known(now, us, ann, a)
-				if d := r.Decibel(); d > 0 || d < -5 || (d < -2 && !wrote[owner(Normal(a))]) || (r.Level == Unknown) != (d == 0) {
+				if d := r.Decibel(); d > 0 || d < -5 || (d < -2 && !wrote[Owner(Normal(a))]) || (r.Level == Unknown) != (d == 0) {
 					t.Fatalf("%q: %+v %v", a, r, d)
 				}
 				if tab.Known(now, "y", ann, a).Level != Unknown {

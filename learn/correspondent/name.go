@@ -73,9 +73,9 @@ func (t *Table) learnName(now time.Time, tenant, eyes, display, address string) 
 	if folded == "" {
 		return
 	}
-	who := t.hash("w", owner(address))
+	who := t.hash("w", Owner(address))
 	today := days(now)
-	t.names.update(t.hash("n", tenant, eyes, folded), now, func(n *name) bool {
+	t.names.Update(t.hash("n", tenant, eyes, folded), now, func(n *name) bool {
 		if since(n.Day, today) > nameKeep {
 			*n = name{}
 		}
@@ -111,13 +111,13 @@ func (t *Table) Named(now time.Time, tenant, ours string, from Mailbox) Namesake
 	if ours == "" || theirs == "" || folded == "" {
 		return Nobody
 	}
-	who := t.hash("w", owner(theirs))
+	who := t.hash("w", Owner(theirs))
 	_, home, _ := cut(ours)
 	if _, d, _ := cut(theirs); d == home {
 		return Nobody
 	}
 	others := func(eyes string) (other, same bool) {
-		n, ok := t.names.get(t.hash("n", tenant, eyes, folded))
+		n, ok := t.names.Get(t.hash("n", tenant, eyes, folded))
 		if !ok || n.N == 0 || n.N > owners || since(n.Day, days(now)) > nameKeep {
 			return false, ok && n.N > owners
 		}

@@ -174,9 +174,7 @@ func BenchmarkFlush(b *testing.B) {
 		tab.Received(noon.Add(day), Incoming{Tenant: us, To: []string{ann}, From: Mailbox{"", fmt.Sprintf("b%d@domain%d.example", i, i)}})
 	}
 	for b.Loop() {
-		for i := range tab.pairs.dirty {
-			tab.pairs.dirty[i].Store(true)
-		}
+		tab.pairs.Dirty()
 		flush(b, tab, noon, m)
 	}
 	size := 0
