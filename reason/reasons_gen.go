@@ -69,6 +69,8 @@ const (
 	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
 	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
 	ConnectionRate            = "CONNECTION_RATE"             // too many connections from your network in a short time
+	Copycat                   = "COPYCAT"                     // the message copies mail of another sender and leads elsewhere
+	CopycatHint               = "COPYCAT_HINT"                // the message resembles mail of another sender and leads elsewhere
 	CorrespondentKnown        = "CORRESPONDENT_KNOWN"         // An authenticated author whom our side has written to, or whose mail was accepted for weeks; the detail has the counts.
 	CredentialLure            = "CREDENTIAL_LURE"             // the text threatens an account and asks to follow a link
 	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
@@ -329,7 +331,7 @@ const (
 	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
 )
 
-const hash = "e7c71747fc963765"
+const hash = "0d3357f9d2fcd52b"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -982,6 +984,26 @@ var entries = [...]Entry{
 		User:   "A sender connected too often and has to wait.",
 		Admin:  "The rate of new connections of the client's address or network is over the limit.",
 		Source: "RFC 3463 X.7.0",
+	},
+	{ID: "COPYCAT", Group: "campaign", Phase: "message", Threat: "copycat",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: three facts at once, and no genuine twin, forward, reply or list copy of the bench (eval/copycat) has them; at the top of what a judged reason may weigh",
+		Reply:  "the message copies mail of another sender and leads elsewhere",
+		Fix:    "send your own mail, authenticated as the domain that it leads to",
+		Page:   "The message is nearly the same as mail that another domain sent and authenticated here, but it wasn't sent by that domain, and its main link leads somewhere else. Criminals copy real mail like this and change the button. If the other domain is yours as well, authenticate your mail as it (DMARC), or ask the postmaster here to note that the two belong together.",
+		User:   "This is a copy of somebody else's mail in which the main link was changed.",
+		Admin:  "Near-duplicate of an authenticated campaign whose sender lacks the right and whose call to action leads outside of the campaign's sites. The detail names the twin. Domains that belong together can be configured.",
+		Source: "practice: template reuse by phishers (Oest et al., USENIX Security 2020)",
+	},
+	{ID: "COPYCAT_HINT", Group: "campaign", Phase: "message", Threat: "copycat",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a copy but for one fact that can't be told, such as where a counting service leads",
+		Reply:  "the message resembles mail of another sender and leads elsewhere",
+		Fix:    "send your own mail, authenticated as the domain that it leads to",
+		Page:   "The message resembles mail that another domain sent and authenticated here, but it wasn't sent by that domain, and a prominent link leads somewhere else. That alone decides nothing.",
+		User:   "This resembles somebody else's mail, but a main link leads somewhere else.",
+		Admin:  "Like COPYCAT, with one thing missing that the detail names.",
+		Source: "practice: template reuse by phishers (Oest et al., USENIX Security 2020)",
 	},
 	{ID: "CORRESPONDENT_KNOWN", Group: "reputation", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 0, Enhanced: "",

@@ -1,7 +1,8 @@
-// Package campaign holds the check that asks the campaign memory: whether the same
-// message was reported, comes from everywhere at once, or is one of a wanted campaign
-// of its own domain. It only reads; the message is counted after its verdict, with
-// [Sighting].
+// Package campaign holds the checks that ask the memories of campaigns: whether the
+// same message was reported, comes from everywhere at once, is one of a wanted
+// campaign of its own domain, or a copy of somebody's that leads elsewhere. They only
+// read; the message is counted after its verdict, with [Config.Sighting] and
+// [Config.Remember].
 package campaign
 
 import (
@@ -13,6 +14,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/learn/campaign"
+	"sluice/learn/copycat"
 	"sluice/mailauth"
 	"sluice/mailauth/dmarc"
 	"sluice/message"
@@ -23,6 +25,9 @@ import (
 // Config gives the check its memory.
 type Config struct {
 	Memory *campaign.Memory // nil: nothing is remembered
+	// Copycats remembers what copies are held against; nil: nothing. It needs Memory,
+	// which is its Config.Prints.
+	Copycats *copycat.Memory
 	// History says whether mail of a registrable domain was wanted here before; nil:
 	// of none.
 	History func(now time.Time, domain string) bool
@@ -35,7 +40,11 @@ func Checks(c Config) []check.Checker {
 	if c.Memory == nil {
 		return nil
 	}
-	return []check.Checker{checker{c}}
+	out := []check.Checker{checker{c}}
+	if c.Copycats != nil {
+		out = append(out, copies{c})
+	}
+	return out
 }
 
 type checker struct{ cfg Config }

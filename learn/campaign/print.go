@@ -49,6 +49,7 @@ func (m *Memory) Print(msg *message.Message) *Print {
 	words(v.Text, ownNames(msg), func(w []byte) { text.add(m.sketcher.word(w)) })
 	p.Text = m.sketcher.sketch(kindText, text.all, leastText)
 	p.Layout = m.layout(msg)
+	p.Layout.Least = nil
 	p.files(msg)
 	for i := range v.Links {
 		l := &v.Links[i]
@@ -62,6 +63,9 @@ func (m *Memory) Print(msg *message.Message) *Print {
 	slices.Sort(p.Domains)
 	return p
 }
+
+// Hash hashes a name under the memory's key; the kind gives it a room of its own.
+func (m *Memory) Hash(kind byte, name string) uint64 { return m.sketcher.name(kind, name) }
 
 // ownNames are the words that name the recipients: their addresses and display names.
 func ownNames(msg *message.Message) map[string]bool {

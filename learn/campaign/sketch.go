@@ -25,6 +25,10 @@ type Sketch struct {
 	N     int           // different shingles, 0 where the set is too small to say anything
 	Bands [bands]uint64 // keyed hashes
 	Bits  [sketchLen]uint64
+
+	// Least are the hashes of the shingles that count, in order: samples of texts of
+	// which one holds the other meet here. They aren't stored with a Print.
+	Least []uint64
 }
 
 // Similarity estimates the Jaccard similarity of the sets of two sketches, 0…1.
@@ -106,6 +110,7 @@ func (s *sketcher) sketch(kind byte, all []uint64, least int) (out Sketch) {
 	}
 	out.N = len(all)
 	all = all[:min(len(all), mostKept)]
+	out.Least = slices.Clone(all)
 	var first [slots]uint64
 	for i, order := range &s.orders {
 		m := ^uint64(0)

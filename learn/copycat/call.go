@@ -1,0 +1,265 @@
+package copycat
+
+import (
+	"slices"
+	"strings"
+
+	"sluice/internal/domains"
+	"sluice/message"
+	"sluice/message/links"
+)
+
+// Call is a link that a message asks to be followed: a button, the largest words, the
+// target that is repeated.
+type Call struct {
+	Site   string  // where it leads: the registrable domain; more of the address where anybody can have a place on it
+	Host   string  // as a browser resolves it
+	Words  string  // on it, in lower case; "" where it shows its own address
+	Weight float64 // how prominent it is
+	Button bool
+	Index  int // of the link in the view
+}
+
+// Bounds of what is read of one message's links.
+const (
+	mostLinks = 400
+	mostCalls = 6
+)
+
+// calls lists what a message leads to, the most prominent first, one for each site and
+// words. tracker is Config.Tracker.
+func calls(v *message.View, tracker func(string) (string, bool)) []Call {
+	var out []Call
+	type key struct{ site, words string }
+	at := map[key]int{}
+	repeated := map[string]int{}
+	rank := 0
+	for i := range v.Links {
+		l := &v.Links[i]
+		if i == mostLinks {
+			break
+		}
+		if l.Hidden || !clickable(l) {
+			continue
+		}
+		t := unwrap(*l)
+		if t.Host == "" {
+			continue
+		}
+		c := Call{Site: place(&t, tracker), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i}
+		if l.Conditional { // Outlook's twin of a button
+			c.Words = ""
+		}
+		c.Weight = weight(l, c.Words, rank)
+		rank++
+		repeated[c.Site+l.Path]++
+		if n := repeated[c.Site+l.Path]; n > 1 && n < 4 {
+			c.Weight += 0.5
+		}
+		k := key{c.Site, c.Words}
+		if j, ok := at[k]; ok {
+			if c.Weight > out[j].Weight {
+				out[j] = c
+			}
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, c)
+	}
+	slices.SortStableFunc(out, func(a, b Call) int {
+		switch {
+		case a.Weight > b.Weight:
+			return -1
+		case a.Weight < b.Weight:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// clickable says whether a person can follow the link to a site, or sends a form
+// there.
+func clickable(l *links.Link) bool {
+	switch l.Source {
+	case links.FromAnchor, links.FromForm, links.FromText:
+		return l.Host != "" && (l.Scheme == "http" || l.Scheme == "https" || l.Scheme == "ftp" || l.Scheme == "")
+	}
+	return false
+}
+
+// weight says how prominent a link is; rank counts the links before it.
+func weight(l *links.Link, words string, rank int) float64 {
+	const (
+		logo   = 15_000 // px²: pictures up to here are logos and icons
+		banner = 40_000
+	)
+	w := 2.0
+	switch {
+	case l.Source == links.FromForm:
+		return 8
+	case l.Source == links.FromText:
+		w = 2.5 // stands there with its whole address
+	case l.Look.Button:
+		w = 7
+	case l.Look.Area >= banner:
+		w = 5
+	case l.Look.Area >= logo:
+		w = 4
+	case l.Look.Area == links.Unsized:
+		w = 2.5
+	case l.Look.Area > 0 && l.Look.Size == 0:
+		w = 1
+	}
+	switch s := l.Look.Size; {
+	case s >= 20:
+		w += 2
+	case s >= 16:
+		w += 0.5
+	case s > 0 && s <= 12 && !l.Look.Button:
+		w--
+	}
+	if rank == 0 {
+		w += 0.5
+	}
+	if formal(words) {
+		w -= 4
+	}
+	return max(w, 0)
+}
+
+// formalities are words of links that every campaign has, in the languages that we
+// meet most.
+var formalities = strings.Fields(`unsubscribe preferences privacy browser imprint terms legal cookies opt-out contact help faq
+	abmelden abbestellen datenschutz impressum einstellungen newsletter agb kontakt hilfe désabonner désinscrire confidentialité préférences mentions navigateur
+	baja cancelar privacidad preferencias navegador condiciones annulla disiscriviti iscrizione preferenze afmelden voorkeuren privacyverklaring
+	facebook instagram twitter linkedin youtube tiktok pinterest`)
+
+// formal says whether the words on a link are of the small print.
+func formal(words string) bool {
+	if words == "" || len(words) > 80 {
+		return false
+	}
+	for f := range strings.FieldsSeq(words) {
+		if slices.Contains(formalities, strings.Trim(f, ".,:!?()|»›>")) {
+			return true
+		}
+	}
+	return false
+}
+
+// wording is what a link says, without what differs between copies; "" where that is
+// an address.
+func wording(l *links.Link) string {
+	const most = 120
+	if l.Source != links.FromAnchor || strings.Contains(l.Text, "://") || strings.HasPrefix(l.Text, "www.") {
+		return ""
+	}
+	s := normal(l.Text, 4*most)
+	s = strings.Trim(s, " .,:;!?>»›→-[]()\"'")
+	if len(s) > most || strings.Contains(s, "@") || !strings.Contains(s, " ") && strings.Contains(s, ".") {
+		return ""
+	}
+	return s
+}
+
+// place is what tells one owner's web space from another's: the registrable domain,
+// and more where one domain serves many.
+func place(l *links.Link, tracker func(string) (string, bool)) string {
+	switch {
+	case domains.Shortener(l.Host):
+		return l.Host + segments(l.Path, 1)
+	case domains.FreeHost(l.Host) || shared[l.Host]:
+		return l.Host + segments(l.Path, 3)
+	}
+	if tracker != nil {
+		if _, ok := tracker(l.Host); ok {
+			return l.Host
+		}
+	}
+	return links.OrgDomain(l.Host)
+}
+
+// shared are hosts where anybody may put a form, a page or a file below a path.
+var shared = map[string]bool{
+	"docs.google.com": true, "drive.google.com": true, "sites.google.com": true, "forms.gle": true, "forms.office.com": true, "storage.googleapis.com": true,
+	"1drv.ms": true, "onedrive.live.com": true, "www.dropbox.com": true, "dropbox.com": true, "telegra.ph": true, "www.canva.com": true, "sway.office.com": true,
+	"www.google.com": true, "google.com": true, "linkedin.com": true, "www.linkedin.com": true, "t.me": true, "wa.me": true, "gist.github.com": true, "medium.com": true,
+}
+
+// segments is the beginning of a path.
+func segments(path string, n int) string {
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	for i := range len(path) {
+		if path[i] == '/' && i > 0 {
+			if n--; n == 0 {
+				return path[:min(i, 120)]
+			}
+		}
+	}
+	return path[:min(len(path), 120)]
+}
+
+// unwrap takes off what mail gateways put around links, where it shows the target.
+func unwrap(l links.Link) links.Link {
+	for range 3 {
+		if !domains.Rewriter(l.Host) {
+			return l
+		}
+		t := target(&l)
+		if t.Host == "" {
+			return l
+		}
+		l = t
+	}
+	return l
+}
+
+// target is the address that a rewritten link carries.
+func target(l *links.Link) links.Link {
+	const most = 4096
+	path := l.Path[:min(len(l.Path), most)]
+	if i := strings.Index(path, "/v3/__"); i >= 0 { // urldefense.com/v3/__http://site/path__;…
+		rest, _, _ := strings.Cut(path[i+6:], "__;")
+		if strings.HasPrefix(rest, "http:/") && !strings.HasPrefix(rest, "http://") {
+			rest = "http://" + rest[6:]
+		} else if strings.HasPrefix(rest, "https:/") && !strings.HasPrefix(rest, "https://") {
+			rest = "https://" + rest[7:]
+		}
+		return links.Parse(rest)
+	}
+	_, query, _ := strings.Cut(path, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		switch name {
+		case "url", "u", "a", "redirectUrl":
+			if name == "u" && strings.Contains(l.Host, "urldefense") { // v1 and v2: "-" for "%", "_" for "/"
+				value = strings.NewReplacer("-", "%", "_", "/").Replace(value)
+			}
+			if t := links.Parse(unescape(value)); t.Scheme == "http" || t.Scheme == "https" {
+				return t
+			}
+		}
+	}
+	return links.Link{}
+}
+
+// unescape decodes percent signs; a bad one stays.
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	hex := func(c byte) int { return strings.IndexByte("0123456789abcdef", c|0x20) }
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0 {
+			b.WriteByte(byte(hex(s[i+1])<<4 | hex(s[i+2])))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,325 @@
+package copycat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/internal/domains"
+	"sluice/learn/campaign"
+	"sluice/message/links"
+)
+
+// Verdict is what a message is to the campaigns that are remembered.
+type Verdict uint8
+
+// The verdicts, by what they say against the message.
+const (
+	Unlike  Verdict = iota // near none of them
+	Genuine                // near one, and leads where that does: passed on, or through a list
+	Own                    // its sender has the right
+	Foreign                // near the campaign of another, and no copy of it: a form that several use
+	Hint                   // a copy by what can be told
+	Copy                   // a copy
+)
+
+// Twin is the campaign that a message is near.
+type Twin struct {
+	Domain      string // whose it is
+	Subject     string // of its latest mail; for the admin
+	First, Last time.Time
+}
+
+// Finding is what Look found.
+type Finding struct {
+	Verdict Verdict
+	Twin    Twin
+	Near    string // in words: what is alike, and how much
+	Call    Call   // where it leads that the twin doesn't
+	Why     string // what a hint lacks
+}
+
+// hit counts what a message shares with a campaign.
+type hit struct {
+	of                      ref
+	runs, layouts, pictures int
+	nobodys                 int // runs of it that are anybody's by now
+}
+
+// mostHits bounds the campaigns that are counted for one message.
+const mostHits = 48
+
+// likeness says how a message is near a campaign.
+type likeness struct {
+	text     float64 // share of the campaign's runs that the message has
+	runs     int
+	alike    float64 // estimated similarity of the texts
+	layout   float64
+	pictures int
+	of       int  // pictures of the campaign
+	keeps    bool // links or pictures lead to the owner
+	named    bool // the text names the owner
+}
+
+// Look compares a message with what is remembered. It changes nothing.
+func (m *Memory) Look(p *Print, s campaign.Sighting) Finding {
+	if p.Empty() || len(p.Calls) == 0 {
+		return Finding{}
+	}
+	var hits [mostHits]hit
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n := m.hits(p, &hits)
+	slices.SortFunc(hits[:n], func(a, b hit) int { return b.sum() - a.sum() })
+	var best Finding
+	own := false
+	for i := range hits[:n] {
+		h := &hits[i]
+		c := m.at(h.of)
+		if i == 8 || h.sum() < 2 {
+			break
+		}
+		if c == nil || !m.proven(c) {
+			continue
+		}
+		f := m.judge(p, &s, c, h)
+		own = own || f.Verdict == Own && c.flags&flagNamed != 0
+		if f.Verdict > best.Verdict {
+			best = f
+		}
+	}
+	if own && best.Verdict > Own { // of two who own it, one is the sender
+		best.Verdict = Own
+	}
+	return best
+}
+
+func (h *hit) sum() int { return h.runs + 2*h.layouts + 2*h.pictures }
+
+// hits collects the campaigns that share features with a message.
+func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
+	n := 0
+	probe := func(feature uint64, add func(h *hit, nobodys bool)) {
+		b := m.index.bucket(feature)
+		tag, _ := tags(feature, 0)
+		nobodys := false
+		first := true
+		for i := range b {
+			if b[i].of == 0 || b[i].tag != tag {
+				continue
+			}
+			if first {
+				nobodys, first = b.owners(tag) >= common, false
+			}
+			k := 0
+			for k < n && out[k].of != b[i].of {
+				k++
+			}
+			if k == n {
+				if n == mostHits {
+					continue
+				}
+				out[n] = hit{of: b[i].of}
+				n++
+			}
+			add(&out[k], nobodys)
+		}
+	}
+	for _, r := range p.Runs {
+		probe(r, func(h *hit, nobodys bool) {
+			if nobodys {
+				h.nobodys++
+			} else {
+				h.runs++
+			}
+		})
+	}
+	for _, f := range m.layouts(p, p.Sites) {
+		probe(f, func(h *hit, nobodys bool) {
+			if !nobodys {
+				h.layouts++
+			}
+		})
+	}
+	for _, f := range p.Pictures {
+		probe(f, func(h *hit, nobodys bool) {
+			if !nobodys {
+				h.pictures++
+			}
+		})
+	}
+	return n
+}
+
+func (c *record) name() string { return string(c.domain[:c.domainLen]) }
+
+// liken measures.
+func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
+	l := likeness{runs: h.runs, pictures: h.pictures, of: int(c.pictures)}
+	if n := int(c.runs) - h.nobodys; n > 0 {
+		l.text = min(1, float64(h.runs)/float64(n))
+	}
+	if p.Text.N > 0 && c.text != [2]uint64{} {
+		l.alike = campaign.Similarity(&p.Text.Bits, &c.text)
+	}
+	if p.Layout.N >= leastLayout && c.layout != [2]uint64{} {
+		l.layout = campaign.Similarity(&p.Layout.Bits, &c.layout)
+	}
+	l.keeps = slices.Contains(p.Sites, c.name()) || h.pictures > 0
+	return l
+}
+
+// near says how near: 2 for a copy of it, 1 for what resembles it.
+func (l *likeness) near() int {
+	switch {
+	case l.text >= 0.5 && l.runs >= 5,
+		l.text >= 0.3 && l.runs >= 4 && (l.layout >= 0.6 || l.keeps),
+		l.text >= 0.15 && l.runs >= 2 && l.layout >= 0.75 && l.keeps,
+		l.layout >= 0.85 && l.keeps && l.pictures >= 2:
+		return 2
+	case l.text >= 0.3 && l.runs >= 4,
+		l.text >= 0.1 && l.runs >= 2 && l.keeps,
+		l.layout >= 0.8 && l.keeps:
+		return 1
+	}
+	return 0
+}
+
+// String says it in words.
+func (l *likeness) String() string {
+	var out []string
+	if l.runs > 0 {
+		out = append(out, fmt.Sprintf("%.0f %% of its text", 100*l.text))
+	}
+	if l.layout >= 0.5 {
+		out = append(out, fmt.Sprintf("layout alike by %.0f %%", 100*l.layout))
+	}
+	if l.pictures > 0 {
+		out = append(out, fmt.Sprintf("%d of its pictures", l.pictures))
+	}
+	return strings.Join(out, ", ")
+}
+
+// judge decides what a message is to one campaign.
+func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, h *hit) Finding {
+	l := m.liken(p, c, h)
+	near := l.near()
+	if near == 0 {
+		return Finding{}
+	}
+	owner := c.name()
+	f := Finding{Twin: Twin{owner, string(c.subject[:c.subjectLen]), moment(c.first), moment(c.last)}, Near: l.String()}
+	if s.Domain != "" && (s.Domain == owner || m.cfg.Related(owner, s.Domain)) {
+		f.Verdict = Own
+		return f
+	}
+	call, certain := m.strange(p, c)
+	if call == nil {
+		f.Verdict = Genuine
+		return f
+	}
+	f.Call = *call
+	l.named = p.names(owner)
+	f.Verdict, f.Why = m.weigh(p, s, c, &l, near, call, certain)
+	return f
+}
+
+// strange finds what a message asks to be followed that neither the owner nor the
+// campaign leads to. certain says that it is the campaign's own button, by its words.
+func (m *Memory) strange(p *Print, c *record) (call *Call, certain bool) {
+	h := m.cfg.Prints.Hash
+	top := p.Calls[0].Weight
+	var intact *Call // the campaign's button as it was
+	for i := range p.Calls {
+		k := &p.Calls[i]
+		words := k.Words != "" && has(&c.wording, h(hashWords, k.Words))
+		inside := m.inside(c, k)
+		switch {
+		case inside && (words || k.Words == "" && has(&c.calls, h(hashSite, k.Site))) && intact == nil:
+			intact = k
+		case inside, domains.Rewriter(k.Host):
+		case words && (call == nil || !certain):
+			call, certain = k, true
+		case call == nil && k.Weight >= max(0.5*top, leastWeight):
+			call = k
+		}
+	}
+	if call == nil {
+		return nil, false
+	}
+	if intact != nil && !certain {
+		// What people write around a message doesn't change its button.
+		if p.Marks != 0 || !call.Button && call.Weight <= intact.Weight {
+			return nil, false
+		}
+	}
+	return call, certain
+}
+
+// inside says whether a link leads to the owner or where the campaign's do. Where
+// anybody can have a place, only the campaign's own calls count.
+func (m *Memory) inside(c *record, k *Call) bool {
+	if links.OrgDomain(k.Host) == c.name() {
+		return true
+	}
+	site := m.cfg.Prints.Hash(hashSite, k.Site)
+	return has(&c.calls, site) || c.leads(site) && k.Site == links.OrgDomain(k.Host)
+}
+
+// weigh decides about a near message that leads astray.
+func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, near int, call *Call, certain bool) (Verdict, string) {
+	owner := c.name()
+	leads := links.OrgDomain(call.Host)
+	aligned := s.Domain != ""
+	known := aligned && s.History && !domains.FreeMail(s.Domain)
+	home := aligned && leads == s.Domain && !domains.FreeMail(s.Domain)
+	switch {
+	case aligned && c.leads(m.cfg.Prints.Hash(hashSite, s.Domain)) && home:
+		return Foreign, "" // the campaign led to the sender, who comes second: a stolen text
+	case home && known:
+		// A domain with a good name that leads to itself: a text that both use, unless
+		// it keeps the other's links.
+		if l.keeps && near == 2 && l.named {
+			return Hint, "the sender has a history of its own"
+		}
+		return Foreign, ""
+	case home && !l.keeps && !(l.named && c.flags&flagNamed != 0):
+		return Foreign, ""
+	case home && label(s.Domain) == label(owner):
+		return Hint, "the sender has the same name"
+	}
+	if !l.keeps && !l.named {
+		// Nothing of it says that it is the owner's.
+		if c.flags&flagNamed != 0 || near < 2 || l.text < 0.7 || p.names(leads) {
+			return Foreign, ""
+		}
+		return Hint, "it names nobody"
+	}
+	if !l.keeps && c.flags&flagNamed == 0 && p.names(leads) {
+		return Foreign, "" // it names where it leads, and the campaign doesn't name its owner
+	}
+	switch {
+	case near < 2 && p.Marks != 0:
+		return Foreign, ""
+	case near < 2:
+		return Hint, "it resembles the mail"
+	case p.Marks != 0 && !certain:
+		return Hint, "it was passed on"
+	}
+	if service, ok := m.cfg.Tracker(call.Host); ok && m.uses(p, c, service) {
+		return Hint, "the link is of the service that the campaign used"
+	}
+	return Copy, ""
+}
+
+// uses says whether a campaign's links ran through a service.
+func (m *Memory) uses(_ *Print, c *record, service string) bool {
+	return c.leads(m.cfg.Prints.Hash(hashSite, service))
+}
+
+// label is the name that was registered.
+func label(domain string) string {
+	l, _, _ := strings.Cut(domain, ".")
+	return l
+}
