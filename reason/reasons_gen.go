@@ -4,334 +4,351 @@ package reason
 
 // The reasons, as untyped strings: they are assignable to sluice.Reason.
 const (
-	AdminAllow                = "ADMIN_ALLOW"                 // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
-	AdminAllowUnauthenticated = "ADMIN_ALLOW_UNAUTHENTICATED" // An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.
-	AdminBlock                = "ADMIN_BLOCK"                 // this site's administrator blocks this sender
-	AdminRule                 = "ADMIN_RULE"                  // a rule of this site's administrator speaks against this message
-	AdvanceFee                = "ADVANCE_FEE"                 // the text tells the story of advance-fee fraud
-	AdvanceFeeHint            = "ADVANCE_FEE_HINT"            // the text resembles advance-fee fraud
-	ArchiveBomb               = "ARCHIVE_BOMB"                // an attached archive unpacks to an absurd size
-	ArchiveDamaged            = "ARCHIVE_DAMAGED"             // an attached archive is damaged
-	ArchiveEncrypted          = "ARCHIVE_ENCRYPTED"           // an attached archive is locked with a password
-	ArchiveNested             = "ARCHIVE_NESTED"              // an attached archive holds another archive
-	ArchivePath               = "ARCHIVE_PATH"                // an attached archive would write outside its folder
-	ArchiveProgram            = "ARCHIVE_PROGRAM"             // an attached archive holds a program
-	ARCFail                   = "ARC_FAIL"                    // the ARC chain of the message is broken
-	ARCPass                   = "ARC_PASS"                    // The ARC chain passes; not all sealers are trusted. The detail lists them.
-	ARCPassTrusted            = "ARC_PASS_TRUSTED"            // The ARC chain passes and all its sealers are trusted. The detail lists them, and what the first found.
-	ARCUnknown                = "ARC_UNKNOWN"                 // the keys of the message's ARC chain can not be looked up now
-	AttachmentTypeConflict    = "ATTACHMENT_TYPE_CONFLICT"    // an attached file is not what it claims to be
-	AuthFailed                = "AUTH_FAILED"                 // this name and password do not fit
-	AuthGuessing              = "AUTH_GUESSING"               // too many failed logins
-	AuthNeedsTLS              = "AUTH_NEEDS_TLS"              // logins need an encrypted connection
-	AuthRequired              = "AUTH_REQUIRED"               // this port is for our own users
-	AuthTemporary             = "AUTH_TEMPORARY"              // logins cannot be checked just now
-	BackendBusy               = "BACKEND_BUSY"                // the mail server behind this one is busy
-	BackendDeferred           = "BACKEND_DEFERRED"            // the mail server behind this one asks to try again later
-	BackendDown               = "BACKEND_DOWN"                // the mail server behind this one can't be reached
-	BackendGarbage            = "BACKEND_GARBAGE"             // the mail server behind this one gave no sensible answer
-	BackendLost               = "BACKEND_LOST"                // the mail server behind this one hung up
-	BackendRejected           = "BACKEND_REJECTED"            // the mail server behind this one refuses the message
-	BackendTimeout            = "BACKEND_TIMEOUT"             // the mail server behind this one did not answer in time
-	BackendTLS                = "BACKEND_TLS"                 // no secure connection to the mail server behind this one
-	BadRecipient              = "BAD_RECIPIENT"               // that is not a valid recipient address
-	BareCR                    = "BARE_CR"                     // a CR without an LF came in
-	BareLF                    = "BARE_LF"                     // an LF without a CR came in
-	BDATCutShort              = "BDAT_CUT_SHORT"              // the connection was lost inside a chunk
-	BDATSyntax                = "BDAT_SYNTAX"                 // the size of your chunk cannot be read
-	BECChannel                = "BEC_CHANNEL"                 // the text only asks whether the reader is there, or for a telephone number
-	BECData                   = "BEC_DATA"                    // the text asks for tax forms or lists of customers or staff
-	BECGiftCard               = "BEC_GIFT_CARD"               // the text asks to buy gift cards and send their codes
-	BECPayment                = "BEC_PAYMENT"                 // the text asks for an urgent transfer of money
-	BECPaymentChange          = "BEC_PAYMENT_CHANGE"          // the text asks to pay into a new bank account
-	BECPayroll                = "BEC_PAYROLL"                 // the text asks to change where a salary is paid
-	BodyRefresh               = "BODY_REFRESH"                // the message body tells the browser to go elsewhere
-	BodyScript                = "BODY_SCRIPT"                 // the message body holds a script
-	BulkList                  = "BULK_LIST"                   // List-Id with further list fields: list mail.
-	BulkOneClick              = "BULK_ONE_CLICK"              // List-Unsubscribe with https and List-Unsubscribe-Post: proper bulk mail.
-	BulkPrecedence            = "BULK_PRECEDENCE"             // Precedence: bulk, list or junk.
-	BulkUnsubscribe           = "BULK_UNSUBSCRIBE"            // List-Unsubscribe without one-click: bulk mail.
-	CallbackInvoice           = "CALLBACK_INVOICE"            // the text asks to call a number about an unknown charge
-	CampaignOutbreak          = "CAMPAIGN_OUTBREAK"           // the same message came from many unrelated networks within an hour
-	CampaignReported          = "CAMPAIGN_REPORTED"           // the same message was reported here as unwanted
-	CampaignWanted            = "CAMPAIGN_WANTED"             // One of a campaign of the authenticated domain itself, proven by good labels or by many recipients without complaint, and its links lead where the campaign's do.
-	CheckIncomplete           = "CHECK_INCOMPLETE"            // we could not finish checking this message
-	CheckRequired             = "CHECK_REQUIRED"              // a check that every message must pass is out of order here
-	ClientBanned              = "CLIENT_BANNED"               // your host attacked this server lately
-	ClientRefused             = "CLIENT_REFUSED"              // your host has broken the rules here again and again
-	CodeDisguised             = "CODE_DISGUISED"              // a code for phones is disguised
-	CodeHidden                = "CODE_HIDDEN"                 // an attached file hides what its code does
-	CodeInPicture             = "CODE_IN_PICTURE"             // a picture holds a code that leads to a web page
-	CodePays                  = "CODE_PAYS"                   // a code asks for a payment or a login
-	CodeSuspicious            = "CODE_SUSPICIOUS"             // an attached file holds code that starts or fetches programs
-	CoinAddress               = "COIN_ADDRESS"                // the text holds the address of a coin
-	CommandTimeout            = "COMMAND_TIMEOUT"             // no complete command came in time
-	CommandTooLong            = "COMMAND_TOO_LONG"            // the command line is longer than SMTP allows
-	ConnectionLimit           = "CONNECTION_LIMIT"            // too many connections from your network at once
-	ConnectionRate            = "CONNECTION_RATE"             // too many connections from your network in a short time
-	Copycat                   = "COPYCAT"                     // the message copies mail of another sender and leads elsewhere
-	CopycatHint               = "COPYCAT_HINT"                // the message resembles mail of another sender and leads elsewhere
-	CorrespondentKnown        = "CORRESPONDENT_KNOWN"         // An authenticated author whom our side has written to, or whose mail was accepted for weeks; the detail has the counts.
-	CredentialLure            = "CREDENTIAL_LURE"             // the text threatens an account and asks to follow a link
-	DataTimeout               = "DATA_TIMEOUT"                // the message did not arrive in time
-	DateFuture                = "DATE_FUTURE"                 // the Date field lies in the future
-	DateInvalid               = "DATE_INVALID"                // the Date field cannot be read
-	DateMissing               = "DATE_MISSING"                // the message has no Date field
-	DateZone                  = "DATE_ZONE"                   // the Date field has a time zone that does not exist
-	DialectBad                = "DIALECT_BAD"                 // your program speaks like those that send spam here
-	DialectContradiction      = "DIALECT_CONTRADICTION"       // your program is not the one that the mail names
-	DialectGood               = "DIALECT_GOOD"                // P(bad | dialect) is low; the detail has the dialect in words and its counts.
-	DialectUnusual            = "DIALECT_UNUSUAL"             // your program speaks SMTP in a way no mail server does
-	DiskFull                  = "DISK_FULL"                   // this server has no room to store the message safely
-	DKIMBodyLength            = "DKIM_BODY_LENGTH"            // the message's DKIM signature covers only a part of the body
-	DKIMDuplicateFrom         = "DKIM_DUPLICATE_FROM"         // a second From field was added to a signed message
-	DKIMExpired               = "DKIM_EXPIRED"                // the message's DKIM signature has expired
-	DKIMFail                  = "DKIM_FAIL"                   // no DKIM signature of the message is valid
-	DKIMFieldAdded            = "DKIM_FIELD_ADDED"            // a header field was doubled in a signed message
-	DKIMFromUnsigned          = "DKIM_FROM_UNSIGNED"          // the message's DKIM signature does not cover the From field
-	DKIMKeyBroken             = "DKIM_KEY_BROKEN"             // the key record of the message's DKIM signature is broken
-	DKIMKeyMissing            = "DKIM_KEY_MISSING"            // the key of the message's DKIM signature is not in the DNS
-	DKIMKeyRevoked            = "DKIM_KEY_REVOKED"            // the key of the message's DKIM signature is revoked
-	DKIMKeyUnknown            = "DKIM_KEY_UNKNOWN"            // the key of the message's DKIM signature can not be looked up now
-	DKIMNone                  = "DKIM_NONE"                   // the message has no DKIM signature
-	DKIMPassAligned           = "DKIM_PASS_ALIGNED"           // A DKIM signature of From's domain, or one aligned with it, passes. The detail has selector and key.
-	DKIMPassForeign           = "DKIM_PASS_FOREIGN"           // the message is signed, but not by the domain in From
-	DKIMPublicSuffix          = "DKIM_PUBLIC_SUFFIX"          // the message's DKIM signature claims a whole public suffix
-	DKIMReplayMarks           = "DKIM_REPLAY_MARKS"           // the signed message looks like one that is sent again
-	DKIMSha1                  = "DKIM_SHA1"                   // the message's DKIM signature uses SHA-1
-	DKIMShortKey              = "DKIM_SHORT_KEY"              // the RSA key of the message's DKIM signature is too short
-	DKIMSyntax                = "DKIM_SYNTAX"                 // the message's DKIM signature is malformed
-	DKIMWeakKey               = "DKIM_WEAK_KEY"               // the RSA key of the message's DKIM signature is weak
-	DMARCFailNone             = "DMARC_FAIL_NONE"             // neither SPF nor DKIM passes for the domain in the From field
-	DMARCFailQuarantine       = "DMARC_FAIL_QUARANTINE"       // DMARC of the From domain fails and its owner asks for quarantine
-	DMARCFailReject           = "DMARC_FAIL_REJECT"           // DMARC of the From domain fails and its owner asks to reject
-	DMARCNone                 = "DMARC_NONE"                  // the domain in the From field has no DMARC policy
-	DMARCPass                 = "DMARC_PASS"                  // DMARC pass: an authenticated domain is aligned with the author's. The detail has the domain and the tree walk.
-	DMARCPermerror            = "DMARC_PERMERROR"             // the DMARC record of the From domain can not be used
-	DMARCTemperror            = "DMARC_TEMPERROR"             // the DMARC policy of the From domain can not be looked up now
-	DNSBLBlocked              = "DNSBL_BLOCKED"               // your address is on block lists
-	DNSBLListed               = "DNSBL_LISTED"                // your address is on a block list
-	DNSBLUnknown              = "DNSBL_UNKNOWN"               // One or more lists gave no usable answer; the detail names them. Never counts for or against.
-	DnswlListed               = "DNSWL_LISTED"                // A list of good senders names the client; the detail has list, answer and meaning.
-	DocumentEmbeds            = "DOCUMENT_EMBEDS"             // an attached document holds other files or controls
-	DocumentEncrypted         = "DOCUMENT_ENCRYPTED"          // an attached document is locked with a password
-	DocumentRemote            = "DOCUMENT_REMOTE"             // an attached document loads parts of itself from elsewhere
-	DocumentRuns              = "DOCUMENT_RUNS"               // an attached document starts programs by itself
-	DoubleExtension           = "DOUBLE_EXTENSION"            // an attached file hides its type behind a second extension
-	EarlyPipelining           = "EARLY_PIPELINING"            // you did not wait for the reply
-	EarlyTalker               = "EARLY_TALKER"                // you spoke before the greeting
-	EICAR                     = "EICAR"                       // the anti-malware test file was found
-	EngineMalware             = "ENGINE_MALWARE"              // a scanner found malware
-	EngineSuspicious          = "ENGINE_SUSPICIOUS"           // a scanner finds a file suspicious
-	EngineUnknown             = "ENGINE_UNKNOWN"              // A scanner or hash list gave no usable answer; the detail says why. Whether the message waits or passes is the scanner's 'absent' setting.
-	EngineUnscannable         = "ENGINE_UNSCANNABLE"          // the message is too large or too deeply packed to be scanned
-	ExecutableContent         = "EXECUTABLE_CONTENT"          // an attached file is a program
-	ExecutableName            = "EXECUTABLE_NAME"             // an attached file has the name of a program
-	Extortion                 = "EXTORTION"                   // the text threatens and asks for coins
-	ExtortionThreat           = "EXTORTION_THREAT"            // the text threatens harm and asks for money
-	FieldDuplicate            = "FIELD_DUPLICATE"             // a header field that may stand once stands twice
-	FileContradiction         = "FILE_CONTRADICTION"          // an attached file can be read in two ways
-	FileConverted             = "FILE_CONVERTED"              // an attached page holds programs
-	FileHeld                  = "FILE_HELD"                   // an attached file is of a kind that is looked at first
-	FileRefused               = "FILE_REFUSED"                // an attached file is of a kind that is not taken here
-	FileStripped              = "FILE_STRIPPED"               // an attached file is of a kind that is taken out
-	FirstContact              = "FIRST_CONTACT"               // Neither the recipients nor anybody of their domain is known to have written to the author, nor has the author's mail been accepted for long.
-	FormPassword              = "FORM_PASSWORD"               // the message asks for a password
-	FormPostsOff              = "FORM_POSTS_OFF"              // a form in the message sends to another site
-	FromAmbiguous             = "FROM_AMBIGUOUS"              // the From field can be read in more than one way
-	FromDomainLookalike       = "FROM_DOMAIN_LOOKALIKE"       // the sender's domain is written in letters that look like other letters
-	FromDomainUnknown         = "FROM_DOMAIN_UNKNOWN"         // the sender's domain cannot exist
-	FromDuplicate             = "FROM_DUPLICATE"              // the message has more than one From field
-	FromFreeHost              = "FROM_FREE_HOST"              // the sender's domain is free web space
-	FromInvalid               = "FROM_INVALID"                // the From field holds no valid address
-	FromIsRecipient           = "FROM_IS_RECIPIENT"           // the sender claims to be the recipient
-	FromMissing               = "FROM_MISSING"                // the message has no From field
-	FromMultiple              = "FROM_MULTIPLE"               // the From field names several authors
-	FromNameAddress           = "FROM_NAME_ADDRESS"           // the sender's name holds another address
-	FromNameFits              = "FROM_NAME_FITS"              // A telling word of From's name stands in its domain.
-	FromNameForeign           = "FROM_NAME_FOREIGN"           // the sender's name does not fit its domain
-	FromNameOurs              = "FROM_NAME_OURS"              // the sender's name pretends to be from the recipient's own domain
-	FromOddLocal              = "FROM_ODD_LOCAL"              // the sender's address looks generated
-	FromRiskyTLD              = "FROM_RISKY_TLD"              // the sender's top-level domain is often abused
-	FromTenantName            = "FROM_TENANT_NAME"            // the sender's domain is a technical default name
-	FromUnclear               = "FROM_UNCLEAR"                // mail programs would show different senders for this message
-	Greylisted                = "GREYLISTED"                  // we do not know your server yet
-	GreylistPassed            = "GREYLIST_PASSED"             // The client came back within the window of the greylist.
-	GTUBE                     = "GTUBE"                       // the anti-spam test string was found
-	Harvest                   = "HARVEST"                     // too many of your recipients do not exist
-	HeaderDirection           = "HEADER_DIRECTION"            // subject or sender name hold controls of writing direction
-	HeaderInvisible           = "HEADER_INVISIBLE"            // subject or sender name hold invisible characters
-	HeaderMixedScript         = "HEADER_MIXED_SCRIPT"         // subject or sender name mix letters of two alphabets in a word
-	HeaderStyled              = "HEADER_STYLED"               // subject or sender name are written in decorated letters
-	HeloBareIP                = "HELO_BARE_IP"                // the greeting is an address without brackets
-	HeloGeneric               = "HELO_GENERIC"                // the greeting is a provider default name made of the address
-	HeloIprevMismatch         = "HELO_IPREV_MISMATCH"         // the name in your greeting is not the name of your address
-	HeloLiteral               = "HELO_LITERAL"                // the greeting is an address, not a name
-	HeloLiteralMismatch       = "HELO_LITERAL_MISMATCH"       // the greeting holds an address that is not the client's
-	HeloLocalhost             = "HELO_LOCALHOST"              // the greeting says localhost
-	HeloNoFQDN                = "HELO_NO_FQDN"                // the greeting is not a full host name
-	HeloOurs                  = "HELO_OURS"                   // the greeting claims to be this server
-	HeloPrivateName           = "HELO_PRIVATE_NAME"           // the greeting is a private name
-	HeloRandom                = "HELO_RANDOM"                 // the greeting looks like a random name
-	HeloSPFFail               = "HELO_SPF_FAIL"               // the SPF record of the name in the greeting forbids this server to use it
-	HeloSPFPass               = "HELO_SPF_PASS"               // SPF of the HELO name passes for the client.
-	HeloSPFPermerror          = "HELO_SPF_PERMERROR"          // the SPF record of the name in the greeting is broken
-	HeloSPFSoftfail           = "HELO_SPF_SOFTFAIL"           // the SPF record of the name in the greeting does not list this server
-	HeloSPFTemperror          = "HELO_SPF_TEMPERROR"          // the SPF record of the name in the greeting can not be read now
-	HeloSyntax                = "HELO_SYNTAX"                 // the greeting is not a valid host name
-	HeloUnderscore            = "HELO_UNDERSCORE"             // the greeting holds an underscore
-	HeloWorkstation           = "HELO_WORKSTATION"            // the greeting is a default workstation name
-	HTMLAttachment            = "HTML_ATTACHMENT"             // a web page is attached
-	HTMLAttachmentLogin       = "HTML_ATTACHMENT_LOGIN"       // an attached web page asks for a password
-	HTMLAttachmentScript      = "HTML_ATTACHMENT_SCRIPT"      // an attached web page holds a script
-	HTMLSmuggling             = "HTML_SMUGGLING"              // an attached web page builds a hidden file
-	ImageOnly                 = "IMAGE_ONLY"                  // the message is a picture to click on with hardly any text
-	InspectCrashed            = "INSPECT_CRASHED"             // an attached file could not be looked into
-	InspectExhausted          = "INSPECT_EXHAUSTED"           // an attached file holds more than is looked at
-	InternalPanic             = "INTERNAL_PANIC"              // a fault in this server stopped its work on the message
-	IprevDynamic              = "IPREV_DYNAMIC"               // the reverse DNS name of this server is one of a pool of access lines
-	IprevFail                 = "IPREV_FAIL"                  // the reverse DNS name of this server does not lead back to its address
-	IprevNone                 = "IPREV_NONE"                  // the address of this server has no reverse DNS name
-	IprevNumbered             = "IPREV_NUMBERED"              // the reverse DNS name of this server is the provider's default
-	IprevPass                 = "IPREV_PASS"                  // The client's reverse name is confirmed and not generic.
-	IprevTemperror            = "IPREV_TEMPERROR"             // the reverse DNS name of this server can not be looked up now
-	LinkFreeHost              = "LINK_FREE_HOST"              // a link leads to free web space
-	LinkHoldsRecipient        = "LINK_HOLDS_RECIPIENT"        // a link carries the recipient's address for a script
-	LinkIPHost                = "LINK_IP_HOST"                // a link leads to a numbered address
-	LinkMixedScript           = "LINK_MIXED_SCRIPT"           // a link's host mixes letters of two alphabets
-	LinkNumberHost            = "LINK_NUMBER_HOST"            // a link hides its target as a number
-	LinkOddSpelling           = "LINK_ODD_SPELLING"           // a link is spelled so that filters misread it
-	LinkOneStranger           = "LINK_ONE_STRANGER"           // all links lead to one place that is not the sender's
-	LinkPort                  = "LINK_PORT"                   // a link leads to an unusual port
-	LinkRedirect              = "LINK_REDIRECT"               // a link uses a big site to lead elsewhere
-	LinkRiskyTLD              = "LINK_RISKY_TLD"              // a link leads to a top-level domain that is often abused
-	LinkScriptURL             = "LINK_SCRIPT_URL"             // a link holds a script or a page in itself
-	LinkShortener             = "LINK_SHORTENER"              // a link is shortened
-	LinkTextMismatch          = "LINK_TEXT_MISMATCH"          // a link shows one site and leads to another
-	LinkTextTracked           = "LINK_TEXT_TRACKED"           // a link shows the sender's site and leads elsewhere
-	LinkUser                  = "LINK_USER"                   // a link shows a name before the true target
-	LocalError                = "LOCAL_ERROR"                 // this server has trouble of its own
-	MacroAutorun              = "MACRO_AUTORUN"               // an attached document has a macro that runs by itself
-	MailLoop                  = "MAIL_LOOP"                   // more than 100 Received fields, so the message runs in a loop
-	MessageIDInvalid          = "MESSAGE_ID_INVALID"          // the Message-ID field is malformed
-	MessageIDMissing          = "MESSAGE_ID_MISSING"          // the message has no Message-ID field
-	MessageTooBig             = "MESSAGE_TOO_BIG"             // the message is larger than this server takes
-	MIMEAmbiguous             = "MIME_AMBIGUOUS"              // the MIME structure can be read in more than one way
-	MIMEBroken                = "MIME_BROKEN"                 // the message is malformed
-	MIMEElsewhere             = "MIME_ELSEWHERE"              // part of the message lies elsewhere
-	MIMELimit                 = "MIME_LIMIT"                  // the message is too complicated to be read in whole
-	MIMENameAmbiguous         = "MIME_NAME_AMBIGUOUS"         // a file's name or type can be read in more than one way
-	MixedRecipients           = "MIXED_RECIPIENTS"            // that recipient follows other rules than the first one
-	NameContainer             = "NAME_CONTAINER"              // an attached file is a disk image, notebook or profile
-	NameControl               = "NAME_CONTROL"                // an attached file's name holds control characters
-	NameDirectionOverride     = "NAME_DIRECTION_OVERRIDE"     // an attached file's name holds controls of writing direction
-	NameMacro                 = "NAME_MACRO"                  // an attached Office file can hold macros
-	NameOfCorrespondent       = "NAME_OF_CORRESPONDENT"       // the sender's name is that of somebody the recipient knows under another address
-	NamePadded                = "NAME_PADDED"                 // an attached file's name is padded to hide its end
-	NotSMTP                   = "NOT_SMTP"                    // this is a mail port and you speak another protocol
-	No8BitRoute               = "NO_8BIT_ROUTE"               // the mailbox's server takes 7-bit messages only
-	NoMailHere                = "NO_MAIL_HERE"                // this host takes no mail
-	NoRoute                   = "NO_ROUTE"                    // this server does not know where to deliver that domain's mail
-	NoSMTPUTF8Route           = "NO_SMTPUTF8_ROUTE"           // the mailbox's server takes no internationalised addresses or headers
-	NullMXSender              = "NULL_MX_SENDER"              // the sender's domain says by a null MX that it has no mail
-	NullSenderManyRcpt        = "NULL_SENDER_MANY_RCPT"       // a bounce with several recipients
-	NULOctet                  = "NUL_OCTET"                   // a zero octet came in
-	OfficeMacro               = "OFFICE_MACRO"                // an attached Office file holds macros
-	OutOfMemoryBudget         = "OUT_OF_MEMORY_BUDGET"        // this server is handling as much mail as it can hold
-	Overload                  = "OVERLOAD"                    // this server is very busy and serves known senders first
-	PageRedirects             = "PAGE_REDIRECTS"              // an attached page leads elsewhere by itself
-	ParcelLure                = "PARCEL_LURE"                 // the text asks to pay or type something for a parcel
-	PasswordInMessage         = "PASSWORD_IN_MESSAGE"         // an attached file is locked and the message holds its password
-	PDFActive                 = "PDF_ACTIVE"                  // an attached PDF holds scripts or sends something
-	PDFPageLink               = "PDF_PAGE_LINK"               // a page of an attached PDF is one large link
-	Prior                     = "PRIOR"                       // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
-	PrizeLure                 = "PRIZE_LURE"                  // the text promises a prize and asks to hurry
-	QuarantineFailed          = "QUARANTINE_FAILED"           // this server could not store the message safely
-	ReceivedForgedOurs        = "RECEIVED_FORGED_OURS"        // the trace claims that this server handled the message before
-	RecipientsUnavailable     = "RECIPIENTS_UNAVAILABLE"      // we cannot find out just now whether this mailbox exists
-	RecipientUnknown          = "RECIPIENT_UNKNOWN"           // no such mailbox here
-	RelayDenied               = "RELAY_DENIED"                // this server takes no mail for that domain
-	RemoteDesktopFile         = "REMOTE_DESKTOP_FILE"         // an attached file connects to a remote machine
-	ReplyToDiffers            = "REPLY_TO_DIFFERS"            // answers go to another organisation than the sender's
-	ReplyToFreeMail           = "REPLY_TO_FREE_MAIL"          // answers go to a free mailbox that is not the sender's
-	ReplyToOtherMailbox       = "REPLY_TO_OTHER_MAILBOX"      // answers go to another free mailbox than the sender's
-	ReplyToOurs               = "REPLY_TO_OURS"               // In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.
-	ReportEmpty               = "REPORT_EMPTY"                // no attached message was found in this report
-	ReportHeaderOnly          = "REPORT_HEADER_ONLY"          // only the header of a message is attached, and the message is no longer here
-	ReportInline              = "REPORT_INLINE"               // the message was quoted, not attached, which loses its header
-	ReportLimit               = "REPORT_LIMIT"                // too many reports from you in a short time
-	ReportNotAllowed          = "REPORT_NOT_ALLOWED"          // only users of this site, proved to be so, may report here
-	ReportUnclear             = "REPORT_UNCLEAR"              // the report doesn't say whether the message was wanted
-	ReportUnreadable          = "REPORT_UNREADABLE"           // what is attached is no message in Internet form
-	ReputationAddressBad      = "REPUTATION_ADDRESS_BAD"      // most mail from this address was unwanted here
-	ReputationAddressGood     = "REPUTATION_ADDRESS_GOOD"     // Our own counts for this address speak for it; the detail has them.
-	ReputationAsnBad          = "REPUTATION_ASN_BAD"          // most mail from this operator's networks was unwanted here
-	ReputationAsnGood         = "REPUTATION_ASN_GOOD"         // Our own counts for this operator's networks speak for it; the detail has them.
-	ReputationDomainBad       = "REPUTATION_DOMAIN_BAD"       // most mail from this sender domain was unwanted here
-	ReputationDomainGood      = "REPUTATION_DOMAIN_GOOD"      // Our own counts for this sender domain speak for it; the detail has them.
-	ReputationHeloBad         = "REPUTATION_HELO_BAD"         // most mail from hosts that greet with this name was unwanted here
-	ReputationHeloGood        = "REPUTATION_HELO_GOOD"        // Our own counts for hosts that greet with this name speak for it; the detail has them.
-	ReputationPrefixBad       = "REPUTATION_PREFIX_BAD"       // most mail from this network was unwanted here
-	ReputationPrefixGood      = "REPUTATION_PREFIX_GOOD"      // Our own counts for this network speak for it; the detail has them.
-	ScamHint                  = "SCAM_HINT"                   // the text resembles a fraud
-	ScamInvestment            = "SCAM_INVESTMENT"             // the text promises sure returns
-	ScamJob                   = "SCAM_JOB"                    // the text offers easy work for good pay to strangers
-	ScamLoan                  = "SCAM_LOAN"                   // the text offers loans to strangers
-	ScamParcel                = "SCAM_PARCEL"                 // the text asks to pay a fee for a parcel
-	ScamRefund                = "SCAM_REFUND"                 // the text promises a refund and asks for details
-	ScamRental                = "SCAM_RENTAL"                 // the text offers a home whose owner is away
-	ScamRomance               = "SCAM_ROMANCE"                // the text seeks a stranger's affection
-	ScamTechSupport           = "SCAM_TECH_SUPPORT"           // the text says that a computer is in danger and offers help
-	ScanTimeout               = "SCAN_TIMEOUT"                // checking the message took too long
-	SenderDomainNoMail        = "SENDER_DOMAIN_NO_MAIL"       // the sender's domain can not receive mail: it has neither MX nor address
-	SenderDomainNxdomain      = "SENDER_DOMAIN_NXDOMAIN"      // the sender's domain does not exist
-	SenderDomainTemperror     = "SENDER_DOMAIN_TEMPERROR"     // the sender's domain can not be looked up now
-	SenderRate                = "SENDER_RATE"                 // too much mail in a short time
-	ServerBusy                = "SERVER_BUSY"                 // this server is at its limit of connections
-	SessionTimeout            = "SESSION_TIMEOUT"             // this session has lasted as long as one may
-	ShortcutHostile           = "SHORTCUT_HOSTILE"            // an attached shortcut starts a program or opens another machine
-	ShuttingDown              = "SHUTTING_DOWN"               // this server is going down for a moment
-	SMTPSmuggling             = "SMTP_SMUGGLING"              // a false end of message came in
-	Spamtrap                  = "SPAMTRAP"                    // A recipient is a spamtrap or belongs to a honeypot domain.
-	SPFFail                   = "SPF_FAIL"                    // the SPF record of the sender's domain forbids this server to send for it
-	SPFNeutral                = "SPF_NEUTRAL"                 // SPF neutral: no term of the record decides about the client.
-	SPFNone                   = "SPF_NONE"                    // SPF none: no record, or no domain to have one.
-	SPFPass                   = "SPF_PASS"                    // SPF of the sender's domain passes for the client.
-	SPFPermerror              = "SPF_PERMERROR"               // the SPF record of the sender's domain is broken
-	SPFSoftfail               = "SPF_SOFTFAIL"                // the SPF record of the sender's domain does not list this server
-	SPFTemperror              = "SPF_TEMPERROR"               // the SPF record of the sender's domain can not be read now
-	StarttlsInjection         = "STARTTLS_INJECTION"          // clear text came behind STARTTLS
-	SubjectFakeReply          = "SUBJECT_FAKE_REPLY"          // the subject poses as a reply
-	SubjectPadded             = "SUBJECT_PADDED"              // the subject holds a long gap
-	SubjectShouts             = "SUBJECT_SHOUTS"              // the subject is in capitals only
-	SVGScript                 = "SVG_SCRIPT"                  // an attached picture holds a script
-	TextHam                   = "TEXT_HAM"                    // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded more closely than against it, because good words are cheap to add. sluice learn --spam teaches it otherwise.
-	TextHidden                = "TEXT_HIDDEN"                 // much of the text is hidden from the reader
-	TextInvisible             = "TEXT_INVISIBLE"              // words in the text are split by invisible characters
-	TextInFile                = "TEXT_IN_FILE"                // the text of an attached file reads like spam
-	TextLineTooLong           = "TEXT_LINE_TOO_LONG"          // a line of the message is longer than mail allows
-	TextMixedScript           = "TEXT_MIXED_SCRIPT"           // words in the text mix letters of two alphabets
-	TextSpacedLetters         = "TEXT_SPACED_LETTERS"         // words in the text are written with their letters set apart
-	TextSpam                  = "TEXT_SPAM"                   // the text reads like spam
-	TextSpelledLetters        = "TEXT_SPELLED_LETTERS"        // plain letters in the HTML source are spelled as numbers
-	TextStyled                = "TEXT_STYLED"                 // the text is written in mathematical or decorated letters
-	TextTagCharacters         = "TEXT_TAG_CHARACTERS"         // the text holds invisible tag characters
-	TLSHelloBad               = "TLS_HELLO_BAD"               // your program's way to start TLS is one that spam senders use
-	TLSHelloGood              = "TLS_HELLO_GOOD"              // P(bad | ClientHello fingerprint) is low; the detail has its counts.
-	TLSRequired               = "TLS_REQUIRED"                // this server takes mail over TLS only
-	TLSRequiredHere           = "TLS_REQUIRED_HERE"           // mail for this domain is taken over TLS only
-	TLSUnavailable            = "TLS_UNAVAILABLE"             // TLS is out of order here at the moment
-	TooManyCommands           = "TOO_MANY_COMMANDS"           // too many commands in one session
-	TooManyErrors             = "TOO_MANY_ERRORS"             // too many of your commands were refused
-	TooManyRecipients         = "TOO_MANY_RECIPIENTS"         // too many recipients in one transaction
-	TooManyTransactions       = "TOO_MANY_TRANSACTIONS"       // as many messages as one session may send have come
-	ToMissing                 = "TO_MISSING"                  // the message has no To field
-	ToUndisclosed             = "TO_UNDISCLOSED"              // the recipients are not disclosed
-	UnknownRecipient          = "UNKNOWN_RECIPIENT"           // no such mailbox here
-	Unwanted                  = "UNWANTED"                    // many small signs together make this message look unwanted
+	AdminAllow                 = "ADMIN_ALLOW"                   // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
+	AdminAllowUnauthenticated  = "ADMIN_ALLOW_UNAUTHENTICATED"   // An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.
+	AdminBlock                 = "ADMIN_BLOCK"                   // this site's administrator blocks this sender
+	AdminRule                  = "ADMIN_RULE"                    // a rule of this site's administrator speaks against this message
+	AdvanceFee                 = "ADVANCE_FEE"                   // the text tells the story of advance-fee fraud
+	AdvanceFeeHint             = "ADVANCE_FEE_HINT"              // the text resembles advance-fee fraud
+	ArchiveBomb                = "ARCHIVE_BOMB"                  // an attached archive unpacks to an absurd size
+	ArchiveDamaged             = "ARCHIVE_DAMAGED"               // an attached archive is damaged
+	ArchiveEncrypted           = "ARCHIVE_ENCRYPTED"             // an attached archive is locked with a password
+	ArchiveNested              = "ARCHIVE_NESTED"                // an attached archive holds another archive
+	ArchivePath                = "ARCHIVE_PATH"                  // an attached archive would write outside its folder
+	ArchiveProgram             = "ARCHIVE_PROGRAM"               // an attached archive holds a program
+	ARCFail                    = "ARC_FAIL"                      // the ARC chain of the message is broken
+	ARCPass                    = "ARC_PASS"                      // The ARC chain passes; not all sealers are trusted. The detail lists them.
+	ARCPassTrusted             = "ARC_PASS_TRUSTED"              // The ARC chain passes and all its sealers are trusted. The detail lists them, and what the first found.
+	ARCUnknown                 = "ARC_UNKNOWN"                   // the keys of the message's ARC chain can not be looked up now
+	AttachmentTypeConflict     = "ATTACHMENT_TYPE_CONFLICT"      // an attached file is not what it claims to be
+	AuthFailed                 = "AUTH_FAILED"                   // this name and password do not fit
+	AuthGuessing               = "AUTH_GUESSING"                 // too many failed logins
+	AuthNeedsTLS               = "AUTH_NEEDS_TLS"                // logins need an encrypted connection
+	AuthRequired               = "AUTH_REQUIRED"                 // this port is for our own users
+	AuthTemporary              = "AUTH_TEMPORARY"                // logins cannot be checked just now
+	BackendBusy                = "BACKEND_BUSY"                  // the mail server behind this one is busy
+	BackendDeferred            = "BACKEND_DEFERRED"              // the mail server behind this one asks to try again later
+	BackendDown                = "BACKEND_DOWN"                  // the mail server behind this one can't be reached
+	BackendGarbage             = "BACKEND_GARBAGE"               // the mail server behind this one gave no sensible answer
+	BackendLost                = "BACKEND_LOST"                  // the mail server behind this one hung up
+	BackendRejected            = "BACKEND_REJECTED"              // the mail server behind this one refuses the message
+	BackendTimeout             = "BACKEND_TIMEOUT"               // the mail server behind this one did not answer in time
+	BackendTLS                 = "BACKEND_TLS"                   // no secure connection to the mail server behind this one
+	BadRecipient               = "BAD_RECIPIENT"                 // that is not a valid recipient address
+	BareCR                     = "BARE_CR"                       // a CR without an LF came in
+	BareLF                     = "BARE_LF"                       // an LF without a CR came in
+	BDATCutShort               = "BDAT_CUT_SHORT"                // the connection was lost inside a chunk
+	BDATSyntax                 = "BDAT_SYNTAX"                   // the size of your chunk cannot be read
+	BECChannel                 = "BEC_CHANNEL"                   // the text only asks whether the reader is there, or for a telephone number
+	BECData                    = "BEC_DATA"                      // the text asks for tax forms or lists of customers or staff
+	BECGiftCard                = "BEC_GIFT_CARD"                 // the text asks to buy gift cards and send their codes
+	BECPayment                 = "BEC_PAYMENT"                   // the text asks for an urgent transfer of money
+	BECPaymentChange           = "BEC_PAYMENT_CHANGE"            // the text asks to pay into a new bank account
+	BECPayroll                 = "BEC_PAYROLL"                   // the text asks to change where a salary is paid
+	BodyRefresh                = "BODY_REFRESH"                  // the message body tells the browser to go elsewhere
+	BodyScript                 = "BODY_SCRIPT"                   // the message body holds a script
+	BulkList                   = "BULK_LIST"                     // List-Id with further list fields: list mail.
+	BulkOneClick               = "BULK_ONE_CLICK"                // List-Unsubscribe with https and List-Unsubscribe-Post: proper bulk mail.
+	BulkPrecedence             = "BULK_PRECEDENCE"               // Precedence: bulk, list or junk.
+	BulkUnsubscribe            = "BULK_UNSUBSCRIBE"              // List-Unsubscribe without one-click: bulk mail.
+	CallbackInvoice            = "CALLBACK_INVOICE"              // the text asks to call a number about an unknown charge
+	CampaignOutbreak           = "CAMPAIGN_OUTBREAK"             // the same message came from many unrelated networks within an hour
+	CampaignReported           = "CAMPAIGN_REPORTED"             // the same message was reported here as unwanted
+	CampaignWanted             = "CAMPAIGN_WANTED"               // One of a campaign of the authenticated domain itself, proven by good labels or by many recipients without complaint, and its links lead where the campaign's do.
+	CheckIncomplete            = "CHECK_INCOMPLETE"              // we could not finish checking this message
+	CheckRequired              = "CHECK_REQUIRED"                // a check that every message must pass is out of order here
+	ClientBanned               = "CLIENT_BANNED"                 // your host attacked this server lately
+	ClientRefused              = "CLIENT_REFUSED"                // your host has broken the rules here again and again
+	CodeDisguised              = "CODE_DISGUISED"                // a code for phones is disguised
+	CodeHidden                 = "CODE_HIDDEN"                   // an attached file hides what its code does
+	CodeInPicture              = "CODE_IN_PICTURE"               // a picture holds a code that leads to a web page
+	CodePays                   = "CODE_PAYS"                     // a code asks for a payment or a login
+	CodeSuspicious             = "CODE_SUSPICIOUS"               // an attached file holds code that starts or fetches programs
+	CoinAddress                = "COIN_ADDRESS"                  // the text holds the address of a coin
+	CommandTimeout             = "COMMAND_TIMEOUT"               // no complete command came in time
+	CommandTooLong             = "COMMAND_TOO_LONG"              // the command line is longer than SMTP allows
+	ConnectionLimit            = "CONNECTION_LIMIT"              // too many connections from your network at once
+	ConnectionRate             = "CONNECTION_RATE"               // too many connections from your network in a short time
+	Copycat                    = "COPYCAT"                       // the message copies mail of another sender and leads elsewhere
+	CopycatHint                = "COPYCAT_HINT"                  // the message resembles mail of another sender and leads elsewhere
+	CorrespondentKnown         = "CORRESPONDENT_KNOWN"           // An authenticated author whom our side has written to, or whose mail was accepted for weeks; the detail has the counts.
+	CredentialLure             = "CREDENTIAL_LURE"               // the text threatens an account and asks to follow a link
+	DataTimeout                = "DATA_TIMEOUT"                  // the message did not arrive in time
+	DateFuture                 = "DATE_FUTURE"                   // the Date field lies in the future
+	DateInvalid                = "DATE_INVALID"                  // the Date field cannot be read
+	DateMissing                = "DATE_MISSING"                  // the message has no Date field
+	DateZone                   = "DATE_ZONE"                     // the Date field has a time zone that does not exist
+	DialectBad                 = "DIALECT_BAD"                   // your program speaks like those that send spam here
+	DialectContradiction       = "DIALECT_CONTRADICTION"         // your program is not the one that the mail names
+	DialectGood                = "DIALECT_GOOD"                  // P(bad | dialect) is low; the detail has the dialect in words and its counts.
+	DialectUnusual             = "DIALECT_UNUSUAL"               // your program speaks SMTP in a way no mail server does
+	DiskFull                   = "DISK_FULL"                     // this server has no room to store the message safely
+	DKIMBodyLength             = "DKIM_BODY_LENGTH"              // the message's DKIM signature covers only a part of the body
+	DKIMDuplicateFrom          = "DKIM_DUPLICATE_FROM"           // a second From field was added to a signed message
+	DKIMExpired                = "DKIM_EXPIRED"                  // the message's DKIM signature has expired
+	DKIMFail                   = "DKIM_FAIL"                     // no DKIM signature of the message is valid
+	DKIMFieldAdded             = "DKIM_FIELD_ADDED"              // a header field was doubled in a signed message
+	DKIMFromUnsigned           = "DKIM_FROM_UNSIGNED"            // the message's DKIM signature does not cover the From field
+	DKIMKeyBroken              = "DKIM_KEY_BROKEN"               // the key record of the message's DKIM signature is broken
+	DKIMKeyMissing             = "DKIM_KEY_MISSING"              // the key of the message's DKIM signature is not in the DNS
+	DKIMKeyRevoked             = "DKIM_KEY_REVOKED"              // the key of the message's DKIM signature is revoked
+	DKIMKeyUnknown             = "DKIM_KEY_UNKNOWN"              // the key of the message's DKIM signature can not be looked up now
+	DKIMNone                   = "DKIM_NONE"                     // the message has no DKIM signature
+	DKIMPassAligned            = "DKIM_PASS_ALIGNED"             // A DKIM signature of From's domain, or one aligned with it, passes. The detail has selector and key.
+	DKIMPassForeign            = "DKIM_PASS_FOREIGN"             // the message is signed, but not by the domain in From
+	DKIMPublicSuffix           = "DKIM_PUBLIC_SUFFIX"            // the message's DKIM signature claims a whole public suffix
+	DKIMReplayMarks            = "DKIM_REPLAY_MARKS"             // the signed message looks like one that is sent again
+	DKIMSha1                   = "DKIM_SHA1"                     // the message's DKIM signature uses SHA-1
+	DKIMShortKey               = "DKIM_SHORT_KEY"                // the RSA key of the message's DKIM signature is too short
+	DKIMSyntax                 = "DKIM_SYNTAX"                   // the message's DKIM signature is malformed
+	DKIMWeakKey                = "DKIM_WEAK_KEY"                 // the RSA key of the message's DKIM signature is weak
+	DMARCFailNone              = "DMARC_FAIL_NONE"               // neither SPF nor DKIM passes for the domain in the From field
+	DMARCFailQuarantine        = "DMARC_FAIL_QUARANTINE"         // DMARC of the From domain fails and its owner asks for quarantine
+	DMARCFailReject            = "DMARC_FAIL_REJECT"             // DMARC of the From domain fails and its owner asks to reject
+	DMARCNone                  = "DMARC_NONE"                    // the domain in the From field has no DMARC policy
+	DMARCPass                  = "DMARC_PASS"                    // DMARC pass: an authenticated domain is aligned with the author's. The detail has the domain and the tree walk.
+	DMARCPermerror             = "DMARC_PERMERROR"               // the DMARC record of the From domain can not be used
+	DMARCTemperror             = "DMARC_TEMPERROR"               // the DMARC policy of the From domain can not be looked up now
+	DNSBLBlocked               = "DNSBL_BLOCKED"                 // your address is on block lists
+	DNSBLListed                = "DNSBL_LISTED"                  // your address is on a block list
+	DNSBLUnknown               = "DNSBL_UNKNOWN"                 // One or more lists gave no usable answer; the detail names them. Never counts for or against.
+	DnswlListed                = "DNSWL_LISTED"                  // A list of good senders names the client; the detail has list, answer and meaning.
+	DocumentEmbeds             = "DOCUMENT_EMBEDS"               // an attached document holds other files or controls
+	DocumentEncrypted          = "DOCUMENT_ENCRYPTED"            // an attached document is locked with a password
+	DocumentRemote             = "DOCUMENT_REMOTE"               // an attached document loads parts of itself from elsewhere
+	DocumentRuns               = "DOCUMENT_RUNS"                 // an attached document starts programs by itself
+	DoubleExtension            = "DOUBLE_EXTENSION"              // an attached file hides its type behind a second extension
+	EarlyPipelining            = "EARLY_PIPELINING"              // you did not wait for the reply
+	EarlyTalker                = "EARLY_TALKER"                  // you spoke before the greeting
+	EICAR                      = "EICAR"                         // the anti-malware test file was found
+	EngineMalware              = "ENGINE_MALWARE"                // a scanner found malware
+	EngineSuspicious           = "ENGINE_SUSPICIOUS"             // a scanner finds a file suspicious
+	EngineUnknown              = "ENGINE_UNKNOWN"                // A scanner or hash list gave no usable answer; the detail says why. Whether the message waits or passes is the scanner's 'absent' setting.
+	EngineUnscannable          = "ENGINE_UNSCANNABLE"            // the message is too large or too deeply packed to be scanned
+	ExecutableContent          = "EXECUTABLE_CONTENT"            // an attached file is a program
+	ExecutableName             = "EXECUTABLE_NAME"               // an attached file has the name of a program
+	Extortion                  = "EXTORTION"                     // the text threatens and asks for coins
+	ExtortionThreat            = "EXTORTION_THREAT"              // the text threatens harm and asks for money
+	FieldDuplicate             = "FIELD_DUPLICATE"               // a header field that may stand once stands twice
+	FileContradiction          = "FILE_CONTRADICTION"            // an attached file can be read in two ways
+	FileConverted              = "FILE_CONVERTED"                // an attached page holds programs
+	FileHeld                   = "FILE_HELD"                     // an attached file is of a kind that is looked at first
+	FileRefused                = "FILE_REFUSED"                  // an attached file is of a kind that is not taken here
+	FileStripped               = "FILE_STRIPPED"                 // an attached file is of a kind that is taken out
+	FirstContact               = "FIRST_CONTACT"                 // Neither the recipients nor anybody of their domain is known to have written to the author, nor has the author's mail been accepted for long.
+	FormPassword               = "FORM_PASSWORD"                 // the message asks for a password
+	FormPostsOff               = "FORM_POSTS_OFF"                // a form in the message sends to another site
+	FromAmbiguous              = "FROM_AMBIGUOUS"                // the From field can be read in more than one way
+	FromDomainLookalike        = "FROM_DOMAIN_LOOKALIKE"         // the sender's domain is written in letters that look like other letters
+	FromDomainUnknown          = "FROM_DOMAIN_UNKNOWN"           // the sender's domain cannot exist
+	FromDuplicate              = "FROM_DUPLICATE"                // the message has more than one From field
+	FromFreeHost               = "FROM_FREE_HOST"                // the sender's domain is free web space
+	FromInvalid                = "FROM_INVALID"                  // the From field holds no valid address
+	FromIsRecipient            = "FROM_IS_RECIPIENT"             // the sender claims to be the recipient
+	FromLooksLikeBrand         = "FROM_LOOKS_LIKE_BRAND"         // the sender's domain is made to look like a known company's
+	FromLooksLikeCorrespondent = "FROM_LOOKS_LIKE_CORRESPONDENT" // the sender's domain looks like that of somebody the recipient knows
+	FromLooksLikeUs            = "FROM_LOOKS_LIKE_US"            // the sender's domain is made to look like the recipient's
+	FromMissing                = "FROM_MISSING"                  // the message has no From field
+	FromMixedAlphabets         = "FROM_MIXED_ALPHABETS"          // the sender's domain mixes letters of two alphabets
+	FromMultiple               = "FROM_MULTIPLE"                 // the From field names several authors
+	FromNamesBrand             = "FROM_NAMES_BRAND"              // the sender's domain holds a known company's name
+	FromNameAddress            = "FROM_NAME_ADDRESS"             // the sender's name holds another address
+	FromNameFits               = "FROM_NAME_FITS"                // A telling word of From's name stands in its domain.
+	FromNameForeign            = "FROM_NAME_FOREIGN"             // the sender's name does not fit its domain
+	FromNameOurs               = "FROM_NAME_OURS"                // the sender's name pretends to be from the recipient's own domain
+	FromOddLocal               = "FROM_ODD_LOCAL"                // the sender's address looks generated
+	FromRiskyTLD               = "FROM_RISKY_TLD"                // the sender's top-level domain is often abused
+	FromTenantName             = "FROM_TENANT_NAME"              // the sender's domain is a technical default name
+	FromUnclear                = "FROM_UNCLEAR"                  // mail programs would show different senders for this message
+	Greylisted                 = "GREYLISTED"                    // we do not know your server yet
+	GreylistPassed             = "GREYLIST_PASSED"               // The client came back within the window of the greylist.
+	GTUBE                      = "GTUBE"                         // the anti-spam test string was found
+	Harvest                    = "HARVEST"                       // too many of your recipients do not exist
+	HeaderDirection            = "HEADER_DIRECTION"              // subject or sender name hold controls of writing direction
+	HeaderInvisible            = "HEADER_INVISIBLE"              // subject or sender name hold invisible characters
+	HeaderMixedScript          = "HEADER_MIXED_SCRIPT"           // subject or sender name mix letters of two alphabets in a word
+	HeaderStyled               = "HEADER_STYLED"                 // subject or sender name are written in decorated letters
+	HeloBareIP                 = "HELO_BARE_IP"                  // the greeting is an address without brackets
+	HeloGeneric                = "HELO_GENERIC"                  // the greeting is a provider default name made of the address
+	HeloIprevMismatch          = "HELO_IPREV_MISMATCH"           // the name in your greeting is not the name of your address
+	HeloLiteral                = "HELO_LITERAL"                  // the greeting is an address, not a name
+	HeloLiteralMismatch        = "HELO_LITERAL_MISMATCH"         // the greeting holds an address that is not the client's
+	HeloLocalhost              = "HELO_LOCALHOST"                // the greeting says localhost
+	HeloNoFQDN                 = "HELO_NO_FQDN"                  // the greeting is not a full host name
+	HeloOurs                   = "HELO_OURS"                     // the greeting claims to be this server
+	HeloPrivateName            = "HELO_PRIVATE_NAME"             // the greeting is a private name
+	HeloRandom                 = "HELO_RANDOM"                   // the greeting looks like a random name
+	HeloSPFFail                = "HELO_SPF_FAIL"                 // the SPF record of the name in the greeting forbids this server to use it
+	HeloSPFPass                = "HELO_SPF_PASS"                 // SPF of the HELO name passes for the client.
+	HeloSPFPermerror           = "HELO_SPF_PERMERROR"            // the SPF record of the name in the greeting is broken
+	HeloSPFSoftfail            = "HELO_SPF_SOFTFAIL"             // the SPF record of the name in the greeting does not list this server
+	HeloSPFTemperror           = "HELO_SPF_TEMPERROR"            // the SPF record of the name in the greeting can not be read now
+	HeloSyntax                 = "HELO_SYNTAX"                   // the greeting is not a valid host name
+	HeloUnderscore             = "HELO_UNDERSCORE"               // the greeting holds an underscore
+	HeloWorkstation            = "HELO_WORKSTATION"              // the greeting is a default workstation name
+	HTMLAttachment             = "HTML_ATTACHMENT"               // a web page is attached
+	HTMLAttachmentLogin        = "HTML_ATTACHMENT_LOGIN"         // an attached web page asks for a password
+	HTMLAttachmentScript       = "HTML_ATTACHMENT_SCRIPT"        // an attached web page holds a script
+	HTMLSmuggling              = "HTML_SMUGGLING"                // an attached web page builds a hidden file
+	ImageOnly                  = "IMAGE_ONLY"                    // the message is a picture to click on with hardly any text
+	InspectCrashed             = "INSPECT_CRASHED"               // an attached file could not be looked into
+	InspectExhausted           = "INSPECT_EXHAUSTED"             // an attached file holds more than is looked at
+	InternalPanic              = "INTERNAL_PANIC"                // a fault in this server stopped its work on the message
+	IprevDynamic               = "IPREV_DYNAMIC"                 // the reverse DNS name of this server is one of a pool of access lines
+	IprevFail                  = "IPREV_FAIL"                    // the reverse DNS name of this server does not lead back to its address
+	IprevNone                  = "IPREV_NONE"                    // the address of this server has no reverse DNS name
+	IprevNumbered              = "IPREV_NUMBERED"                // the reverse DNS name of this server is the provider's default
+	IprevPass                  = "IPREV_PASS"                    // The client's reverse name is confirmed and not generic.
+	IprevTemperror             = "IPREV_TEMPERROR"               // the reverse DNS name of this server can not be looked up now
+	LinkExpanded               = "LINK_EXPANDED"                 // A shortener or redirector was asked where it leads; the detail has the way.
+	LinkExpansionUnknown       = "LINK_EXPANSION_UNKNOWN"        // A shortener didn't say where it leads; the detail says why.
+	LinkFreeHost               = "LINK_FREE_HOST"                // a link leads to free web space
+	LinkHoldsRecipient         = "LINK_HOLDS_RECIPIENT"          // a link carries the recipient's address for a script
+	LinkIPHost                 = "LINK_IP_HOST"                  // a link leads to a numbered address
+	LinkLeadsInside            = "LINK_LEADS_INSIDE"             // a shortened link leads to an address inside private networks
+	LinkLooksLikeBrand         = "LINK_LOOKS_LIKE_BRAND"         // a link leads to a domain made to look like a known company's
+	LinkLooksLikeUs            = "LINK_LOOKS_LIKE_US"            // a link leads to a domain made to look like the recipient's
+	LinkMixedScript            = "LINK_MIXED_SCRIPT"             // a link's host mixes letters of two alphabets
+	LinkNamesBrand             = "LINK_NAMES_BRAND"              // a link's host holds a known company's name
+	LinkNumberHost             = "LINK_NUMBER_HOST"              // a link hides its target as a number
+	LinkOddSpelling            = "LINK_ODD_SPELLING"             // a link is spelled so that filters misread it
+	LinkOneStranger            = "LINK_ONE_STRANGER"             // all links lead to one place that is not the sender's
+	LinkPort                   = "LINK_PORT"                     // a link leads to an unusual port
+	LinkRedirect               = "LINK_REDIRECT"                 // a link uses a big site to lead elsewhere
+	LinkRiskyTLD               = "LINK_RISKY_TLD"                // a link leads to a top-level domain that is often abused
+	LinkScriptURL              = "LINK_SCRIPT_URL"               // a link holds a script or a page in itself
+	LinkShortener              = "LINK_SHORTENER"                // a link is shortened
+	LinkTextMismatch           = "LINK_TEXT_MISMATCH"            // a link shows one site and leads to another
+	LinkTextTracked            = "LINK_TEXT_TRACKED"             // a link shows the sender's site and leads elsewhere
+	LinkUser                   = "LINK_USER"                     // a link shows a name before the true target
+	LocalError                 = "LOCAL_ERROR"                   // this server has trouble of its own
+	MacroAutorun               = "MACRO_AUTORUN"                 // an attached document has a macro that runs by itself
+	MailLoop                   = "MAIL_LOOP"                     // more than 100 Received fields, so the message runs in a loop
+	MessageIDInvalid           = "MESSAGE_ID_INVALID"            // the Message-ID field is malformed
+	MessageIDMissing           = "MESSAGE_ID_MISSING"            // the message has no Message-ID field
+	MessageTooBig              = "MESSAGE_TOO_BIG"               // the message is larger than this server takes
+	MIMEAmbiguous              = "MIME_AMBIGUOUS"                // the MIME structure can be read in more than one way
+	MIMEBroken                 = "MIME_BROKEN"                   // the message is malformed
+	MIMEElsewhere              = "MIME_ELSEWHERE"                // part of the message lies elsewhere
+	MIMELimit                  = "MIME_LIMIT"                    // the message is too complicated to be read in whole
+	MIMENameAmbiguous          = "MIME_NAME_AMBIGUOUS"           // a file's name or type can be read in more than one way
+	MixedRecipients            = "MIXED_RECIPIENTS"              // that recipient follows other rules than the first one
+	NameContainer              = "NAME_CONTAINER"                // an attached file is a disk image, notebook or profile
+	NameControl                = "NAME_CONTROL"                  // an attached file's name holds control characters
+	NameDirectionOverride      = "NAME_DIRECTION_OVERRIDE"       // an attached file's name holds controls of writing direction
+	NameMacro                  = "NAME_MACRO"                    // an attached Office file can hold macros
+	NameOfCorrespondent        = "NAME_OF_CORRESPONDENT"         // the sender's name is that of somebody the recipient knows under another address
+	NamePadded                 = "NAME_PADDED"                   // an attached file's name is padded to hide its end
+	NewLinkDomain              = "NEW_LINK_DOMAIN"               // a link leads to a domain that was never seen here before
+	NotSMTP                    = "NOT_SMTP"                      // this is a mail port and you speak another protocol
+	No8BitRoute                = "NO_8BIT_ROUTE"                 // the mailbox's server takes 7-bit messages only
+	NoMailHere                 = "NO_MAIL_HERE"                  // this host takes no mail
+	NoRoute                    = "NO_ROUTE"                      // this server does not know where to deliver that domain's mail
+	NoSMTPUTF8Route            = "NO_SMTPUTF8_ROUTE"             // the mailbox's server takes no internationalised addresses or headers
+	NullMXSender               = "NULL_MX_SENDER"                // the sender's domain says by a null MX that it has no mail
+	NullSenderManyRcpt         = "NULL_SENDER_MANY_RCPT"         // a bounce with several recipients
+	NULOctet                   = "NUL_OCTET"                     // a zero octet came in
+	OfficeMacro                = "OFFICE_MACRO"                  // an attached Office file holds macros
+	OutOfMemoryBudget          = "OUT_OF_MEMORY_BUDGET"          // this server is handling as much mail as it can hold
+	Overload                   = "OVERLOAD"                      // this server is very busy and serves known senders first
+	PageRedirects              = "PAGE_REDIRECTS"                // an attached page leads elsewhere by itself
+	ParcelLure                 = "PARCEL_LURE"                   // the text asks to pay or type something for a parcel
+	PasswordInMessage          = "PASSWORD_IN_MESSAGE"           // an attached file is locked and the message holds its password
+	PDFActive                  = "PDF_ACTIVE"                    // an attached PDF holds scripts or sends something
+	PDFPageLink                = "PDF_PAGE_LINK"                 // a page of an attached PDF is one large link
+	Prior                      = "PRIOR"                         // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
+	PrizeLure                  = "PRIZE_LURE"                    // the text promises a prize and asks to hurry
+	QuarantineFailed           = "QUARANTINE_FAILED"             // this server could not store the message safely
+	ReceivedForgedOurs         = "RECEIVED_FORGED_OURS"          // the trace claims that this server handled the message before
+	RecipientsUnavailable      = "RECIPIENTS_UNAVAILABLE"        // we cannot find out just now whether this mailbox exists
+	RecipientUnknown           = "RECIPIENT_UNKNOWN"             // no such mailbox here
+	RelayDenied                = "RELAY_DENIED"                  // this server takes no mail for that domain
+	RemoteDesktopFile          = "REMOTE_DESKTOP_FILE"           // an attached file connects to a remote machine
+	ReplyToDiffers             = "REPLY_TO_DIFFERS"              // answers go to another organisation than the sender's
+	ReplyToFreeMail            = "REPLY_TO_FREE_MAIL"            // answers go to a free mailbox that is not the sender's
+	ReplyToLooksLike           = "REPLY_TO_LOOKS_LIKE"           // answers would go to a domain made to look like another
+	ReplyToOtherMailbox        = "REPLY_TO_OTHER_MAILBOX"        // answers go to another free mailbox than the sender's
+	ReplyToOurs                = "REPLY_TO_OURS"                 // In-Reply-To or References names a message that we sent to the author's address or organization within 60 days, and the author is authenticated.
+	ReportEmpty                = "REPORT_EMPTY"                  // no attached message was found in this report
+	ReportHeaderOnly           = "REPORT_HEADER_ONLY"            // only the header of a message is attached, and the message is no longer here
+	ReportInline               = "REPORT_INLINE"                 // the message was quoted, not attached, which loses its header
+	ReportLimit                = "REPORT_LIMIT"                  // too many reports from you in a short time
+	ReportNotAllowed           = "REPORT_NOT_ALLOWED"            // only users of this site, proved to be so, may report here
+	ReportUnclear              = "REPORT_UNCLEAR"                // the report doesn't say whether the message was wanted
+	ReportUnreadable           = "REPORT_UNREADABLE"             // what is attached is no message in Internet form
+	ReputationAddressBad       = "REPUTATION_ADDRESS_BAD"        // most mail from this address was unwanted here
+	ReputationAddressGood      = "REPUTATION_ADDRESS_GOOD"       // Our own counts for this address speak for it; the detail has them.
+	ReputationAsnBad           = "REPUTATION_ASN_BAD"            // most mail from this operator's networks was unwanted here
+	ReputationAsnGood          = "REPUTATION_ASN_GOOD"           // Our own counts for this operator's networks speak for it; the detail has them.
+	ReputationDomainBad        = "REPUTATION_DOMAIN_BAD"         // most mail from this sender domain was unwanted here
+	ReputationDomainGood       = "REPUTATION_DOMAIN_GOOD"        // Our own counts for this sender domain speak for it; the detail has them.
+	ReputationHeloBad          = "REPUTATION_HELO_BAD"           // most mail from hosts that greet with this name was unwanted here
+	ReputationHeloGood         = "REPUTATION_HELO_GOOD"          // Our own counts for hosts that greet with this name speak for it; the detail has them.
+	ReputationPrefixBad        = "REPUTATION_PREFIX_BAD"         // most mail from this network was unwanted here
+	ReputationPrefixGood       = "REPUTATION_PREFIX_GOOD"        // Our own counts for this network speak for it; the detail has them.
+	ScamHint                   = "SCAM_HINT"                     // the text resembles a fraud
+	ScamInvestment             = "SCAM_INVESTMENT"               // the text promises sure returns
+	ScamJob                    = "SCAM_JOB"                      // the text offers easy work for good pay to strangers
+	ScamLoan                   = "SCAM_LOAN"                     // the text offers loans to strangers
+	ScamParcel                 = "SCAM_PARCEL"                   // the text asks to pay a fee for a parcel
+	ScamRefund                 = "SCAM_REFUND"                   // the text promises a refund and asks for details
+	ScamRental                 = "SCAM_RENTAL"                   // the text offers a home whose owner is away
+	ScamRomance                = "SCAM_ROMANCE"                  // the text seeks a stranger's affection
+	ScamTechSupport            = "SCAM_TECH_SUPPORT"             // the text says that a computer is in danger and offers help
+	ScanTimeout                = "SCAN_TIMEOUT"                  // checking the message took too long
+	SenderDomainNoMail         = "SENDER_DOMAIN_NO_MAIL"         // the sender's domain can not receive mail: it has neither MX nor address
+	SenderDomainNxdomain       = "SENDER_DOMAIN_NXDOMAIN"        // the sender's domain does not exist
+	SenderDomainTemperror      = "SENDER_DOMAIN_TEMPERROR"       // the sender's domain can not be looked up now
+	SenderLooksLike            = "SENDER_LOOKS_LIKE"             // a domain of the sending side is made to look like another
+	SenderRate                 = "SENDER_RATE"                   // too much mail in a short time
+	ServerBusy                 = "SERVER_BUSY"                   // this server is at its limit of connections
+	SessionTimeout             = "SESSION_TIMEOUT"               // this session has lasted as long as one may
+	ShortcutHostile            = "SHORTCUT_HOSTILE"              // an attached shortcut starts a program or opens another machine
+	ShuttingDown               = "SHUTTING_DOWN"                 // this server is going down for a moment
+	SMTPSmuggling              = "SMTP_SMUGGLING"                // a false end of message came in
+	Spamtrap                   = "SPAMTRAP"                      // A recipient is a spamtrap or belongs to a honeypot domain.
+	SPFFail                    = "SPF_FAIL"                      // the SPF record of the sender's domain forbids this server to send for it
+	SPFNeutral                 = "SPF_NEUTRAL"                   // SPF neutral: no term of the record decides about the client.
+	SPFNone                    = "SPF_NONE"                      // SPF none: no record, or no domain to have one.
+	SPFPass                    = "SPF_PASS"                      // SPF of the sender's domain passes for the client.
+	SPFPermerror               = "SPF_PERMERROR"                 // the SPF record of the sender's domain is broken
+	SPFSoftfail                = "SPF_SOFTFAIL"                  // the SPF record of the sender's domain does not list this server
+	SPFTemperror               = "SPF_TEMPERROR"                 // the SPF record of the sender's domain can not be read now
+	StarttlsInjection          = "STARTTLS_INJECTION"            // clear text came behind STARTTLS
+	SubjectFakeReply           = "SUBJECT_FAKE_REPLY"            // the subject poses as a reply
+	SubjectPadded              = "SUBJECT_PADDED"                // the subject holds a long gap
+	SubjectShouts              = "SUBJECT_SHOUTS"                // the subject is in capitals only
+	SVGScript                  = "SVG_SCRIPT"                    // an attached picture holds a script
+	TextHam                    = "TEXT_HAM"                      // The text model's odds of spam to ham, as decibel; below 0 they speak for the message. Bounded more closely than against it, because good words are cheap to add. sluice learn --spam teaches it otherwise.
+	TextHidden                 = "TEXT_HIDDEN"                   // much of the text is hidden from the reader
+	TextInvisible              = "TEXT_INVISIBLE"                // words in the text are split by invisible characters
+	TextInFile                 = "TEXT_IN_FILE"                  // the text of an attached file reads like spam
+	TextLineTooLong            = "TEXT_LINE_TOO_LONG"            // a line of the message is longer than mail allows
+	TextMixedScript            = "TEXT_MIXED_SCRIPT"             // words in the text mix letters of two alphabets
+	TextSpacedLetters          = "TEXT_SPACED_LETTERS"           // words in the text are written with their letters set apart
+	TextSpam                   = "TEXT_SPAM"                     // the text reads like spam
+	TextSpelledLetters         = "TEXT_SPELLED_LETTERS"          // plain letters in the HTML source are spelled as numbers
+	TextStyled                 = "TEXT_STYLED"                   // the text is written in mathematical or decorated letters
+	TextTagCharacters          = "TEXT_TAG_CHARACTERS"           // the text holds invisible tag characters
+	TLSHelloBad                = "TLS_HELLO_BAD"                 // your program's way to start TLS is one that spam senders use
+	TLSHelloGood               = "TLS_HELLO_GOOD"                // P(bad | ClientHello fingerprint) is low; the detail has its counts.
+	TLSRequired                = "TLS_REQUIRED"                  // this server takes mail over TLS only
+	TLSRequiredHere            = "TLS_REQUIRED_HERE"             // mail for this domain is taken over TLS only
+	TLSUnavailable             = "TLS_UNAVAILABLE"               // TLS is out of order here at the moment
+	TooManyCommands            = "TOO_MANY_COMMANDS"             // too many commands in one session
+	TooManyErrors              = "TOO_MANY_ERRORS"               // too many of your commands were refused
+	TooManyRecipients          = "TOO_MANY_RECIPIENTS"           // too many recipients in one transaction
+	TooManyTransactions        = "TOO_MANY_TRANSACTIONS"         // as many messages as one session may send have come
+	ToMissing                  = "TO_MISSING"                    // the message has no To field
+	ToUndisclosed              = "TO_UNDISCLOSED"                // the recipients are not disclosed
+	UnknownRecipient           = "UNKNOWN_RECIPIENT"             // no such mailbox here
+	Unwanted                   = "UNWANTED"                      // many small signs together make this message look unwanted
+	URLListed                  = "URL_LISTED"                    // a link leads to an address on a list of bad addresses
+	URLListedAbused            = "URL_LISTED_ABUSED"             // a link leads to a site that is known to be abused
+	URLListUnknown             = "URL_LIST_UNKNOWN"              // A list gave no usable answer; the detail says why, never with its key.
 )
 
-const hash = "0d3357f9d2fcd52b"
+const hash = "6bf22cfeca690e36"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1745,6 +1762,36 @@ var entries = [...]Entry{
 		Admin:  "From equals an envelope recipient on an unauthenticated connection.",
 		Source: "practice",
 	},
+	{ID: "FROM_LOOKS_LIKE_BRAND", Group: "brand", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: made to be mistaken; measured: 1 of 2907 domains of good mail (google's own googlemail.com) resembles one of 580 large senders by more than its top-level domain",
+		Reply:  "the sender's domain is made to look like a known company's",
+		Fix:    "write from a domain that is not mistaken for another",
+		Page:   "The domain of the author looks like that of a known company and is another one. If it belongs to that company, mail from its main domain, or authenticate and ask the recipient's postmaster to add it.",
+		User:   "The sender's address looks like that of a known company, but is not. Do not follow its links.",
+		Admin:  "The organizational domain of From resembles a brand's; the detail has both and how they differ.",
+		Source: "UTS 39 4; practice",
+	},
+	{ID: "FROM_LOOKS_LIKE_CORRESPONDENT", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: false invoices come from domains like those of true suppliers; measured: 27 of 2907 domains of good mail resemble another of them, most by their top-level domain alone",
+		Reply:  "the sender's domain looks like that of somebody the recipient knows",
+		Fix:    "write from the domain that the recipient knows",
+		Page:   "The domain of the author looks like that of somebody whom the recipient's organization writes to, and is another one. Impostors register such domains to send false invoices. If you have a new domain, tell the recipient from the old one first.",
+		User:   "The sender's address looks like one of somebody you know, but is not. Ask them by another way before you pay or answer.",
+		Admin:  "The organizational domain of From resembles one that our users write to; the detail has both and how they differ.",
+		Source: "UTS 39 4; practice",
+	},
+	{ID: "FROM_LOOKS_LIKE_US", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: nobody has an honest reason to be called nearly like the recipient's own domain; a soft reason has six at most",
+		Reply:  "the sender's domain is made to look like the recipient's",
+		Fix:    "write from a domain that is not mistaken for another",
+		Page:   "The domain of the author looks like that of the recipient's organization and is another one. Impostors register such domains to be taken for colleagues. If the likeness is chance, ask the recipient's postmaster to make an exception for your domain.",
+		User:   "The sender's address looks like one of your own organization, but is not. Do not answer; ask your colleague by another way.",
+		Admin:  "The organizational domain of From resembles one of our own domains; the detail has both and how they differ.",
+		Source: "UTS 39 4; practice: look-alike domains in business e-mail compromise",
+	},
 	{ID: "FROM_MISSING", Group: "identity", Phase: "message", Threat: "spam",
 		Points: 3, Hard: "", Code: 550, Enhanced: "5.6.0",
 		Weight: "judged: every mail program writes From; some scripts and bounces do not",
@@ -1755,6 +1802,16 @@ var entries = [...]Entry{
 		Admin:  "No From field.",
 		Source: "RFC 5322 3.6",
 	},
+	{ID: "FROM_MIXED_ALPHABETS", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: registries of honest names allow no such labels; a soft reason has six at most",
+		Reply:  "the sender's domain mixes letters of two alphabets",
+		Fix:    "write from a domain in one alphabet",
+		Page:   "A label of the author's domain mixes letters of alphabets that no language mixes, so that it is mistaken for another.",
+		User:   "The sender's address holds letters that only look right.",
+		Admin:  "A label of From's, Reply-To's or the envelope's domain isn't in one script by the rules of UTS 39 5.2 (highly restrictive).",
+		Source: "UTS 39 5.2; RFC 5890",
+	},
 	{ID: "FROM_MULTIPLE", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.6.0",
 		Weight: "judged: allowed by the standard, but hardly ever used honestly",
@@ -1764,6 +1821,16 @@ var entries = [...]Entry{
 		User:   "The message names several senders.",
 		Admin:  "Several mailboxes in From.",
 		Source: "RFC 5322 3.6.2; RFC 9989",
+	},
+	{ID: "FROM_NAMES_BRAND", Group: "brand", Phase: "message", Threat: "phish",
+		Points: 1.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: another top-level domain, or the name beside another word, is as often a branch, a fan or chance",
+		Reply:  "the sender's domain holds a known company's name",
+		Fix:    "write from your main domain",
+		Page:   "The domain of the author holds the name of a known company, or of somebody whom the recipient knows, and is not one of theirs.",
+		User:   "The sender's address holds the name of a company you may know, but is not one of its known ones.",
+		Admin:  "A weak likeness of From's domain to a protected name: its label under another top-level domain, or beside another word.",
+		Source: "practice",
 	},
 	{ID: "FROM_NAME_ADDRESS", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2245,6 +2312,26 @@ var entries = [...]Entry{
 		Admin:  "The client's reverse name could not be looked up. The detail names the question without an answer.",
 		Source: "RFC 7372 3.3; RFC 8601 2.7.3",
 	},
+	{ID: "LINK_EXPANDED", Group: "link", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: information; where it leads is judged by the other reasons",
+		Reply:  "",
+		Fix:    "",
+		Page:   "A shortened link was followed to see where it leads.",
+		User:   "A shortened link was followed to see where it leads.",
+		Admin:  "A shortener or redirector was asked where it leads; the detail has the way.",
+		Source: "practice",
+	},
+	{ID: "LINK_EXPANSION_UNKNOWN", Group: "link", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: who doesn't answer us may be slow or tell us from a reader; no evidence either way",
+		Reply:  "",
+		Fix:    "",
+		Page:   "A shortened link could not be followed.",
+		User:   "A shortened link could not be followed.",
+		Admin:  "A shortener didn't say where it leads; the detail says why.",
+		Source: "practice",
+	},
 	{ID: "LINK_FREE_HOST", Group: "link", Phase: "message", Threat: "phish",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: free web space is where much phish lives, beside hobby sites and forms",
@@ -2275,6 +2362,36 @@ var entries = [...]Entry{
 		Admin:  "Clickable link to a public IP address.",
 		Source: "measured: 6 % of recent phish",
 	},
+	{ID: "LINK_LEADS_INSIDE", Group: "link", Phase: "message", Threat: "attack",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a public shortener that leads to an inner address is made to reach what the sender can't",
+		Reply:  "a shortened link leads to an address inside private networks",
+		Fix:    "remove the link",
+		Page:   "A shortened link leads to a private, local or reserved address. Links for colleagues don't go through public shorteners.",
+		User:   "A link leads to a machine inside your own network. Do not follow it.",
+		Admin:  "A shortener's or redirector's target is a private, loopback, link-local, shared or metadata address; nothing was sent there.",
+		Source: "RFC 1918; RFC 6890; practice: request forgery",
+	},
+	{ID: "LINK_LOOKS_LIKE_BRAND", Group: "link", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: made to be mistaken; see FROM_LOOKS_LIKE_BRAND for what was measured",
+		Reply:  "a link leads to a domain made to look like a known company's",
+		Fix:    "link to sites of your own name",
+		Page:   "A link leads to a domain that looks like that of a known company, or of somebody whom the recipient knows, and is another.",
+		User:   "A link leads to a site that only looks like the one it pretends to be.",
+		Admin:  "The host of a link resembles a brand's or a correspondent's domain.",
+		Source: "UTS 39 4; practice",
+	},
+	{ID: "LINK_LOOKS_LIKE_US", Group: "link", Phase: "message", Threat: "phish",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a false login page for our own people; a soft reason has six at most",
+		Reply:  "a link leads to a domain made to look like the recipient's",
+		Fix:    "link to sites of your own name",
+		Page:   "A link leads to a domain that looks like the recipient's own and is another.",
+		User:   "A link leads to a site that only looks like one of your own organization. Do not log in there.",
+		Admin:  "The host of a link resembles one of our own domains.",
+		Source: "UTS 39 4; practice",
+	},
 	{ID: "LINK_MIXED_SCRIPT", Group: "link", Phase: "message", Threat: "phish",
 		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: a site's name that mixes alphabets inside a label is made to be mistaken",
@@ -2284,6 +2401,16 @@ var entries = [...]Entry{
 		User:   "A link leads to a site with a deceptive name.",
 		Admin:  "Mixed-script label in a link's host.",
 		Source: "UTS 39 5.1; RFC 5890",
+	},
+	{ID: "LINK_NAMES_BRAND", Group: "link", Phase: "message", Threat: "phish",
+		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: companies have sites at services and under other top-level domains too",
+		Reply:  "a link's host holds a known company's name",
+		Fix:    "link to your main site",
+		Page:   "The host of a link holds the name of a known company, and is not one of its known sites.",
+		User:   "A link's address holds a company's name, but is not one of its known sites.",
+		Admin:  "A weak likeness of a link's host to a protected name: its label under another top-level domain, beside another word, or in front of another domain.",
+		Source: "practice",
 	},
 	{ID: "LINK_NUMBER_HOST", Group: "link", Phase: "message", Threat: "phish",
 		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2575,6 +2702,16 @@ var entries = [...]Entry{
 		Admin:  "Run of spaces before the extension, or dots and spaces behind a dangerous one.",
 		Source: "practice",
 	},
+	{ID: "NEW_LINK_DOMAIN", Group: "link", Phase: "message", Threat: "phish",
+		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: domains for phish live for days, and honest mail leads to new places too; stated once the memory is weeks old",
+		Reply:  "a link leads to a domain that was never seen here before",
+		Fix:    "link to your main site too",
+		Page:   "A link leads to a domain that no message to this site has led to before.",
+		User:   "A link leads to a site that nobody here has had mail about before.",
+		Admin:  "The link's organizational domain was first seen in mail today; our own memory, not a registry's.",
+		Source: "practice: newly observed domains",
+	},
 	{ID: "NOT_SMTP", Group: "session", Phase: "connect", Threat: "attack",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.5.1",
 		Weight: "judged: another protocol on a mail port is an attack or a mistake, never mail",
@@ -2834,6 +2971,16 @@ var entries = [...]Entry{
 		User:   "Answers to this message would go to a free mailbox, not to the sender.",
 		Admin:  "Reply-To at a free mail provider, From elsewhere.",
 		Source: "practice; measured",
+	},
+	{ID: "REPLY_TO_LOOKS_LIKE", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: answers are led to a domain that is mistaken for a known one",
+		Reply:  "answers would go to a domain made to look like another",
+		Fix:    "take answers at your own domain",
+		Page:   "Answers to the message would go to a domain that looks like a known one and is another.",
+		User:   "Your answer would go to an address that only looks like the right one.",
+		Admin:  "The organizational domain of Reply-To resembles one of our own, a correspondent's or a brand's.",
+		Source: "practice: business e-mail compromise",
 	},
 	{ID: "REPLY_TO_OTHER_MAILBOX", Group: "identity", Phase: "message", Threat: "scam",
 		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -3154,6 +3301,16 @@ var entries = [...]Entry{
 		User:   "The sender's domain could not be looked up.",
 		Admin:  "The sender's domain could not be looked up. The detail names the question without an answer.",
 		Source: "RFC 3463 3.5; practice of receivers",
+	},
+	{ID: "SENDER_LOOKS_LIKE", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: people don't see these names, but who registers them means it",
+		Reply:  "a domain of the sending side is made to look like another",
+		Fix:    "send from domains of your own name",
+		Page:   "The envelope, the greeting or a signature of the message names a domain that looks like a known one and is another.",
+		User:   "The message was sent by way of a name that only looks like a known one.",
+		Admin:  "The envelope sender's, HELO's or a DKIM signature's domain resembles one of our own, a correspondent's or a brand's.",
+		Source: "practice",
 	},
 	{ID: "SENDER_RATE", Group: "delivery", Phase: "mail", Threat: "none",
 		Points: 0, Hard: "", Code: 450, Enhanced: "4.7.28",
@@ -3584,5 +3741,35 @@ var entries = [...]Entry{
 		User:   "Many small signs together made this message look unwanted.",
 		Admin:  "The sum of all evidence decided; no single reason leads.",
 		Source: "sum of evidence",
+	},
+	{ID: "URL_LISTED", Group: "link", Phase: "message", Threat: "phish",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a list names the address, the host or its domain as bad; lists err, so it is soft and at the most of soft reasons",
+		Reply:  "a link leads to an address on a list of bad addresses",
+		Fix:    "remove the link or have it taken off the list",
+		Page:   "A link in the message leads to an address that a list of bad addresses has. The reference names the list; its operator takes off what is listed wrongly.",
+		User:   "A link leads to a site that is known to be bad. Do not follow it.",
+		Admin:  "A list in a file or in the DNS has the URL, its host or its organizational domain; the detail names list and entry.",
+		Source: "RFC 5782 3; practice",
+	},
+	{ID: "URL_LISTED_ABUSED", Group: "link", Phase: "message", Threat: "phish",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: honest sites that somebody has broken into are linked to by honest people too",
+		Reply:  "a link leads to a site that is known to be abused",
+		Fix:    "clean the site and have it taken off the list",
+		Page:   "A link in the message leads to an honest site that a list knows to be abused by others. Clean it and have it taken off the list.",
+		User:   "A link leads to a site that criminals have used.",
+		Admin:  "A list has the domain as honest but abused, or as grey; the detail names it.",
+		Source: "practice: the operators' answers for abused legitimate domains",
+	},
+	{ID: "URL_LIST_UNKNOWN", Group: "link", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: a list's silence is never held against a message",
+		Reply:  "",
+		Fix:    "",
+		Page:   "A list of bad addresses could not be asked.",
+		User:   "Not all lists of bad sites could be asked.",
+		Admin:  "A list gave no usable answer; the detail says why, never with its key.",
+		Source: "RFC 5782 5",
 	},
 }
