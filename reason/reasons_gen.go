@@ -330,6 +330,10 @@ const (
 	TextSpelledLetters         = "TEXT_SPELLED_LETTERS"          // plain letters in the HTML source are spelled as numbers
 	TextStyled                 = "TEXT_STYLED"                   // the text is written in mathematical or decorated letters
 	TextTagCharacters          = "TEXT_TAG_CHARACTERS"           // the text holds invisible tag characters
+	ThreadFaked                = "THREAD_FAKED"                  // the message looks like a reply, but answers nothing
+	ThreadKnown                = "THREAD_KNOWN"                  // References or In-Reply-To names a known thread; the author is authenticated and a participant of it.
+	ThreadStranger             = "THREAD_STRANGER"               // the message continues a conversation that its sender is not part of
+	ThreadTextTaken            = "THREAD_TEXT_TAKEN"             // the message quotes a conversation that its sender is not part of
 	TLSHelloBad                = "TLS_HELLO_BAD"                 // your program's way to start TLS is one that spam senders use
 	TLSHelloGood               = "TLS_HELLO_GOOD"                // P(bad | ClientHello fingerprint) is low; the detail has its counts.
 	TLSRequired                = "TLS_REQUIRED"                  // this server takes mail over TLS only
@@ -348,7 +352,7 @@ const (
 	URLListUnknown             = "URL_LIST_UNKNOWN"              // A list gave no usable answer; the detail says why, never with its key.
 )
 
-const hash = "6bf22cfeca690e36"
+const hash = "0fe75629fdc2035b"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -3611,6 +3615,46 @@ var entries = [...]Entry{
 		User:   "The message holds hidden characters.",
 		Admin:  "Characters of the block U+E0000 outside flags.",
 		Source: "Unicode TR 51; practice",
+	},
+	{ID: "THREAD_FAKED", Group: "identity", Phase: "message", Threat: "scam",
+		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: spammers write Re: so that a first message is opened; some programs of honest people lose the reference fields. 2.5 where the stranger asks for something",
+		Reply:  "the message looks like a reply, but answers nothing",
+		Fix:    "send a first message as what it is",
+		Page:   "The subject says that the message is a reply, and it quotes earlier text, but it names no message that it answers, and the recipient has never exchanged mail with its author. Senders of unwanted mail do so to be read.",
+		User:   "This message looks like a reply, but you have not written to its sender.",
+		Admin:  "A reply's subject and quoted text without In-Reply-To and References, from an author whom the recipients don't know.",
+		Source: "practice",
+	},
+	{ID: "THREAD_KNOWN", Group: "reputation", Phase: "message", Threat: "none",
+		Points: -2, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the author is authenticated and takes part in the conversation that the message continues; less than a reply to a message of ours, which it stands beside without points",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The message continues a conversation that its author takes part in, which speaks for it.",
+		User:   "This message continues a conversation that its sender is part of.",
+		Admin:  "References or In-Reply-To names a known thread; the author is authenticated and a participant of it.",
+		Source: "RFC 5322 3.6.4; practice",
+	},
+	{ID: "THREAD_STRANGER", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: who reads a stolen mailbox answers its threads from elsewhere; so do people to whom a conversation was handed over, therefore little alone, and 3.5 where the author has the name of a participant",
+		Reply:  "the message continues a conversation that its sender is not part of",
+		Fix:    "write from the address that takes part in it, or have a participant add you",
+		Page:   "The message says that it continues a conversation, and that conversation exists, but the author's address and organization have no part in it. Intruders who have read a mailbox do so. If somebody handed the conversation over to you, ask that person to write first and to copy you in.",
+		User:   "The sender continues a conversation of yours, but was not part of it. Check with somebody who is before you open files, follow links, or pay.",
+		Admin:  "References or In-Reply-To names a thread of ours; neither the author's address nor its organization takes part in it, no participant is copied in, and the author is no correspondent.",
+		Source: "practice: conversation hijacking",
+	},
+	{ID: "THREAD_TEXT_TAKEN", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: the words of a conversation in the hands of one who isn't in it come from a stolen mailbox or from a forward; a forward is mostly answered by somebody known, or with a participant copied in",
+		Reply:  "the message quotes a conversation that its sender is not part of",
+		Fix:    "write from the address that takes part in it, or have a participant add you",
+		Page:   "The message quotes text from a conversation between other people. Intruders who have read a mailbox quote its mail so that theirs is trusted.",
+		User:   "The message quotes a conversation that its sender was not part of. The text may be stolen: check with somebody who was before you open files, follow links, or pay.",
+		Admin:  "Quoted text was seen in a thread, written by somebody else, and the author takes no part in that thread and is no correspondent; no participant is copied in.",
+		Source: "practice: conversation hijacking (Emotet, QakBot)",
 	},
 	{ID: "TLS_HELLO_BAD", Group: "session", Phase: "tls", Threat: "bot",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",

@@ -35,6 +35,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/internal/shelf"
@@ -189,7 +190,7 @@ func (t *Table) Learn(now time.Time, m Message) {
 	if author == 0 {
 		return
 	}
-	id := correspondent.MessageIDs("<" + m.MessageID + ">")
+	id := correspondent.MessageIDs("<" + strings.Trim(m.MessageID, " \t<>") + ">")
 	if len(id) == 0 {
 		return
 	}
