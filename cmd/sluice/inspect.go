@@ -8,14 +8,28 @@ import (
 	"sluice/inspect/child/document"
 	"sluice/inspect/child/identify"
 	"sluice/inspect/child/image"
+	"sluice/inspect/child/tool"
+	"sluice/inspect/child/tool/run"
 )
 
 // inspectCommand is the hidden command by which the program starts itself anew, in a
 // sandbox, to look into files.
 const inspectCommand = "inspect"
 
-// inspectFiles is that process.
+// self is this program, even where another has taken its place on disk.
+const self = "/proc/self/exe"
+
+// inspectFiles is that process: decoders, or what runs the tools beside them, or what
+// becomes one of those.
 func inspectFiles(args []string, in io.Reader, out, stderr io.Writer) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case "tools":
+			return tool.Main(args[1:], []string{self, inspectCommand, "run"}, in, out, stderr)
+		case "run":
+			return run.Become(args[1:], stderr)
+		}
+	}
 	var all []child.Decoder
 	for _, list := range [][]child.Decoder{archive.Decoders(archive.Config{}), document.Decoders(), image.Decoders()} {
 		all = append(all, list...)

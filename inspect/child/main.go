@@ -28,16 +28,22 @@ func Main(args []string, cfg Config, in io.Reader, out, stderr io.Writer) int {
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
+	return Run(cfg, sandbox.Config{CPU: *cpu}, *memory, in, out, stderr)
+}
+
+// Run is [Main] with its settings: the sandbox to go into, and the bytes of memory after
+// which the process ends itself.
+func Run(cfg Config, box sandbox.Config, memory int64, in io.Reader, out, stderr io.Writer) int {
 	// The collector works harder as memory comes near the limit, and a stack that
 	// grows without end ends the process before it fills the memory.
-	debug.SetMemoryLimit(*memory * 3 / 4)
+	debug.SetMemoryLimit(memory * 3 / 4)
 	debug.SetMaxStack(64 << 20)
 	f, err := New(cfg)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	layers, err := sandbox.Enter(sandbox.Config{CPU: *cpu})
+	layers, err := sandbox.Enter(box)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
@@ -52,8 +58,8 @@ func Main(args []string, cfg Config, in io.Reader, out, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "out of time")
 			os.Exit(wire.ExitTime)
 		})
-		watch := sandbox.Watch(*memory, 20*time.Millisecond, func() {
-			fmt.Fprintf(stderr, "more than %d MB of memory\n", *memory>>20)
+		watch := sandbox.Watch(memory, 20*time.Millisecond, func() {
+			fmt.Fprintf(stderr, "more than %d MB of memory\n", memory>>20)
 			os.Exit(wire.ExitMemory)
 		})
 		return func() { alarm.Stop(); watch() }

@@ -22,6 +22,32 @@ func attributes(g *cgroup) *syscall.SysProcAttr {
 	return a
 }
 
+// endGroup waits until a process has ended, and ends those that it has started: they
+// are in its group. The process isn't reaped before, so that its number is nobody
+// else's.
+func endGroup(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	_ = unix.Kill(-pid, unix.SIGKILL)
+}
+
+// reapGroup takes in what of a group became ours: orphans are the first process's, which
+// in a container may be this one.
+func reapGroup(pid int) {
+	if os.Getpid() != 1 {
+		return
+	}
+	for {
+		if _, err := unix.Wait4(-pid, nil, 0, nil); err != unix.EINTR && err != nil {
+			return
+		}
+	}
+}
+
 // hasMark says whether an extended attribute is set to 1.
 func hasMark(path, name string) bool {
 	b := make([]byte, 8)

@@ -13,12 +13,15 @@ type Metrics struct {
 }
 
 // NewMetrics makes the counters and registers them with r, unless it is nil.
-func NewMetrics(r prometheus.Registerer) *Metrics {
+func NewMetrics(r prometheus.Registerer) *Metrics { return NewMetricsOf("inspect", r) }
+
+// NewMetricsOf is NewMetrics for a second pool: the names begin with sluice and subsystem.
+func NewMetricsOf(subsystem string, r prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.CounterOpts {
-		return prometheus.CounterOpts{Namespace: "sluice", Subsystem: "inspect", Name: name, Help: help}
+		return prometheus.CounterOpts{Namespace: "sluice", Subsystem: subsystem, Name: name, Help: help}
 	}
 	seconds := func(name, help string) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "sluice", Subsystem: "inspect", Name: name, Help: help,
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "sluice", Subsystem: subsystem, Name: name, Help: help,
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)})
 	}
 	m := &Metrics{

@@ -29,6 +29,11 @@ type Config struct {
 	// Command is the program and its arguments; the default is this program with
 	// "inspect". The pool adds flags for the limits.
 	Command []string
+	// Args stand behind Command's own, before those of the limits.
+	Args []string
+	// Files are open in the process, from 3 on. They stay the caller's, who closes them
+	// when the pool is closed.
+	Files []*os.File
 	// Env is added to the process's environment, which is empty otherwise.
 	Env []string
 

@@ -48,12 +48,14 @@ const helloTime = 10 * time.Second
 func (p *Pool) start(group *cgroup) (*process, error) {
 	began := time.Now()
 	args := append([]string(nil), p.cfg.Command[1:]...)
+	args = append(args, p.cfg.Args...)
 	args = append(args, fmt.Sprintf("-memory=%d", p.cfg.Memory),
 		// The last resort: the parent's deadline is much shorter.
 		fmt.Sprintf("-cpu=%s", time.Duration(p.cfg.Reuse)*(p.cfg.Budget.Time+p.cfg.Deadline)))
 	c := &process{cfg: &p.cfg, group: group, dead: make(chan struct{})}
 	c.cmd = exec.Command(p.cfg.Command[0], args...)
 	c.cmd.Dir = "/"
+	c.cmd.ExtraFiles = p.cfg.Files
 	// One processor: its time is the clock's. No secret of ours is in its environment.
 	c.cmd.Env = append([]string{"GOMAXPROCS=1", "GODEBUG=containermaxprocs=0,updatemaxprocs=0", "GOTRACEBACK=single"}, p.cfg.Env...)
 	if err := c.spawn(); err != nil {
@@ -79,7 +81,7 @@ func (p *Pool) start(group *cgroup) (*process, error) {
 	return c, nil
 }
 
-// spawn starts it with three pipes and nothing else.
+// spawn starts it with three pipes, and the files that it is to have.
 func (c *process) spawn() error {
 	var files []*os.File // read and write ends of the three
 	for range 3 {
@@ -104,7 +106,9 @@ func (c *process) spawn() error {
 	said := make(chan string, 1)
 	go listen(files[4], said)
 	go func() {
+		endGroup(c.pid)
 		c.state, _ = c.cmd.Process.Wait()
+		reapGroup(c.pid)
 		// Where there is no seccomp, something it left behind may hold the pipe.
 		_ = files[4].SetReadDeadline(time.Now().Add(time.Second))
 		c.words = <-said

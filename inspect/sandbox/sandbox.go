@@ -3,9 +3,11 @@
 // no_new_privs, capabilities, rlimits, Landlock and seccomp, each where the kernel
 // has it; [Available] says which it has, [Enter] which hold now.
 //
-// There are two profiles. Decoders may use its open pipes, memory and threads of its
-// own, and nothing else. Tools may besides run the programs that it is given, which
-// may read their libraries and data; for tesseract and yara.
+// There are three profiles. Decoders may use its open pipes, memory and threads of its
+// own, and nothing else. Tools is a process that runs the programs it is given, for
+// tesseract and yara; it may read their libraries and data. Tool is what it starts: it
+// is about to become one of those programs, which may run nothing else, start no
+// process, and send no signal to any other.
 //
 // What is left out, and why. RLIMIT_AS breaks Go, which reserves address space it
 // doesn't use: [Watch] looks at resident memory instead, beside the parent and a
@@ -26,6 +28,7 @@ type Profile uint8
 const (
 	Decoders Profile = iota
 	Tools
+	Tool
 )
 
 // Config sets up a sandbox.
@@ -33,10 +36,18 @@ type Config struct {
 	Profile Profile
 	// CPU is the processor time after which the kernel ends the process; 0: no end.
 	CPU time.Duration
-	// Programs are the absolute paths that Tools may run. Their loader is added.
+	// Programs are the absolute paths that Tools and Tool may run. Their loader is added.
 	Programs []string
-	// Read are files and folders that Tools may read beside the system's libraries.
+	// Read are files and folders that they may read beside the system's libraries.
 	Read []string
+	// Files is how many files stay open behind the three standard ones.
+	Files int
+	// Memory bounds the address space of Tool, in bytes; 0: no bound. The Go runtime
+	// needs more than most programs: what comes next must be the program.
+	Memory int64
+	// Write is how large a file may become that Tools writes to, in bytes. There is none
+	// but memory of its own (memfd_create(2)).
+	Write int64
 }
 
 // Layer is one part of the sandbox.

@@ -37,7 +37,7 @@ func Available() []Layer {
 func Enter(cfg Config) ([]Layer, error) {
 	// The first timer opens the runtime's poller, which can't be done afterwards.
 	time.AfterFunc(time.Hour, func() {}).Stop()
-	closeOthers()
+	closeOthers(3 + cfg.Files)
 	var out []Layer
 	for _, step := range []func(Config) (Layer, error){dropPrivileges, landlock, setLimits, seccomp} {
 		l, err := step(cfg)
@@ -46,13 +46,18 @@ func Enter(cfg Config) ([]Layer, error) {
 		}
 		out = append(out, l)
 	}
+	if cfg.Profile == Tool && cfg.Memory > 0 { // the last: from here on an allocation may fail
+		if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: uint64(cfg.Memory), Max: uint64(cfg.Memory)}); err != nil {
+			return out, fmt.Errorf("inspect/sandbox: %s: %w", LayerLimits, err)
+		}
+	}
 	return out, nil
 }
 
-// closeOthers closes what the process inherited beside its three standard files: who
+// closeOthers closes what the process inherited from file first on: who
 // started the gateway may have left something open, such as its listeners. The
 // runtime's poller stays.
-func closeOthers() {
+func closeOthers(first int) {
 	const folder = "/proc/self/fd"
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -60,7 +65,7 @@ func closeOthers() {
 	}
 	for _, e := range entries {
 		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd < 3 {
+		if err != nil || fd < first {
 			continue
 		}
 		if target, err := os.Readlink(folder + "/" + e.Name()); err == nil && target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
@@ -108,19 +113,25 @@ func dropPrivileges(Config) (Layer, error) {
 	return l, err
 }
 
+// maxFiles is how many files a program may have open: what it scans, and its libraries.
+const maxFiles = 320
+
 // setLimits forbids new files, writing to files, core dumps and locked memory, and
 // ends the process after its processor time.
 func setLimits(cfg Config) (Layer, error) {
 	l := Layer{Name: LayerLimits, Holds: true}
-	files := uint64(0)
+	files, size := uint64(0), uint64(0)
+	if cfg.Profile != Decoders {
+		files = maxFiles
+	}
 	if cfg.Profile == Tools {
-		files = 64
+		size = uint64(max(cfg.Write, 0))
 	}
 	type limit struct {
 		what      int
 		soft, top uint64
 	}
-	limits := []limit{{unix.RLIMIT_NOFILE, files, files}, {unix.RLIMIT_FSIZE, 0, 0}, {unix.RLIMIT_CORE, 0, 0}, {unix.RLIMIT_MEMLOCK, 0, 0}, {unix.RLIMIT_MSGQUEUE, 0, 0}}
+	limits := []limit{{unix.RLIMIT_NOFILE, files, files}, {unix.RLIMIT_FSIZE, size, size}, {unix.RLIMIT_CORE, 0, 0}, {unix.RLIMIT_MEMLOCK, 0, 0}, {unix.RLIMIT_MSGQUEUE, 0, 0}}
 	if cfg.CPU > 0 {
 		// SIGXCPU first, so that the parent can tell this end from others.
 		seconds := uint64((cfg.CPU + time.Second - 1) / time.Second)
@@ -176,7 +187,7 @@ func landlockRights(version int) unix.LandlockRulesetAttr {
 // allThreads is the version that restricts all threads in one call.
 const allThreads = 8
 
-// landlock forbids all files, and for Tools those that it doesn't need.
+// landlock forbids all files, and to programs those that they don't need.
 func landlock(cfg Config) (Layer, error) {
 	l := Layer{Name: LayerLandlock}
 	v := landlockVersion()
@@ -187,7 +198,7 @@ func landlock(cfg Config) (Layer, error) {
 	// An older kernel knows a shorter struct, and takes this one as its end is zero.
 	attr := landlockRights(v)
 	var rules []rule
-	if cfg.Profile == Tools {
+	if cfg.Profile != Decoders {
 		var err error
 		if rules, err = toolRules(cfg); err != nil {
 			return l, err
@@ -214,7 +225,7 @@ func landlock(cfg Config) (Layer, error) {
 		return l, nil
 	}
 	l.Holds, l.Detail = true, "version "+strconv.Itoa(v)+", no files, no TCP"
-	if cfg.Profile == Tools {
+	if cfg.Profile != Decoders {
 		l.Detail = "version " + strconv.Itoa(v) + ", runs only what is named"
 	}
 	return l, nil

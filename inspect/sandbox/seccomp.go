@@ -72,6 +72,18 @@ func decoderCalls() []call {
 // toolCalls let programs do what programs do, network and the rest excepted.
 func toolCalls() []call { return intruders() }
 
+// toolCall narrows that to one process, which may become a program.
+func toolCall() []call {
+	c := []call{
+		{unix.SYS_TGKILL, allow, 0, ^uint32(0), uint32(os.Getpid())}, // abort(3); the program keeps the number
+		{unix.SYS_CLONE, allow, 0, threadFlags, threadFlags},
+		{number: unix.SYS_CLONE3, does: absent},
+	}
+	c = append(c, lines(kill, unix.SYS_CLONE, unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_TGKILL, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL,
+		unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO)...)
+	return append(append(c, lines(kill, oldForks...)...), intruders()...)
+}
+
 // intruders lists what neither a decoder nor a tool needs.
 func intruders() []call {
 	c := lines(kill, unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_ACCEPT, unix.SYS_ACCEPT4,
@@ -139,9 +151,13 @@ func seccomp(cfg Config) (Layer, error) {
 	}
 	calls, otherwise := decoderCalls(), uint32(refuse)
 	l.Detail = "open pipes and memory only"
-	if cfg.Profile == Tools {
+	switch cfg.Profile {
+	case Tools:
 		calls, otherwise = toolCalls(), allow
 		l.Detail = "no network, no tracing"
+	case Tool:
+		calls, otherwise = toolCall(), allow
+		l.Detail = "no network, no tracing, no processes, no signals"
 	}
 	raw, err := bpf.Assemble(program(calls, otherwise))
 	if err != nil {
