@@ -1,0 +1,352 @@
+// Package brand holds the check that asks whose name a message uses, and whether its
+// sender may: claim and right.
+//
+// A claim is a brand's name where a reader takes it for who is speaking: the display
+// name, a subject or text about "your account" there, the team's signature, the owner of
+// the copyright line, the logo on top. Merely to name a brand claims nothing.
+//
+// The right has who writes from the brand's own domain and authenticates, or signs with
+// it; whom the memory (learn/brand) knows for the name; and whom the admin's list names.
+// Where nobody has looked at authentication, the brand's own address is no evidence, for
+// or against.
+package brand
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"sluice"
+	"sluice/check"
+	"sluice/internal/domains"
+	"sluice/learn/brand"
+	"sluice/learn/service"
+	"sluice/mailauth"
+	"sluice/message"
+	"sluice/message/header"
+	"sluice/message/links"
+	"sluice/reason"
+)
+
+// Config sets up the check.
+type Config struct {
+	// List gives the brands in force, the shipped ones with the admin's; nil: as shipped.
+	List func() *brand.List
+	// Memory is what was learned of names; nil: nothing.
+	Memory *brand.Table
+}
+
+// Checks returns the check of this folder.
+func Checks(c Config) []check.Checker {
+	if c.List == nil {
+		c.List = brand.Shipped
+	}
+	return []check.Checker{check.Look(check.Info{
+		Name: "brand/claim", Phase: sluice.PhaseMessage, Group: sluice.GroupBrand, Cost: check.Heavy,
+		Reasons: []sluice.Reason{reason.BrandName, reason.BrandNamePart, reason.BrandDisguised, reason.BrandSubject, reason.BrandText, reason.BrandFooter,
+			reason.BrandLogoAlt, reason.BrandLinksAway, reason.BrandUnproved, reason.BrandTaken, reason.BrandRight},
+	}, c.check)}
+}
+
+// found are the claims of a message, for its notes.
+type found struct{ claims []claim }
+
+func (c *Config) claims(in *check.Input, s *check.Sender) []claim {
+	return check.Note(in.Notes, func() found {
+		return found{claims(c.List(), in.Message, s.Author, s.Traffic == check.Personal)}
+	}).claims
+}
+
+// check judges the claims of a message.
+func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
+	if in.Conn != nil && in.Conn.Auth != "" || in.Envelope != nil && in.Envelope.Outbound {
+		return nil // own users
+	}
+	s := check.SenderOf(ctx, in)
+	if s.Author.Domain == "" && s.Author.Name == "" || s.Traffic == check.List {
+		return nil
+	}
+	if bounce(in) {
+		return nil
+	}
+	all := c.claims(in, s)
+	j := judgement{cfg: c, in: in, sender: s}
+	for i := range all {
+		if r := j.right(&all[i]); r != none {
+			return j.rightful(&all[i], r) // who may speak for one of the brands may name others
+		}
+	}
+	if reply(in.Message) {
+		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool { return c.at&(inName|inNamePart) == 0 })
+	}
+	if out := j.wrongful(all); len(out) > 0 {
+		return out
+	}
+	return j.taken()
+}
+
+// bounce says whether a mail system returns a message: it quotes.
+func bounce(in *check.Input) bool {
+	t := in.Message.Parts[0].Type
+	return t == "multipart/report" || in.Envelope != nil && in.Envelope.From == "" && header.Lower(in.Message.Header().Get("Auto-Submitted")) != ""
+}
+
+// reply says whether a message answers another or passes one on, with its text.
+func reply(m *message.Message) bool {
+	h := m.Header()
+	return h.Field("In-Reply-To") != nil || h.Field("References") != nil || h.Field("Resent-From") != nil
+}
+
+// right is why a sender may use a name.
+type right uint8
+
+const (
+	none    right = iota
+	proved        // the brand's own domain
+	unasked       // the brand's own domain, and nobody has looked whether it is proved
+	forged        // the brand's own domain, and nothing proves it
+	signed        // another domain, with the brand's signature
+	learned       // another domain that has spoken so for long
+)
+
+type judgement struct {
+	cfg    *Config
+	in     *check.Input
+	sender *check.Sender
+}
+
+func (j *judgement) right(c *claim) right {
+	s := j.sender
+	if c.brand.Sends(s.Author.Domain) {
+		switch {
+		case s.Aligned:
+			return proved
+		case !s.Known:
+			return unasked
+		}
+		return forged
+	}
+	for _, d := range s.Signers {
+		// What a platform signs, its customers wrote.
+		if c.brand.Sends(d) && service.Of(d) == nil && c.brand.Kind != brand.Cloud {
+			return signed
+		}
+	}
+	if s.Aligned && j.cfg.Memory.Right(j.in.Now, j.tenant(), brand.ClaimOf(c.brand), s.Author.String()) {
+		return learned
+	}
+	return none
+}
+
+func (j *judgement) tenant() string {
+	if j.in.Envelope == nil {
+		return ""
+	}
+	return j.in.Envelope.Tenant
+}
+
+func (j *judgement) rightful(c *claim, r right) []sluice.Evidence {
+	f := j.in.Message.Header().Field("From")
+	switch {
+	case f == nil:
+	case r == forged && c.at&inName != 0:
+		return []sluice.Evidence{check.FoundAt(reason.BrandUnproved, check.Quote(j.sender.Author.String())+" is of "+check.Quote(c.brand.String())+", and nothing proves it", f.Range, 0)}
+	case r == proved && c.at&inName != 0 && !open(j.sender.Author.Domain):
+		return []sluice.Evidence{check.FoundAt(reason.BrandRight, check.Quote(c.brand.String())+" from its own "+check.Quote(j.sender.Author.Domain), f.Range, 0)}
+	}
+	return nil
+}
+
+// open says whether anybody may have mail sent from a domain, with words of his own.
+func open(domain string) bool {
+	s := service.Of(domain)
+	return s != nil && (s.Kind.Open() || s.Kind == service.Mailbox)
+}
+
+// wrongful states the claims of a sender who has none of the rights.
+func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
+	main := j.main(all)
+	if main == nil {
+		return nil
+	}
+	at := main.at
+	who := check.Quote(main.seen) + " from " + check.Quote(j.sender.Author.String())
+	if main.brand.String() != main.seen {
+		who = check.Quote(main.seen) + " (" + check.Quote(main.brand.String()) + ") from " + check.Quote(j.sender.Author.String())
+	}
+	h := j.in.Message.Header()
+	state := func(id sluice.Reason, field, detail string) {
+		if f := h.Field(field); f != nil {
+			out = append(out, check.FoundAt(id, detail, f.Range, 0))
+			return
+		}
+		out = append(out, check.Found(id, detail))
+	}
+	switch {
+	case at&inName != 0 && j.namesake(main.brand):
+		state(reason.BrandNamePart, "From", who)
+	case at&inName != 0, at&inNamePart != 0 && main.brand.Kind != brand.Social && at&^(inName|inNamePart) != 0 && j.bulk():
+		state(reason.BrandName, "From", who)
+	case at&inNamePart != 0 && j.bulk():
+		state(reason.BrandNamePart, "From", who)
+	}
+	for _, p := range []struct {
+		at    place
+		id    sluice.Reason
+		field string
+	}{{inSubject, reason.BrandSubject, "Subject"}, {inText, reason.BrandText, ""}, {inFooter, reason.BrandFooter, ""}, {inAlt, reason.BrandLogoAlt, ""}} {
+		if at&p.at != 0 && j.bulk() {
+			state(p.id, p.field, who)
+		}
+	}
+	if main.form != 0 && at&^inAlt != 0 {
+		state(reason.BrandDisguised, "", check.Quote(main.fake)+" for "+check.Quote(main.brand.String())+": "+main.form.Words())
+	}
+	if len(out) > 0 && strong(at) {
+		if away, ok := j.away(main.brand); ok {
+			state(reason.BrandLinksAway, "", away)
+		}
+	}
+	return out
+}
+
+// main is the brand that the message claims most to be; nil where it claims none enough.
+func (j *judgement) main(all []claim) (best *claim) {
+	most := 0
+	for i := range all {
+		c := &all[i]
+		if c.at&(inName|inSubject) == 0 && j.carries(c.brand) {
+			continue // a platform's own small print
+		}
+		w := 0
+		for _, p := range []struct {
+			at    place
+			worth int
+		}{{inName, 8}, {inNamePart, 3}, {inSubject, 2}, {inText, 3}, {inFooter, 3}, {inAlt, 1}} {
+			if c.at&p.at != 0 {
+				w += p.worth
+			}
+		}
+		if c.form != 0 {
+			w += 5
+		}
+		if w > most {
+			most, best = w, c
+		}
+	}
+	return best
+}
+
+// carries says whether the brand is a service that the message came through.
+func (j *judgement) carries(b *brand.Brand) bool {
+	s := j.sender
+	for _, org := range append([]string{s.Client, s.Envelope, s.Greeting}, s.Signers...) {
+		if org != "" && b.Sends(org) {
+			return true
+		}
+	}
+	return false
+}
+
+// bulk says whether a program sent the message to somebody.
+func (j *judgement) bulk() bool { return j.sender.Traffic != check.Personal }
+
+// namesake says whether the sender's own domain is called as the brand, under another
+// top-level domain: firms have more of them than any list knows. Whether it only looks
+// so is asked elsewhere.
+func (j *judgement) namesake(b *brand.Brand) bool {
+	label, _, _ := strings.Cut(j.sender.Org, ".")
+	return (j.sender.Aligned || !j.sender.Known) && slices.ContainsFunc(b.Domains, func(d string) bool {
+		own, _, _ := strings.Cut(links.OrgDomain(d), ".")
+		return own == label
+	})
+}
+
+// strong says whether claims are enough to ask where the links lead.
+func strong(at place) bool {
+	if at&inName != 0 {
+		return true
+	}
+	n := 0
+	for p := inNamePart; p <= inAlt; p <<= 1 {
+		if at&p != 0 {
+			n++
+		}
+	}
+	return n >= 2
+}
+
+// away says whether what the message wants clicked leads to none of the brand's sites:
+// no link does, or no button though there are some.
+func (j *judgement) away(b *brand.Brand) (detail string, ok bool) {
+	v := j.in.Message.View()
+	first, button, home, homeButton := "", "", false, false
+	for i := range v.Links {
+		l := &v.Links[i]
+		if l.Host == "" || l.Hidden || l.Scheme != "http" && l.Scheme != "https" || l.Source == links.FromImage || l.Source == links.FromOther {
+			continue
+		}
+		push := l.Look.Button || l.Source == links.FromForm
+		if b.Owns(l.Host) || domains.Rewriter(l.Host) {
+			home, homeButton = true, homeButton || push
+			continue
+		}
+		if first == "" {
+			first = l.Host
+		}
+		if push && button == "" {
+			button = l.Host
+		}
+	}
+	switch {
+	case button != "" && !homeButton:
+		return "the button leads to " + check.Quote(button), true
+	case first != "" && !home:
+		return "links lead to " + check.Quote(first), true
+	}
+	return "", false
+}
+
+// taken asks the memory whether a name that isn't in the list belongs to somebody else.
+func (j *judgement) taken() []sluice.Evidence {
+	a := j.sender.Author
+	c := brand.ClaimName(a.Name)
+	f := j.in.Message.Header().Field("From")
+	if f == nil || !j.cfg.Memory.Taken(j.in.Now, j.tenant(), c, a.String()) {
+		return nil
+	}
+	return []sluice.Evidence{check.FoundAt(reason.BrandTaken, check.Quote(a.Name)+" is known from another domain than "+check.Quote(a.Domain), f.Range, 0)}
+}
+
+// Incoming is what the memory learns of a message that was accepted and that nobody
+// found fault with; ok is false where the author isn't authenticated, or where the name
+// can't be learned.
+func (c Config) Incoming(conn *sluice.Conn, e *sluice.Envelope, m *message.Message, k mailauth.Known) (in brand.Incoming, ok bool) {
+	if conn == nil || e == nil || m == nil || conn.Auth != "" || e.Outbound || conn.Stored {
+		return in, false
+	}
+	author, clear := m.From()
+	if !clear || !k.Aligned() || !header.EqualFold(k.DMARC.Domain, author.Domain) {
+		return in, false
+	}
+	return c.Named(e, author)
+}
+
+// Named is what a message from an author claims by its display name.
+func (c Config) Named(e *sluice.Envelope, author header.Address) (in brand.Incoming, ok bool) {
+	if c.List == nil {
+		c.List = brand.Shipped
+	}
+	in = brand.Incoming{Tenant: e.Tenant, From: author.String()}
+	f := finder{list: c.List()}
+	f.name(author)
+	for _, cl := range f.found {
+		if cl.at&inName != 0 && !cl.brand.Sends(author.Domain) {
+			in.Claims = append(in.Claims, brand.ClaimOf(cl.brand))
+		}
+	}
+	if len(f.found) == 0 && brand.Fits(author.Name, author.String()) {
+		in.Claims = append(in.Claims, brand.ClaimName(author.Name))
+	}
+	return in, len(in.Claims) > 0
+}
