@@ -9,7 +9,7 @@ import (
 	"sluice/inspect/child/identify"
 	"sluice/inspect/child/image"
 	"sluice/inspect/child/tool"
-	"sluice/inspect/child/tool/run"
+	toolrun "sluice/inspect/child/tool/run"
 )
 
 // inspectCommand is the hidden command by which the program starts itself anew, in a
@@ -27,7 +27,7 @@ func inspectFiles(args []string, in io.Reader, out, stderr io.Writer) int {
 		case "tools":
 			return tool.Main(args[1:], []string{self, inspectCommand, "run"}, in, out, stderr)
 		case "run":
-			return run.Become(args[1:], stderr)
+			return toolrun.Become(args[1:], stderr)
 		}
 	}
 	var all []child.Decoder
