@@ -63,10 +63,7 @@ func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
 		return nil // own users
 	}
 	s := check.SenderOf(ctx, in)
-	if s.Author.Domain == "" && s.Author.Name == "" || s.Traffic == check.List {
-		return nil
-	}
-	if bounce(in) {
+	if s.Traffic == check.List || bounce(in) {
 		return nil
 	}
 	all := c.claims(in, s)
@@ -77,7 +74,7 @@ func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
 		}
 	}
 	if reply(in.Message) {
-		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool { return c.at&(inName|inNamePart) == 0 })
+		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool { return c.at&(inName|inNamePart|inWord) == 0 })
 	}
 	if out := j.wrongful(all); len(out) > 0 {
 		return out
@@ -151,6 +148,8 @@ func (j *judgement) rightful(c *claim, r right) []sluice.Evidence {
 	case f == nil:
 	case r == forged && c.at&inName != 0:
 		return []sluice.Evidence{check.FoundAt(reason.BrandUnproved, check.Quote(j.sender.Author.String())+" is of "+check.Quote(c.brand.String())+", and nothing proves it", f.Range, 0)}
+	case r == unasked && c.form != 0:
+		return []sluice.Evidence{j.disguised(c)}
 	case r == proved && c.at&inName != 0 && !open(j.sender.Author.Domain):
 		return []sluice.Evidence{check.FoundAt(reason.BrandRight, check.Quote(c.brand.String())+" from its own "+check.Quote(j.sender.Author.Domain), f.Range, 0)}
 	}
@@ -185,7 +184,7 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 	switch {
 	case at&inName != 0 && j.namesake(main.brand):
 		state(reason.BrandNamePart, "From", who)
-	case at&inName != 0, at&inNamePart != 0 && main.brand.Kind != brand.Social && at&^(inName|inNamePart) != 0 && j.bulk():
+	case at&inName != 0, at&(inNamePart|inWord) != 0 && main.brand.Kind != brand.Social && at&^(inName|inNamePart|inWord) != 0 && j.bulk():
 		state(reason.BrandName, "From", who)
 	case at&inNamePart != 0 && j.bulk():
 		state(reason.BrandNamePart, "From", who)
@@ -200,7 +199,7 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 		}
 	}
 	if main.form != 0 && at&^inAlt != 0 {
-		state(reason.BrandDisguised, "", check.Quote(main.fake)+" for "+check.Quote(main.brand.String())+": "+main.form.Words())
+		out = append(out, j.disguised(main))
 	}
 	if len(out) > 0 && strong(at) {
 		if away, ok := j.away(main.brand); ok {
@@ -210,19 +209,26 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 	return out
 }
 
+func (j *judgement) disguised(c *claim) sluice.Evidence {
+	return check.Found(reason.BrandDisguised, check.Quote(c.fake)+" for "+check.Quote(c.brand.String())+": "+c.form.Words())
+}
+
 // main is the brand that the message claims most to be; nil where it claims none enough.
 func (j *judgement) main(all []claim) (best *claim) {
 	most := 0
 	for i := range all {
 		c := &all[i]
-		if c.at&(inName|inSubject) == 0 && j.carries(c.brand) {
-			continue // a platform's own small print
+		switch {
+		case c.at&(inName|inSubject) == 0 && j.carries(c.brand): // a platform's own small print
+			continue
+		case c.at == inWord: // Tim
+			continue
 		}
 		w := 0
 		for _, p := range []struct {
 			at    place
 			worth int
-		}{{inName, 8}, {inNamePart, 3}, {inSubject, 2}, {inText, 3}, {inFooter, 3}, {inAlt, 1}} {
+		}{{inName, 8}, {inNamePart, 3}, {inWord, 1}, {inSubject, 2}, {inText, 3}, {inFooter, 3}, {inAlt, 1}} {
 			if c.at&p.at != 0 {
 				w += p.worth
 			}
@@ -255,8 +261,13 @@ func (j *judgement) bulk() bool { return j.sender.Traffic != check.Personal }
 // top-level domain: firms have more of them than any list knows. Whether it only looks
 // so is asked elsewhere.
 func (j *judgement) namesake(b *brand.Brand) bool {
-	label, _, _ := strings.Cut(j.sender.Org, ".")
-	return (j.sender.Aligned || !j.sender.Known) && slices.ContainsFunc(b.Domains, func(d string) bool {
+	return (j.sender.Aligned || !j.sender.Known) && called(j.sender.Org, b)
+}
+
+// called says whether an organization's domain is called as one of the brand's.
+func called(org string, b *brand.Brand) bool {
+	label, _, _ := strings.Cut(org, ".")
+	return len(label) > 2 && len(label) < len(org) && slices.ContainsFunc(b.Domains, func(d string) bool {
 		own, _, _ := strings.Cut(links.OrgDomain(d), ".")
 		return own == label
 	})
@@ -287,7 +298,7 @@ func (j *judgement) away(b *brand.Brand) (detail string, ok bool) {
 			continue
 		}
 		push := l.Look.Button || l.Source == links.FromForm
-		if b.Owns(l.Host) || domains.Rewriter(l.Host) {
+		if b.Owns(l.Host) || called(links.OrgDomain(l.Host), b) || domains.Rewriter(l.Host) {
 			home, homeButton = true, homeButton || push
 			continue
 		}

@@ -15,7 +15,8 @@ type place uint8
 
 const (
 	inName     place = 1 << iota // the name that people read as the sender
-	inNamePart                   // within that name, or a word of a language
+	inNamePart                   // within that name
+	inWord                       // within that name, and a word or a person's name as well
 	inSubject                    // "Your PayPal account"
 	inText                       // "your PayPal account", "the PayPal team"
 	inFooter                     // the owner of the copyright line
@@ -56,6 +57,7 @@ func claims(l *brand.List, m *message.Message, author header.Address, personal b
 type finder struct {
 	list  *brand.List
 	found []claim
+	local bool // there is no display name
 }
 
 // add notes a claim.
@@ -83,7 +85,7 @@ func (f *finder) add(m brand.Match, at place, written string) {
 // show that then.
 func (f *finder) name(a header.Address) {
 	name := clip(a.Name, maxName)
-	if strings.TrimSpace(name) == "" {
+	if f.local = strings.TrimSpace(name) == ""; f.local {
 		name = strings.Map(func(r rune) rune {
 			if r == '.' || r == '-' || r == '_' || r == '+' {
 				return ' '
@@ -101,7 +103,9 @@ func (f *finder) name(a header.Address) {
 func (f *finder) inName(name string) (any bool) {
 	f.list.Find(name, func(m brand.Match) bool {
 		any = true
-		f.add(m, standing(name, m), name[m.Start:m.End])
+		if !f.local || !m.Name.Common {
+			f.add(m, standing(name, m), name[m.Start:m.End])
+		}
 		return true
 	})
 	return any
@@ -110,22 +114,26 @@ func (f *finder) inName(name string) (any bool) {
 // standing says how a brand stands in a display name: as who writes, or as a part.
 func standing(name string, m brand.Match) place {
 	before, after := words(name[:m.Start]), words(name[m.End:])
+	part := inNamePart
+	if m.Name.Common {
+		part = inWord
+	}
 	for _, w := range after {
 		if about[w] {
-			return inNamePart // "PayPal users group"
+			return part // "PayPal users group"
 		}
 	}
 	lead := 0
 	for _, w := range before {
 		if via[w] {
-			return inNamePart // "Ann via DocuSign"
+			return part // "Ann via DocuSign"
 		}
 		if !brand.Hollow(w) {
 			lead++
 		}
 	}
 	if lead > 0 {
-		return inNamePart
+		return part
 	}
 	rest, role := 0, len(before) > 0
 	for _, w := range after {
@@ -136,8 +144,10 @@ func standing(name string, m brand.Match) place {
 		}
 	}
 	switch {
-	case m.Name.Common && (rest > 0 || !role):
-		return inNamePart // "Chase", "Orange Marmalade", and not "Chase Alerts"
+	case m.Name.Common && rest > 0, m.Name.Person && !role:
+		return inWord // "Orange Marmalade", "Chase", and not "Chase Alerts"
+	case m.Name.Common && !role:
+		return inNamePart // "Apple"
 	case rest > 2:
 		return inNamePart
 	}

@@ -18,7 +18,8 @@
 //	kind countries | name; another name | domain domain
 //
 // Countries are ISO 3166 codes in lower case, "-" is everywhere. A name with "*" behind
-// it is also a word of a language, or a name of people: the bare word is no claim. A
+// it is a word of a language too, and "**" is what people are called: the bare word is no
+// claim. A
 // domain with "~" before it is linked to, and gives no right: anybody may send from there.
 package brand
 
@@ -64,7 +65,8 @@ var kinds = []Kind{Bank, Payment, Parcel, Post, Telecom, Streaming, Shop, Cloud,
 // Name is one of a brand's names.
 type Name struct {
 	Text   string // as people write it
-	Common bool   // it is a word or a person's name too: more must speak for a claim
+	Common bool   // it is a word of a language too: more must speak for a claim
+	Person bool   // and it is what people are called
 }
 
 // Brand is one entry of a list.
@@ -165,8 +167,9 @@ func parseLine(line string) (b Brand, err error) {
 		b.Countries = head[1:]
 	}
 	for n := range strings.SplitSeq(cols[1], ";") {
-		text, common := strings.CutSuffix(strings.TrimSpace(n), "*")
-		b.Names = append(b.Names, Name{Text: text, Common: common})
+		text := strings.TrimRight(n, " *")
+		marks := strings.Count(n[len(text):], "*")
+		b.Names = append(b.Names, Name{Text: strings.TrimSpace(text), Common: marks > 0, Person: marks > 1})
 	}
 	for _, d := range strings.Fields(cols[2]) {
 		if link, ok := strings.CutPrefix(d, "~"); ok {

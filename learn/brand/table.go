@@ -261,6 +261,7 @@ var hollow = func() map[string]bool {
 		suporte atendimento conta seguranca fatura da do das dos seu sua e os
 		servizio clienti assistenza sicurezza ordine consegna fattura avviso di della dei il lo un
 		securite compte livraison commande facture le les du des et votre vos avis assistance
+		gagnant gagnants felicitations gewinner gewinn gluckwunsch herzlichen ganador ganadores felicidades vencedor parabens vincitore complimenti winnaar gefeliciteerd
 		klantenservice beveiliging rekening bestelling bezorging het van uw kundeservice kundtjanst sikkerhed sakerhet obsluga klienta bezpieczenstwo`) {
 		m[w] = true
 	}
