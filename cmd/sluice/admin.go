@@ -19,6 +19,7 @@ import (
 	"sluice/explain"
 	"sluice/explain/ref"
 	"sluice/gate"
+	"sluice/replay"
 )
 
 // place is where an admin's command finds the daemon's data.
@@ -54,7 +55,7 @@ type explainCmd struct {
 
 // Run shows one record: what came, what was found, what was done, what was said.
 func (c *explainCmd) Run(a *app) error {
-	return c.with(a, func(r *daemon.Rooms, _ *config.Config) error {
+	return c.with(a, func(r *daemon.Rooms, cfg *config.Config) error {
 		rec, err := r.Store.Record(a.ctx, reference(c.ID))
 		if errors.Is(err, sluice.ErrNotFound) {
 			return &exitError{1, fmt.Errorf("explain: no message %q in the log; rows are kept as long as keep.log says", c.ID)}
@@ -62,12 +63,25 @@ func (c *explainCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		without := replay.Without(rec, build.Terms(cfg))
 		if c.JSON {
-			return json.NewEncoder(a.stdout).Encode(recordJSON(rec))
+			out := recordJSON(rec)
+			out["passes_without"] = append([]sluice.Reason{}, without...)
+			return json.NewEncoder(a.stdout).Encode(out)
 		}
 		writeRecord(a.stdout, rec)
+		if len(without) > 0 {
+			fmt.Fprintf(a.stdout, "  would be delivered without: %s\n", strings.Join(names(without), ", "))
+		}
 		return nil
 	})
+}
+
+func names(list []sluice.Reason) (out []string) {
+	for _, r := range list {
+		out = append(out, string(r))
+	}
+	return out
 }
 
 // reference reads an id as people type it: any case, in groups, O for 0.

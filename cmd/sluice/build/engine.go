@@ -50,7 +50,7 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 	if set.Login, err = login(cfg); err != nil {
 		return set, err
 	}
-	set.Learned = l.version
+	set.Learned = l.Version
 	set.Verifier = Verifier(cfg, r)
 	if set.Sign, err = Signer(cfg); err != nil {
 		return set, err

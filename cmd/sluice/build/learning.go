@@ -89,8 +89,8 @@ func (l *Learning) Start(ctx context.Context) {
 // Model is what was learned so far.
 func (l *Learning) Model() *online.Model { return l.Text.Model() }
 
-// version names it, beside the shipped model's: labels up to an entry of the log.
-func (l *Learning) version() string {
+// Version names it, to stand behind the shipped model's: labels up to an entry of the log.
+func (l *Learning) Version() string {
 	if seq := l.Stats().Seq; seq > 0 {
 		return fmt.Sprintf("+%d", seq)
 	}

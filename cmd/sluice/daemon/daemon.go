@@ -103,6 +103,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	if err := d.port.Apply(cfg); err != nil {
 		return nil, err
 	}
+	if err := build.RememberCatalogue(ctx, r.Store); err != nil {
+		log.Error(err.Error())
+	}
 	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port, log)
 	if d.learning, err = build.NewLearning(cfg, r.Store, d.memory.Campaigns.Memory, d.memory.FreshCampaigns, log); err != nil {
 		return nil, err
