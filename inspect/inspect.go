@@ -43,7 +43,7 @@ type Input struct {
 
 // How much a request may hold; more is cut off by the client.
 const (
-	MaxInputs    = 256
+	MaxInputs    = 1024 // as many as a message has parts
 	MaxPasswords = 64
 	MaxPassword  = 128      // bytes of one
 	MaxBody      = 64 << 20 // bytes of all inputs together

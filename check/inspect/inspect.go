@@ -69,6 +69,7 @@ func (c checker) Info() check.Info {
 type Looked struct {
 	Report *inspect.Report
 	Parts  []Part       // of the inputs, in their order
+	Left   int          // parts that nobody looked into: there are too many
 	Marked map[int]bool // files that evidence speaks of
 }
 
@@ -85,7 +86,7 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if in.Message == nil {
 		return nil, ctx.Err()
 	}
-	req, parts := request(in.Message, c.cfg.Budget)
+	req, parts, left := request(in.Message, c.cfg.Budget)
 	if len(req.Inputs) == 0 {
 		return nil, ctx.Err()
 	}
@@ -93,22 +94,25 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if err != nil {
 		return nil, err
 	}
-	l := &Looked{Report: report, Parts: parts}
+	l := &Looked{Report: report, Parts: parts, Left: left}
 	out := c.evidence(in, l)
 	check.Note(in.Notes, func() *Looked { return l })
 	return out, ctx.Err()
 }
 
-// request takes the files that need a look.
-func request(m *message.Message, b inspect.Budget) (*inspect.Request, []Part) {
-	req := &inspect.Request{Budget: b}
-	var parts []Part
+// request takes the files that need a look, and counts those that are too many.
+func request(m *message.Message, b inspect.Budget) (req *inspect.Request, parts []Part, left int) {
+	req = &inspect.Request{Budget: b}
 	for owner, p := range m.All() {
 		if len(p.Children) > 0 && (p.IsMultipart() || p.IsMessage()) {
 			continue
 		}
 		body := owner.Decoded(p)
-		if !needed(p, body) || len(req.Inputs) == inspect.MaxInputs {
+		switch {
+		case !needed(p, body):
+			continue
+		case len(req.Inputs) == inspect.MaxInputs:
+			left++
 			continue
 		}
 		req.Inputs = append(req.Inputs, inspect.Input{Name: p.Filename, DeclaredType: p.Type, Body: body})
@@ -121,7 +125,7 @@ func request(m *message.Message, b inspect.Budget) (*inspect.Request, []Part) {
 	if len(parts) > 0 {
 		req.Passwords = passwords(m)
 	}
-	return req, parts
+	return req, parts, left
 }
 
 // needed says whether a part is more than text that a person reads. Text by
@@ -199,6 +203,9 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 	}
 	if ex := r.Exhausted &^ inspect.LimitFacts; ex != 0 && r.Ended == inspect.Complete {
 		s.add(reason.InspectExhausted, 0, "there is more than was looked at: "+ex.String())
+	}
+	if l.Left > 0 {
+		s.add(reason.InspectExhausted, 0, fmt.Sprint(l.Left, " more files"))
 	}
 	for i := range r.Files {
 		c.policy(&s, i)

@@ -65,7 +65,7 @@ func TestNeeded(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := checktest.Input(parts("Content-Type: text/plain\n\nsee the file", tt.part)).Message
-			req, at := request(m, inspect.Budget{})
+			req, at, _ := request(m, inspect.Budget{})
 			if len(req.Inputs) != tt.want || len(at) != tt.want {
 				t.Errorf("%d files need a look, want %d", len(req.Inputs), tt.want)
 			}

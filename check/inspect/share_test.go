@@ -38,7 +38,7 @@ func TestShare(t *testing.T) {
 				t.Fatal(err)
 			}
 			n++
-			req, parts := request(message.Parse(raw, message.DefaultLimits()), inspect.Budget{})
+			req, parts, _ := request(message.Parse(raw, message.DefaultLimits()), inspect.Budget{})
 			if len(req.Inputs) != len(parts) {
 				t.Fatalf("%s: %d files, %d parts", f, len(req.Inputs), len(parts))
 			}

@@ -220,7 +220,7 @@ func TestRequest(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	q, err := wire.Clip(&inspect.Request{Inputs: repeat(inspect.Input{Name: strings.Repeat("é", 600)}, 1000),
+	q, err := wire.Clip(&inspect.Request{Inputs: repeat(inspect.Input{Name: strings.Repeat("é", 600)}, inspect.MaxInputs+1),
 		Passwords: append(repeat("p", 1000), "", strings.Repeat("long", 100))})
 	if err != nil || len(q.Inputs) != inspect.MaxInputs || len(q.Passwords) != inspect.MaxPasswords || len(q.Inputs[0].Name) > inspect.MaxName || !utf8.ValidString(q.Inputs[0].Name) {
 		t.Error(err, len(q.Inputs), len(q.Passwords))

@@ -40,9 +40,9 @@ var rooms = []room{
 	{dir: "judge/verdict", may: []string{".", "reason"}},
 	{dir: "judge", may: append([]string{"check"}, facts...)},
 	{dir: "explain", may: []string{".", "reason"}},
-	// deliver/rewrite is a pure function over header bytes; the rest of deliver is
-	// behind the root's interfaces.
-	{dir: "gate", may: append([]string{"deliver/rewrite", "guard", "live"}, engine...), except: []string{"inspect/child"}},
+	// deliver/rewrite and deliver/banner are pure functions over a message's bytes; the
+	// rest of deliver is behind the root's interfaces.
+	{dir: "gate", may: append([]string{"deliver/rewrite", "deliver/banner", "guard", "live"}, engine...), except: []string{"inspect/child"}},
 	{dir: "smtpd", may: engine}, {dir: "milter", may: engine}, {dir: "scanhttp", may: engine}, {dir: "spamd", may: engine},
 	{dir: "scan", may: values},
 	{dir: "deliver", may: values},
@@ -168,8 +168,8 @@ const (
 	decoderEntry = wiring + "/sluice"
 )
 
-// decoderWriter is the folder of a tool that writes such formats and reads none.
-const decoderWriter = "eval/carriers"
+// decoderWriters are folders of tools that write such formats and read none.
+var decoderWriters = []string{"eval/carriers", "eval/bombs"}
 
 // Decoders checks that hostile decoders are linked only into the child, and the
 // child only into the program.
@@ -177,7 +177,7 @@ func Decoders(m *Module) []Finding {
 	const rule = "hostile decoders"
 	var out []Finding
 	for _, p := range m.Packages {
-		if within(p.Dir, decoderRoom) || within(p.Dir, decoderWriter) {
+		if within(p.Dir, decoderRoom) || slices.ContainsFunc(decoderWriters, func(d string) bool { return within(p.Dir, d) }) {
 			continue
 		}
 		for _, f := range p.code() {

@@ -62,7 +62,7 @@ func byContent(ext, declared string, b []byte) (inspect.Type, inspect.Class) {
 	if bytes.Contains(b[:min(len(b), 1024)], []byte("%PDF-")) {
 		return inspect.PDF, 0
 	}
-	return "", 0
+	return noisy(ext, declared, b)
 }
 
 // maxNames bounds the entries of a package that are looked at for its kind.

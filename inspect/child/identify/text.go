@@ -159,6 +159,31 @@ func textKind(ext, declared string, b []byte) (inspect.Type, inspect.Class) {
 	return t, 0
 }
 
+// noisy tells what octets that are no text are all the same to a reader that skips what
+// it doesn't know: a message whose parts are binary, a page or script among NULs.
+func noisy(ext, declared string, b []byte) (inspect.Type, inspect.Class) {
+	lower := bytes.ToLower(bytes.TrimLeft(b[:min(len(b), headText)], " \t\r\n\x00"))
+	t := mailOrPage(lower)
+	if t == "" {
+		t = markup(lower)
+	}
+	if t == "" {
+		if t = named[ext]; t == "" {
+			t = declaredAs[declared]
+		}
+		if c := classOfType[t]; t == inspect.DOSProgram || t != inspect.Mail && c&(script|executable|page) == 0 {
+			return "", 0
+		}
+	}
+	switch t {
+	case inspect.HTML, inspect.XHTML, inspect.SVG, inspect.MHTML:
+		if Active(b) {
+			return t, inspect.ActivePage
+		}
+	}
+	return t, 0
+}
+
 // overrides says whether a name makes more of a text than its first words do: an
 // HTML page called .hta is a program, and one called .js fails or is a polyglot.
 func overrides(byName, t inspect.Type) bool {
@@ -385,14 +410,17 @@ func byCalls(lower []byte) inspect.Type {
 // Active says whether a page runs script: script elements, event handlers, script
 // URLs, or embedded documents that may.
 func Active(b []byte) bool {
-	for {
-		i := bytes.IndexByte(b, '<')
+	const window = 2048
+	next := 0 // attributes in front of it have been looked at
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '<')
 		if i < 0 {
 			return false
 		}
-		b = b[i+1:]
-		tag := b[:min(len(b), 2048)]
-		if end := bytes.IndexByte(tag, '>'); end >= 0 {
+		at += i + 1
+		tag := b[at:min(len(b), at+window)]
+		end := bytes.IndexByte(tag, '>')
+		if end >= 0 {
 			tag = tag[:end]
 		}
 		if len(tag) == 0 {
@@ -402,11 +430,17 @@ func Active(b []byte) bool {
 		if c < 'a' || 'z' < c {
 			continue
 		}
-		if foldPrefix(tag, "script") || bytes.IndexByte(tag, ':') >= 0 && foldSuffixName(tag, "script") {
+		if foldPrefix(tag, "script") || foldSuffixName(tag, "script") {
 			return true
 		}
-		if eq := bytes.IndexByte(tag, '='); eq >= 0 && activeAttributes(bytes.ToLower(tag)) {
+		if at < next || bytes.IndexByte(tag, '=') < 0 {
+			continue
+		}
+		if activeAttributes(bytes.ToLower(tag)) {
 			return true
+		}
+		if end < 0 { // tags that begin in this one: half a window is enough to see all of each
+			next = at + window/2
 		}
 	}
 }
@@ -429,7 +463,7 @@ func foldPrefix(b []byte, s string) bool {
 
 // foldSuffixName knows "svg:script".
 func foldSuffixName(tag []byte, s string) bool {
-	name := tag
+	name := tag[:min(len(tag), 64)]
 	if i := bytes.IndexAny(name, " \t\r\n/"); i >= 0 {
 		name = name[:i]
 	}

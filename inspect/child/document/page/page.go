@@ -21,11 +21,12 @@ import (
 
 // Bounds.
 const (
-	maxTokens  = 2_000_000
-	maxScript  = 8 << 20 // bytes of script in one page
-	maxLinks   = 500
-	maxEmitted = 64
-	maxText    = inspect.MaxText
+	maxTokens     = 2_000_000
+	maxScript     = 8 << 20 // bytes of script in one page
+	maxLinks      = 500
+	maxAttributes = 4000 // in one tag
+	maxEmitted    = 64
+	maxText       = inspect.MaxText
 )
 
 // Decoder opens pages.
@@ -92,7 +93,8 @@ func (p *page) read(b []byte) error {
 		if i > maxTokens {
 			return p.w.Steps()
 		}
-		switch z.Next() {
+		kind := z.Next()
+		switch kind {
 		case html.ErrorToken:
 			return nil
 		case html.TextToken:
@@ -110,7 +112,7 @@ func (p *page) read(b []byte) error {
 				}
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
-			t := z.Token()
+			t := p.tag(z, kind)
 			raw = ""
 			if t.Type == html.StartTagToken {
 				raw = local(t.Data)
@@ -125,6 +127,23 @@ func (p *page) read(b []byte) error {
 			raw = ""
 		}
 	}
+}
+
+// tag reads a tag and the first of its attributes: a page of nothing but attributes has
+// millions.
+func (p *page) tag(z *html.Tokenizer, kind html.TokenType) html.Token {
+	t := html.Token{Type: kind}
+	name, more := z.TagName()
+	t.Data = string(name)
+	for more {
+		var k, v []byte
+		if k, v, more = z.TagAttr(); len(t.Attr) == maxAttributes {
+			_ = p.w.Steps() // the page goes on
+			break
+		}
+		t.Attr = append(t.Attr, html.Attribute{Key: string(k), Val: string(v)})
+	}
+	return t
 }
 
 // runs says whether a browser runs a script of that type.

@@ -13,6 +13,9 @@ import (
 // maxFilters bounds the filters of one stream.
 const maxFilters = 10
 
+// maxShort is what is read of streams of which the beginning is enough.
+const maxShort = 1 << 20
+
 // filters are the names and parameters of a stream's filters.
 func (f *file) filters(d dict) (names []name, params []dict) {
 	v := f.deref(first(d, "Filter", "F"))
@@ -51,6 +54,9 @@ func first(d dict, keys ...name) any {
 // can't be unpacked ends it early. The error is the budget's.
 func (f *file) content(o *object, limit int) ([]byte, error) {
 	b, rest, err := f.unpack(o, limit)
+	if len(b) >= limit && limit >= maxShort {
+		_ = f.w.Steps() // there may be more
+	}
 	if len(rest) > 0 {
 		return nil, err
 	}
