@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"cmp"
 	"mime"
 	"slices"
 	"strings"
@@ -16,6 +17,49 @@ type Edits struct {
 	// Parts are put in place of others; in the order of the message, none inside of
 	// another. They break signatures.
 	Parts []Part
+	// Changes are further ones, in the order of the message; one that meets another,
+	// or stands in a part that is replaced, is left out. They break signatures.
+	Changes []Change
+}
+
+// Change replaces Off…End of a message by Text.
+type Change struct {
+	Off, End int
+	Text     []byte
+}
+
+// Apply makes changes, which stand in order and don't overlap, in raw. It returns raw
+// itself where there are none.
+func Apply(raw []byte, list []Change) []byte {
+	changes := make([]change, len(list))
+	for i, c := range list {
+		changes[i] = change{c.Off, c.End, string(c.Text)}
+	}
+	return apply(raw, changes)
+}
+
+// mix puts further changes among those that were found.
+func mix(changes []change, further []Change) []change {
+	if len(further) == 0 {
+		return changes
+	}
+	meets := func(c Change) bool {
+		return slices.ContainsFunc(changes, func(o change) bool {
+			return c.Off < o.end && o.off < c.End || c.Off == c.End && o.off <= c.Off && c.Off < o.end ||
+				o.off == o.end && c.Off < o.off && o.off < c.End
+		})
+	}
+	first := len(changes)
+	for _, c := range further {
+		if !meets(c) {
+			changes = append(changes, change{c.Off, c.End, string(c.Text)})
+		}
+	}
+	if first == len(changes) {
+		return changes
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.off, b.off), cmp.Compare(a.end, b.end)) })
+	return changes
 }
 
 // change replaces raw[off:end] by text.
@@ -62,7 +106,7 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 	for i := range e.Parts {
 		changes = e.Parts[i].put(changes, &h)
 	}
-	return apply(raw, changes)
+	return apply(raw, mix(changes, e.Changes))
 }
 
 func apply(raw []byte, changes []change) []byte {

@@ -104,12 +104,12 @@ func Traps(m *Module) []Finding {
 }
 
 // hostile are the folders that parse bytes from outside.
-var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links",
-	"dns", "dns/dnstest", "dns/dnsbl", "scan", "config", "deliver/quarantine", "explain",
+var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
+	"dns", "dns/dnstest", "dns/dnsbl", "scan", "config", "deliver/quarantine", "deliver/banner", "explain",
 	"directory", "directory/file", "directory/ldap", "directory/callahead",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign", "learn/lookalike",
-	"learn/correspondent", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
+	"learn/correspondent", "learn/thread", "learn/anomaly", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh", "engine/urllist",
 	"inspect/child/identify", "inspect/child/archive/appended", "inspect/child/archive/cab", "inspect/child/archive/cms",
 	"inspect/child/archive/disk", "inspect/child/archive/letter", "inspect/child/archive/listing", "inspect/child/archive/lzma",

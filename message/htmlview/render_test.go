@@ -62,6 +62,7 @@ func TestVisibleAndHidden(t *testing.T) {
 		{"rule behind its use", `<p id=q>no</p>b<style>#q{visibility:hidden}</style>`, "b", "no", WhyVisibility},
 		{"element rule", `<style>i,em{font-size:0}</style><i>no</i>b`, "b", "no", WhyFont},
 		{"inline beats rule", `<style>.x{display:none}</style><p class=x style="display:block">yes</p>`, "yes", "", 0},
+		{"important inline beats all", `<style>.x{display:none!important}</style><p class=x style="display:block!important;display:none">yes</p>b`, "yes\nb", "", 0},
 		{"important beats inline", `<style>.x{display:none!important}</style><p class=x style="display:block">no</p>b`, "b", "no", WhyDisplay},
 		{"body rule without body tag", `<style>body{background:#000}</style><p style="color:#000">no</p><p style="color:#fff">yes</p>`, "yes", "no", WhyColour},
 		{"media for small screens", `<style>@media (max-width:600px){.x{display:none}} .y{display:none}</style><p class=x>yes</p><p class=y>no</p>`, "yes", "no", WhyDisplay},

@@ -148,13 +148,16 @@ func (s sheet) match(d *decl, tag, id, class, inline string) {
 			s.use(d, &imp, tag+"#"+id)
 		}
 	}
+	var own, first decl // what is inline and important wins over all (CSS Cascading 4, 6.1)
 	if inline != "" {
-		var own decl
-		parseDecls(inline, &own, &own)
+		parseDecls(inline, &own, &first)
 		d.merge(&own)
 	}
 	if imp.set != 0 {
 		d.merge(&imp)
+	}
+	if first.set != 0 {
+		d.merge(&first)
 	}
 }
 
