@@ -70,7 +70,8 @@ func decoderCalls() []call {
 }
 
 // toolCalls let programs do what programs do, network and the rest excepted.
-func toolCalls() []call { return intruders() }
+// Capabilities are gone, and can only be given up once more: what becomes a program does.
+func toolCalls() []call { return append(lines(allow, unix.SYS_CAPSET), intruders()...) }
 
 // toolCall narrows that to one process, which may become a program.
 func toolCall() []call {

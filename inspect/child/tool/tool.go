@@ -36,7 +36,7 @@ func Main(args, become []string, in io.Reader, out, stderr io.Writer) int {
 	if err := fs.Parse(args); err != nil {
 		return 2
 	}
-	box := sandbox.Config{Profile: sandbox.Tools, CPU: *cpu, Programs: become[:1], Write: inspect.MaxBody}
+	box := sandbox.Config{Profile: sandbox.Tools, CPU: *cpu, Programs: []string{become[0]}, Write: inspect.MaxBody}
 	var all []child.Decoder
 	start := run.Program{Self: become}
 	if *scanner != "" {

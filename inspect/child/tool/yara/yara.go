@@ -44,9 +44,9 @@ const MaxFiles = 256
 // Open implements child.Decoder.
 func (s scanner) Open(ctx context.Context, w *child.Work) error {
 	inputs := w.Inputs()
-	// The first scans all that are behind it.
+	// The first scans all that are behind it. An empty one is never opened.
 	for i := range w.Index() {
-		if inspect.Type(inputs[i].DeclaredType) == inspect.ForRules {
+		if inspect.Type(inputs[i].DeclaredType) == inspect.ForRules && len(inputs[i].Body) > 0 {
 			return nil
 		}
 	}
