@@ -7,6 +7,7 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,6 +98,9 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	l := &Looked{Report: report, Parts: parts, Left: left}
 	out := c.evidence(in, l)
 	check.Note(in.Notes, func() *Looked { return l })
+	if report.Ended == inspect.Killed { // somebody else did that: the files had no look
+		return out, errors.New("inspect: " + report.Ended.String())
+	}
 	return out, ctx.Err()
 }
 
@@ -194,7 +198,7 @@ func harmlessName(name string) bool {
 func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 	s := statements{looked: l}
 	r := l.Report
-	if r.Ended != inspect.Complete {
+	if r.Ended != inspect.Complete && r.Ended != inspect.Killed {
 		what := r.Ended.String()
 		if r.At >= 0 && r.At < len(r.Files) {
 			what += " at " + s.place(r.At)

@@ -157,6 +157,10 @@ func TestEnds(t *testing.T) {
 	if out, err := Checks(c)[0].Check(t.Context(), in()); err == nil || out != nil {
 		t.Errorf("nobody looked: %v, %v", out, err)
 	}
+	c.Inspector = &looker{report: &inspect.Report{Files: file, At: 0, Ended: inspect.Killed}}
+	if out, err := Checks(c)[0].Check(t.Context(), in()); err == nil || len(out) > 0 {
+		t.Errorf("killed from outside: %v, %v", out, err)
+	}
 	if Checks(Config{}) != nil {
 		t.Error("a check without an inspector")
 	}
