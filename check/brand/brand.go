@@ -181,8 +181,9 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 		}
 		out = append(out, check.Found(id, detail))
 	}
+	w := j.ways(main.brand)
 	switch {
-	case at&inName != 0 && j.namesake(main.brand):
+	case at&inName != 0 && (w.homeward() || j.namesake(main.brand)):
 		state(reason.BrandNamePart, "From", who)
 	case at&inName != 0, at&(inNamePart|inWord) != 0 && main.brand.Kind != brand.Social && at&^(inName|inNamePart|inWord) != 0 && j.bulk():
 		state(reason.BrandName, "From", who)
@@ -202,7 +203,7 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 		out = append(out, j.disguised(main))
 	}
 	if len(out) > 0 && strong(at) {
-		if away, ok := j.away(main.brand); ok {
+		if away, ok := w.away(); ok {
 			state(reason.BrandLinksAway, "", away)
 		}
 	}
@@ -287,36 +288,59 @@ func strong(at place) bool {
 	return n >= 2
 }
 
-// away says whether what the message wants clicked leads to none of the brand's sites:
-// no link does, or no button though there are some.
-func (j *judgement) away(b *brand.Brand) (detail string, ok bool) {
+// ways is where a message's links lead, seen from a brand.
+type ways struct {
+	home   int    // to the brand's own sites
+	veiled int    // through a service that counts clicks, or a gateway that rewrites links
+	other  string // the first host elsewhere
+	button string // the first one behind a button or a form
+}
+
+func (j *judgement) ways(b *brand.Brand) (w ways) {
 	v := j.in.Message.View()
-	first, button, home, homeButton := "", "", false, false
+	homeButton := false
 	for i := range v.Links {
 		l := &v.Links[i]
 		if l.Host == "" || l.Hidden || l.Scheme != "http" && l.Scheme != "https" || l.Source == links.FromImage || l.Source == links.FromOther {
 			continue
 		}
 		push := l.Look.Button || l.Source == links.FromForm
-		if b.Owns(l.Host) || called(links.OrgDomain(l.Host), b) || domains.Rewriter(l.Host) {
-			home, homeButton = true, homeButton || push
-			continue
-		}
-		if first == "" {
-			first = l.Host
-		}
-		if push && button == "" {
-			button = l.Host
+		switch {
+		case b.Owns(l.Host), called(links.OrgDomain(l.Host), b):
+			w.home++
+			homeButton = homeButton || push
+		case domains.Rewriter(l.Host), domains.Counter(l.Host):
+			w.veiled++
+		default:
+			if w.other == "" {
+				w.other = l.Host
+			}
+			if push && w.button == "" {
+				w.button = l.Host
+			}
 		}
 	}
+	if homeButton {
+		w.button = ""
+	}
+	return w
+}
+
+// away says where a message leads that should lead to a brand: its button goes
+// elsewhere, or no link goes there.
+func (w *ways) away() (detail string, ok bool) {
 	switch {
-	case button != "" && !homeButton:
-		return "the button leads to " + check.Quote(button), true
-	case first != "" && !home:
-		return "links lead to " + check.Quote(first), true
+	case w.button != "":
+		return "the button leads to " + check.Quote(w.button), true
+	case w.other != "" && w.home == 0 && w.veiled == 0:
+		return "links lead to " + check.Quote(w.other), true
 	}
 	return "", false
 }
+
+// homeward says whether nothing could be won by forging the message: what there is to
+// click leads to the brand.
+func (w *ways) homeward() bool { return w.home > 0 && w.button == "" && w.home > w.veiled }
 
 // taken asks the memory whether a name that isn't in the list belongs to somebody else.
 func (j *judgement) taken() []sluice.Evidence {

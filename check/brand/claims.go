@@ -34,11 +34,12 @@ type claim struct {
 
 // Bounds of what is looked at.
 const (
-	maxName    = 200
-	maxSubject = 400
-	maxText    = 64 << 10
-	maxAlt     = 2 << 10
-	maxClaims  = 12
+	maxName     = 200
+	maxSubject  = 400
+	maxText     = 64 << 10
+	maxAlt      = 2 << 10
+	maxClaims   = 12
+	maxMentions = 256 // of brands in a text whose surroundings are read
 )
 
 // claims finds what a message claims to be, the strongest claims first.
@@ -210,19 +211,49 @@ func heads(rest string) bool {
 // text looks for what speaks for a brand in the text: possessions, signatures, and the
 // owner of the copyright line.
 func (f *finder) text(s string) {
+	type mention struct {
+		times int
+		owned brand.Match
+	}
+	casual := map[*brand.Brand]mention{}
+	read := 0
 	f.list.Find(s, func(m brand.Match) bool {
 		written := s[m.Start:m.End]
+		if read++; read > maxMentions {
+			if copyright(s, m) { // at the end
+				f.add(m, inFooter, written)
+			}
+			return true
+		}
 		if m.Form != 0 && m.Form != brand.Digits && !m.Name.Common {
 			f.add(m, inText, written)
 		}
 		if copyright(s, m) {
 			f.add(m, inFooter, written)
-		} else if owns(s, m) || signs(s, m) {
+		} else if signs(s, m) {
 			f.add(m, inText, written)
+		}
+		switch m.Brand.Kind {
+		case brand.Payment, brand.Cloud, brand.Social: // every receipt has "your PayPal account"
+			c := casual[m.Brand]
+			if c.times++; c.owned.Brand == nil && owns(s, m) {
+				c.owned = m
+			}
+			if casual[m.Brand] = c; c.times >= leading && c.owned.Brand != nil {
+				f.add(c.owned, inText, s[c.owned.Start:c.owned.End])
+			}
+		default:
+			if owns(s, m) {
+				f.add(m, inText, written)
+			}
 		}
 		return true
 	})
 }
+
+// leading is how often a text names a brand that it speaks for, where others speak of
+// what people have there too.
+const leading = 3
 
 // near is how many octets around a name are read.
 const near = 48
@@ -283,16 +314,16 @@ var thing = set(`account accounts card wallet membership subscription customer c
 
 // signs says whether a name stands as in "The PayPal Team", alone on its line.
 func signs(s string, m brand.Match) bool {
-	start := strings.LastIndexByte(s[:m.Start], '\n') + 1
-	end := len(s)
-	if i := strings.IndexByte(s[m.End:], '\n'); i >= 0 {
-		end = m.End + i
+	head, tail := s[max(0, m.Start-near):m.Start], s[m.End:min(len(s), m.End+near)]
+	i, j := strings.LastIndexByte(head, '\n'), strings.IndexByte(tail, '\n')
+	if i < 0 && len(head) == near || j < 0 && len(tail) == near {
+		return false // a long line
 	}
-	if m.Start-start > near || end-m.End > near {
-		return false
+	if j < 0 {
+		j = len(tail)
 	}
 	team := false
-	for _, w := range append(words(s[start:m.Start]), words(s[m.End:end])...) {
+	for _, w := range append(words(head[i+1:]), words(tail[:j])...) {
 		if teams[w] {
 			team = true
 		} else if !brand.Hollow(w) {

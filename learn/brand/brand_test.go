@@ -1,6 +1,7 @@
 package brand
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -71,5 +72,33 @@ func TestParseErrors(t *testing.T) {
 		if diff := cmp.Diff(want, err.Error()); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+// sample is 10 kB of a newsletter's words.
+var sample = strings.Repeat("The quick brown fox jumps over the lazy dog at the corner, pays its order, and returns in the morning. ", 98)
+
+func BenchmarkFind(b *testing.B) {
+	l := Shipped()
+	b.SetBytes(int64(len(sample)))
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Find(sample, func(Match) bool { return true })
+	}
+}
+
+// Ten times the brands cost the same.
+func BenchmarkFindMany(b *testing.B) {
+	var more []Brand
+	for i := range 10_000 {
+		more = append(more, Brand{Names: []Name{{Text: fmt.Sprintf("Qx%dvor", i)}}, Domains: []string{fmt.Sprintf("qx%d.example", i)}, Kind: Admins})
+	}
+	l, err := Shipped().With(more)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(sample)))
+	for b.Loop() {
+		l.Find(sample, func(Match) bool { return true })
 	}
 }

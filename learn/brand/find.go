@@ -54,7 +54,8 @@ type index struct {
 	names map[string][]entry // squashed
 	looks map[string][]entry // by shape: what can be taken for each other is one
 	first map[string]int     // first words of names: how many words the longest has
-	heads [1 << 12]uint64    // a filter before first: most words of a text begin no name
+	heads filter             // before first: most words of a text begin no name
+	alike filter             // before looks
 	// Names in scripts without spaces: first runes, and first words in Latin letters, and
 	// the most runes that such a name has.
 	runes map[rune]int
@@ -93,7 +94,9 @@ func (x *index) fill(brands []*Brand) {
 			x.begin(f.text(0, 1), len(f.words))
 			x.begin(key, 1)
 			if !n.Common && len(key) >= 4 {
-				x.looks[shape(key)] = append(x.looks[shape(key)], e)
+				look := string(shape(nil, key))
+				x.looks[look] = append(x.looks[look], e)
+				x.alike.add([]byte(look))
 			}
 		}
 	}
@@ -101,8 +104,20 @@ func (x *index) fill(brands []*Brand) {
 
 func (x *index) begin(word string, words int) {
 	x.first[word] = max(x.first[word], words)
-	h := hash([]byte(word))
-	x.heads[h>>6%uint32(len(x.heads))] |= 1 << (h & 63)
+	x.heads.add([]byte(word))
+}
+
+// filter says of most words that they aren't in a set.
+type filter [1 << 12]uint64
+
+func (f *filter) add(b []byte) {
+	h := hash(b)
+	f[h>>6%uint32(len(f))] |= 1 << (h & 63)
+}
+
+func (f *filter) has(b []byte) bool {
+	h := hash(b)
+	return f[h>>6%uint32(len(f))]&(1<<(h&63)) != 0
 }
 
 // exact finds a name by its squashed form.
@@ -126,7 +141,7 @@ func hash(b []byte) uint32 {
 func (x *index) longest(f *folded, i int) int {
 	w := &f.words[i]
 	b := f.buf[w.from:w.to]
-	if h := hash(b); x.heads[h>>6%uint32(len(x.heads))]&(1<<(h&63)) == 0 {
+	if !x.heads.has(b) {
 		return 0
 	}
 	return min(x.first[string(b)], len(f.words)-i)
@@ -193,7 +208,11 @@ func (x *index) at(f *folded, i int) (words int, es []entry, form Form) {
 		return 0, nil, 0
 	}
 	raw := f.raw[w.start:w.end]
-	for _, e := range x.looks[shape(raw)] {
+	look := shape(make([]byte, 0, 2*maxWord), raw)
+	if !x.alike.has(look) {
+		return 0, nil, 0
+	}
+	for _, e := range x.looks[string(look)] {
 		if resembles(raw, squash(e.name.Text)) {
 			es = append(es, e)
 		}

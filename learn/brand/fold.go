@@ -271,10 +271,40 @@ func (f *folded) single(i int) bool {
 // stands is what a letter can be replaced by.
 var stands = map[byte]string{'a': "4@", 'b': "8", 'e': "3", 'g': "9", 'i': "1", 'l': "1I", 'o': "0", 's': "5$", 't': "7", 'z': "2"}
 
-// shape is a word with all that can stand for each other made one.
-var shapes = strings.NewReplacer("rn", "m", "vv", "w", "i", "l", "1", "l", "0", "o", "4", "a", "@", "a", "8", "b", "3", "e", "9", "g", "5", "s", "$", "s", "7", "t", "2", "z")
+// shape appends a word with all that can stand for each other made one.
+func shape(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case i+1 < len(s) && c == 'r' && s[i+1] == 'n':
+			c = 'm'
+			i++
+		case i+1 < len(s) && c == 'v' && s[i+1] == 'v':
+			c = 'w'
+			i++
+		default:
+			c = shapes[c]
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
 
-func shape(s string) string { return shapes.Replace(strings.ToLower(s)) }
+var shapes = func() (t [256]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if class[c] == upper {
+			t[c] |= 0x20
+		}
+	}
+	for letter, others := range stands {
+		for i := range len(others) {
+			t[others[i]] = letter
+		}
+	}
+	t['i'], t['I'], t['1'] = 'l', 'l', 'l'
+	return t
+}()
 
 // resembles says whether raw, as written, looks like name, which is squashed.
 func resembles(raw, name string) bool {
