@@ -186,14 +186,43 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 		return Campaign
 	case automatic(h):
 		return Notice
-	case personal(v):
+	case s.typed(h, v):
 		return Personal
 	case v.HasHTML && offersLeave(v):
 		return Campaign
-	case v.HasHTML && len(v.Links) > 0:
+	case leads(v):
 		return Notice
 	}
 	return Unclear
+}
+
+// typed says whether somebody wrote the message: it looks so, and something shows a
+// mail program or a mailbox, or there is nothing to follow.
+func (s *Sender) typed(h *header.Header, v *message.View) bool {
+	if !personal(v) || machine(s.Author.Local) {
+		return false
+	}
+	for _, name := range [...]string{"In-Reply-To", "References", "User-Agent", "Thread-Index", "Thread-Topic", "X-Originating-IP"} {
+		if h.Field(name) != nil {
+			return true
+		}
+	}
+	return s.Free || !leads(v) || !v.HasHTML || slices.ContainsFunc(s.Carriers, func(c *service.Service) bool { return c.Kind == service.Mailbox })
+}
+
+// machines are local parts that no person reads.
+var machines = []string{"noreply", "donotreply", "naoresponder", "noresponder", "nepasrepondre", "nichtantworten", "mailer", "notification", "newsletter", "bounce"}
+
+func machine(local string) bool {
+	local = strings.NewReplacer("-", "", "_", "", ".", "").Replace(header.Lower(local))
+	return slices.ContainsFunc(machines, func(m string) bool { return strings.Contains(local, m) })
+}
+
+// leads says whether there is a link to the web to follow.
+func leads(v *message.View) bool {
+	return slices.ContainsFunc(v.Links, func(l links.Link) bool {
+		return (l.Source == links.FromAnchor || l.Source == links.FromText) && (l.Scheme == "http" || l.Scheme == "https")
+	})
 }
 
 // listOwner is the organization in List-Id (RFC 2919) or List-Post (RFC 2369).
@@ -213,15 +242,15 @@ func listOwner(h *header.Header) string {
 	return ""
 }
 
-// listProved says whether who runs the list stands behind the message. Where nothing
-// of a message passes, it may still be a list's that proves nothing, by its envelope.
+// listProved says whether who runs the list stands behind the message: a method passes
+// for it, or its host is the client.
 func (s *Sender) listProved(owner string, passed []string) bool {
 	for _, d := range passed {
 		if links.OrgDomain(d) == owner {
 			return true
 		}
 	}
-	return owner != "" && (s.Client == owner || s.Envelope == owner && s.Org != owner)
+	return owner != "" && s.Client == owner
 }
 
 // automatic says whether a program says that it wrote the message (RFC 3834 5).

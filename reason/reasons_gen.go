@@ -224,8 +224,8 @@ const (
 	IprevNumbered              = "IPREV_NUMBERED"                // the reverse DNS name of this server is the provider's default
 	IprevPass                  = "IPREV_PASS"                    // The client's reverse name is confirmed and not generic.
 	IprevTemperror             = "IPREV_TEMPERROR"               // the reverse DNS name of this server can not be looked up now
-	LeaveOneClick              = "LEAVE_ONE_CLICK"               // RFC 8058 unsubscription at a proved owner: the author, a signer or the carrier.
-	LeaveOwn                   = "LEAVE_OWN"                     // List-Unsubscribe leads to a proved owner: the author, a signer or the carrier.
+	LeaveOneClick              = "LEAVE_ONE_CLICK"               // RFC 8058 unsubscription at the service that carries the mailing, or at its well-known author.
+	LeaveOwn                   = "LEAVE_OWN"                     // List-Unsubscribe leads to the service that carries the mailing, or to its well-known author.
 	LinkExpanded               = "LINK_EXPANDED"                 // A shortener or redirector was asked where it leads; the detail has the way.
 	LinkExpansionUnknown       = "LINK_EXPANSION_UNKNOWN"        // A shortener didn't say where it leads; the detail says why.
 	LinkFreeHost               = "LINK_FREE_HOST"                // a link leads to free web space
@@ -334,6 +334,7 @@ const (
 	SenderDomainTemperror      = "SENDER_DOMAIN_TEMPERROR"       // the sender's domain can not be looked up now
 	SenderLooksLike            = "SENDER_LOOKS_LIKE"             // a domain of the sending side is made to look like another
 	SenderRate                 = "SENDER_RATE"                   // too much mail in a short time
+	SenderUnknown              = "SENDER_UNKNOWN"                // nobody knows the sender's domain
 	ServerBusy                 = "SERVER_BUSY"                   // this server is at its limit of connections
 	SessionTimeout             = "SESSION_TIMEOUT"               // this session has lasted as long as one may
 	ShortcutHostile            = "SHORTCUT_HOSTILE"              // an attached shortcut starts a program or opens another machine
@@ -386,7 +387,7 @@ const (
 	URLListUnknown             = "URL_LIST_UNKNOWN"              // A list gave no usable answer; the detail says why, never with its key.
 )
 
-const hash = "6f3fa3293c234c5f"
+const hash = "ac3da007f788f96e"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -1951,7 +1952,7 @@ var entries = [...]Entry{
 		Source: "espoofer (USENIX Security 2020); RFC 5322 3.4",
 	},
 	{ID: "FROM_CHEAP_TLD", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 4.5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: top-level domains with first years at a dollar or two carry much abuse and honest shops too; held low, and bulk mail only",
 		Reply:  "the sender's top-level domain is one with much abuse",
 		Fix:    "send from a domain of another top-level domain",
@@ -2131,7 +2132,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "FROM_ODD_LOCAL", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 11 of 1871 bad and 1 of 6113 good; held low, since some services do it",
 		Reply:  "the sender's address looks generated",
 		Fix:    "send from an address that people can read",
@@ -2151,7 +2152,7 @@ var entries = [...]Entry{
 		Source: "RFC 7489; measured on modern mail",
 	},
 	{ID: "FROM_RISKY_TLD", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 114 of 1871 bad and 1 of 6113 good; held low, since honest names exist there",
 		Reply:  "the sender's top-level domain is often abused",
 		Fix:    "send from a domain with a good name",
@@ -2592,22 +2593,22 @@ var entries = [...]Entry{
 	},
 	{ID: "LEAVE_ONE_CLICK", Group: "identity", Phase: "message", Threat: "none",
 		Points: -3.5, Hard: "", Code: 0, Enhanced: "",
-		Weight: "judged: measured on modern mail: one-click unsubscription at a known owner in 56 % of good and 2 % of bad bulk mail; where the owner is proved",
+		Weight: "judged: measured on modern mail: one-click unsubscription at a known owner in 56 % of good and 2 % of bad bulk mail; where a known service carries it, or the author is well known",
 		Reply:  "",
 		Fix:    "",
 		Page:   "The mailing can be left with one click, at its sender or the service that sends it.",
 		User:   "The mailing can be left with one click.",
-		Admin:  "RFC 8058 unsubscription at a proved owner: the author, a signer or the carrier.",
+		Admin:  "RFC 8058 unsubscription at the service that carries the mailing, or at its well-known author.",
 		Source: "RFC 8058; measured on modern mail",
 	},
 	{ID: "LEAVE_OWN", Group: "identity", Phase: "message", Threat: "none",
 		Points: -1.5, Hard: "", Code: 0, Enhanced: "",
-		Weight: "judged: measured on modern mail; where the owner is proved",
+		Weight: "judged: measured on modern mail; where a known service carries it, or the author is well known",
 		Reply:  "",
 		Fix:    "",
 		Page:   "The mailing can be left at its sender or the service that sends it.",
 		User:   "The mailing can be left.",
-		Admin:  "List-Unsubscribe leads to a proved owner: the author, a signer or the carrier.",
+		Admin:  "List-Unsubscribe leads to the service that carries the mailing, or to its well-known author.",
 		Source: "RFC 2369; measured on modern mail",
 	},
 	{ID: "LINK_EXPANDED", Group: "link", Phase: "message", Threat: "none",
@@ -3031,7 +3032,7 @@ var entries = [...]Entry{
 		Source: "measured on modern mail",
 	},
 	{ID: "NAME_LOCAL_ONLY", Group: "identity", Phase: "message", Threat: "phish",
-		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: measured on modern mail: who borrows a name writes it before the @, where anybody may write anything; some firms send so through a platform's domain",
 		Reply:  "the sender's name does not fit its domain",
 		Fix:    "send from a domain of your own name",
@@ -3689,6 +3690,16 @@ var entries = [...]Entry{
 		User:   "A sender sent too much at once and has to wait.",
 		Admin:  "The rate of messages of the sender's address, domain or network is over the limit.",
 		Source: "RFC 7372; IANA X.7.28",
+	},
+	{ID: "SENDER_UNKNOWN", Group: "identity", Phase: "message", Threat: "spam",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: an unknown domain that no known service sends for; small firms with servers of their own are like that until they are known here",
+		Reply:  "nobody knows the sender's domain",
+		Fix:    "send through a known service, or earn a name first",
+		Page:   "The message is one for many, from a domain that is not well known, by a host that no known sending service runs.",
+		User:   "The sender's domain is not a known one.",
+		Admin:  "Bulk mail or a notice of a domain that is on no list, carried by no service of the table.",
+		Source: "measured on modern mail",
 	},
 	{ID: "SERVER_BUSY", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",

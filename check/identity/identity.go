@@ -17,7 +17,7 @@ import (
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newDisguise(),
+	return []check.Checker{newFrom(), newName(), newReplyTo(), newSelf(), newDomain(), newFit(), newContent(), newProof(), newClient(), newStanding(), newLeave(), newDisguise(),
 		newSPF(), newUpstreamSPF(), newSender(), newAuthor(), newDKIM(), newARC(), newDMARC()}
 }
 

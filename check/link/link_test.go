@@ -91,7 +91,7 @@ func TestMessages(t *testing.T) {
 		{"two strangers", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.net/", "b")), ""},
 		{"one stranger and the sender", checktest.Mail("Content-Type: text/html", stranger+a("https://b.example.org/", "b")), ""},
 		{"one stranger from free mail", checktest.Mail("From: x@gmail.com\nContent-Type: text/html", stranger), ""},
-		{"one stranger on a list", checktest.Mail("List-Id: <l.example.org>\nContent-Type: text/html", stranger), ""},
+		{"one stranger on a list", checktest.Mail("List-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nContent-Type: text/html", stranger), ""},
 		{"one stranger in plain text", plain("See https://a.example.com/\n"), ""},
 		{"a picture without link", checktest.Mail("Content-Type: text/html", `<img src="https://x.example.com/a.png">`), ""},
 		{"a picture with text", html(`<a href="https://x.example.com/"><img src="https://x.example.com/a.png"></a>`), ""},

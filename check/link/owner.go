@@ -1,11 +1,17 @@
 package link
 
 import (
+	"context"
+	"slices"
 	"strconv"
+	"strings"
 
 	"sluice"
 	"sluice/check"
 	"sluice/internal/domains"
+	"sluice/learn/brand"
+	"sluice/learn/service"
+	"sluice/message"
 	"sluice/message/header"
 	"sluice/message/links"
 	"sluice/reason"
@@ -15,49 +21,194 @@ import (
 // sender, or to several places. Mail whose links all lead to one stranger is
 // there for that link.
 func newOwner() check.Checker {
-	return check.Func(check.Info{
-		Name: "link/owner", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
-		Reasons: []sluice.Reason{reason.LinkOneStranger},
-	}, func(in *check.Input) []sluice.Evidence {
-		if onList(in.Message.Header()) {
+	return check.Look(check.Info{
+		Name: "link/owner", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Remote,
+		Reasons: []sluice.Reason{reason.LinkOneStranger, reason.LinkNoneOwn, reason.LinkSingleOwner, reason.LinkManyOwners, reason.LinkSocial},
+	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
+		s := check.SenderOf(ctx, in)
+		if onList(in.Message.Header()) || s.Traffic == check.List || s.Org == "" {
 			return nil
 		}
-		us := author(in.Message)
-		if us == "" || domains.FreeMail(us) {
-			return nil // people send each other links
+		o := ownersOf(in.Message.View(), s)
+		if len(o.places) == 0 || o.first == nil {
+			return nil
 		}
-		v := in.Message.View()
-		var one *links.Link
-		place, n, host := "", 0, ""
-		for i := range v.Links {
-			l := &v.Links[i]
-			if l.Source != links.FromAnchor || !web(l) || l.Host == "" || l.Host == host {
-				continue
+		if s.Traffic == check.Personal || s.Traffic == check.Unclear || !s.Modern {
+			return o.stranger(s)
+		}
+		return o.coherence(s)
+	})
+}
+
+// owners is whose links and pictures a message holds.
+type owners struct {
+	first   *links.Link // anchor
+	places  []string    // organizations of anchors, each once
+	all     []string    // of anchors and pictures
+	anchors int
+	own     bool // a link leads to who is proved to send
+	social  int  // networks that are linked to or shown as linked to
+}
+
+// maxPlaces bounds how many organizations are told apart.
+const maxPlaces = 20
+
+func ownersOf(v *message.View, s *check.Sender) owners {
+	var o owners
+	networks := map[string]bool{}
+	last := ""
+	for i := range v.Links {
+		l := &v.Links[i]
+		picture := l.Source == links.FromImage
+		if !picture && l.Source != links.FromAnchor || !web(l) || l.Host == "" {
+			continue
+		}
+		if !picture {
+			if o.first == nil {
+				o.first = l
 			}
-			host = l.Host
-			switch o := org(l.Host); {
-			case o == us:
-				return nil
-			case one == nil:
-				one, place = l, o
-			case o != place:
-				return nil
-			}
-			if n++; n == maxLinks {
+			if o.anchors++; o.anchors > maxLinks {
 				break
 			}
+			if n := network(l); n != "" {
+				networks[n] = true
+			}
 		}
-		if one == nil || domains.Rewriter(one.Host) || domains.Counter(one.Host) {
-			return nil
+		if key := l.Host + strconv.FormatBool(picture); key == last {
+			continue
+		} else {
+			last = key
 		}
-		return []sluice.Evidence{state(reason.LinkOneStranger, one, "all links lead to "+check.Quote(place)+", from "+check.Quote(us)+" ("+strconv.Itoa(len(v.Links))+" links)")}
-	})
+		place := service.Org(l.Host)
+		if !slices.Contains(o.all, place) && len(o.all) < maxPlaces {
+			o.all = append(o.all, place)
+		}
+		if picture {
+			continue
+		}
+		if !slices.Contains(o.places, place) && len(o.places) < maxPlaces {
+			o.places = append(o.places, place)
+		}
+		o.own = o.own || leadsHome(s, l.Host)
+	}
+	o.social = len(networks)
+	return o
+}
+
+// leadsHome says whether a link leads to the author, to who signed, or to a service
+// that carries the message.
+func leadsHome(s *check.Sender, host string) bool {
+	at := org(host)
+	if kin(at, s.Org) || slices.ContainsFunc(s.Signers, func(d string) bool { return kin(at, d) }) {
+		return true
+	}
+	if c := service.Of(host); c != nil && slices.Contains(s.Carriers, c) && c.Kind.Sends() {
+		return true
+	}
+	for _, b := range brand.Shipped().Of(s.Author.Domain) {
+		if b.Owns(host) {
+			return true
+		}
+	}
+	return false
+}
+
+// minKin is the shortest label by which two domains are taken for one owner's.
+const minKin = 4
+
+// kin says whether two organizations are one, as far as names tell: services number
+// their domains (link001, link002).
+func kin(a, b string) bool {
+	if a == b {
+		return a != ""
+	}
+	a, tldA, _ := strings.Cut(a, ".")
+	b, tldB, _ := strings.Cut(b, ".")
+	a, b = strings.Trim(a, "0123456789"), strings.Trim(b, "0123456789")
+	return len(a) >= minKin && a == b && tldA == tldB
+}
+
+// stranger: all links lead to one place that isn't the author's.
+func (o *owners) stranger(s *check.Sender) []sluice.Evidence {
+	if len(o.places) != 1 || o.own || s.Free { // people send each other links
+		return nil
+	}
+	if domains.Rewriter(o.first.Host) || domains.Counter(o.first.Host) {
+		return nil
+	}
+	return []sluice.Evidence{state(reason.LinkOneStranger, o.first, "all links lead to "+check.Quote(org(o.first.Host))+", from "+check.Quote(s.Org)+" ("+strconv.Itoa(o.anchors)+" links)")}
+}
+
+// manyOwners is how many organizations only a mail with a foot and partners links to.
+const manyOwners = 5
+
+// coherence compares the links with who sends; for bulk mail and notices.
+func (o *owners) coherence(s *check.Sender) []sluice.Evidence {
+	var out []sluice.Evidence
+	carrier := s.Carrier()
+	switch {
+	case o.own || domains.Rewriter(o.first.Host):
+	default:
+		out = append(out, state(reason.LinkNoneOwn, o.first, check.Quote(strings.Join(o.places, " "))+", from "+check.Quote(s.Org)))
+	}
+	if len(o.all) == 1 && carrier == nil && !known(o.first.Host) {
+		out = append(out, state(reason.LinkSingleOwner, o.first, check.Quote(o.all[0])+": "+strconv.Itoa(o.anchors)+" links"))
+	}
+	if !s.Aligned || s.Free {
+		return out
+	}
+	if o.social >= 2 {
+		out = append(out, state(reason.LinkSocial, o.first, strconv.Itoa(o.social)+" networks"))
+	}
+	if len(o.places) >= manyOwners {
+		out = append(out, state(reason.LinkManyOwners, o.first, strconv.Itoa(len(o.places))+" owners"))
+	}
+	return out
+}
+
+// known says whether a place is one that many know: a brand's, or a service's whose
+// customers don't get hosts of their own.
+func known(host string) bool {
+	if c := service.Of(host); c != nil {
+		return c.Kind.Sends()
+	}
+	return len(brand.Shipped().Of(host)) > 0
+}
+
+// networks are social networks by their domains, and by the words that stand for them
+// where a service counts the clicks.
+var networks = []struct{ name, domain, word string }{
+	{"facebook", "facebook.com", "facebook"}, {"facebook", "fb.com", ""}, {"instagram", "instagram.com", "instagram"}, {"x", "twitter.com", "twitter"}, {"x", "x.com", ""},
+	{"linkedin", "linkedin.com", "linkedin"}, {"youtube", "youtube.com", "youtube"}, {"youtube", "youtu.be", ""}, {"tiktok", "tiktok.com", "tiktok"},
+	{"pinterest", "pinterest.com", "pinterest"}, {"threads", "threads.net", ""}, {"bluesky", "bsky.app", "bluesky"}, {"mastodon", "mastodon.social", "mastodon"},
+	{"snapchat", "snapchat.com", "snapchat"}, {"whatsapp", "whatsapp.com", ""}, {"xing", "xing.com", "xing"}, {"vk", "vk.com", ""}, {"weibo", "weibo.com", ""},
+}
+
+// network is the social network that a link leads to, or whose name it shows.
+func network(l *links.Link) string {
+	at, text := "", ""
+	for i := range networks {
+		n := &networks[i]
+		if strings.HasSuffix(l.Host, n.domain) && org(l.Host) == n.domain {
+			return n.name
+		}
+		if n.word == "" || len(l.Text) > 60 {
+			continue
+		}
+		if text == "" {
+			text = strings.ToLower(l.Text)
+		}
+		if at == "" && strings.Contains(text, n.word) {
+			at = n.name
+		}
+	}
+	return at
 }
 
 // onList says whether list software has had the message: it leaves other
 // people's links in.
 func onList(h *header.Header) bool {
-	for _, name := range [...]string{"List-Id", "List-Post", "X-Mailing-List", "X-BeenThere"} {
+	for _, name := range [...]string{"List-Post", "X-Mailing-List", "X-BeenThere"} {
 		if h.Field(name) != nil {
 			return true
 		}

@@ -130,6 +130,26 @@ func RiskyTLD(host string) bool {
 	return riskyTLD[tld]
 }
 
+// cheapTLD are top-level domains with first years at a dollar or two: yearly reports
+// on abuse have them near the top, and honest shops are there too.
+var cheapTLD = set(`
+xyz shop store online site website space fun club vip live life world today work ltd email solutions express digital agency services center network team
+pro info biz cc ws ru su cn ink wiki press host tech cloud bar pub asia mobi tokyo shopping deals sale discount promo gifts forum llc
+`)
+
+// cheapBelow are names below which strangers register as below a top-level domain.
+var cheapBelow = set(`ru.com sa.com za.com us.com uk.com eu.com de.com br.com cn.com jpn.com in.net co.com com.se`)
+
+// CheapTLD says whether host stands below a name where the first year costs next to
+// nothing; those of [RiskyTLD] not among them.
+func CheapTLD(host string) bool {
+	at := strings.LastIndexByte(host, '.')
+	if cheapTLD[host[at+1:]] {
+		return true
+	}
+	return at > 0 && cheapBelow[host[strings.LastIndexByte(host[:at], '.')+1:]]
+}
+
 // KnownTLD says whether host ends in a top-level domain that exists.
 func KnownTLD(host string) bool {
 	suffix, icann := publicsuffix.PublicSuffix(host)

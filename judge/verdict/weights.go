@@ -45,12 +45,12 @@ func JudgedWeights() Weights {
 		prior = e.Points
 	}
 	w := Weights{Prior: prior}
-	w.Groups[sluice.GroupSession] = Group{Slope: 1, Low: 3, High: 12}
-	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 4, High: 12}
+	w.Groups[sluice.GroupSession] = Group{Slope: 1, Low: 6, High: 12}
+	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 14, High: 16}
 	w.Groups[sluice.GroupReputation] = Group{Slope: 1, Low: 10, High: 15}
 	w.Groups[sluice.GroupStructure] = Group{Slope: 1, Low: 2, High: 12}
 	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 10, High: 25}
-	w.Groups[sluice.GroupLink] = Group{Slope: 1, Low: 2, High: 15}
+	w.Groups[sluice.GroupLink] = Group{Slope: 1, Low: 5, High: 15}
 	w.Groups[sluice.GroupAttachment] = Group{Slope: 1, Low: 1, High: 15}
 	w.Groups[sluice.GroupBrand] = Group{Slope: 1, Low: 2, High: 15}
 	w.Groups[sluice.GroupCampaign] = Group{Slope: 1, Low: 6, High: 25}
