@@ -69,6 +69,7 @@ func (pictures) Open(ctx context.Context, w *child.Work) error {
 		gray := pixel.Luma(m, pixel.Factor(h.width, h.height, fullSide), false)
 		if i == 0 {
 			out.PHash, out.DHash = gray.Hashes()
+			offer(w, m)
 		}
 		trait := ""
 		if i > 0 {
