@@ -33,7 +33,7 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 	type key struct{ site, words string }
 	at := map[key]int{}
 	repeated := map[string]int{}
-	rank := 0
+	rank, read := 0, 0
 	for i := range v.Links {
 		l := &v.Links[i]
 		if i == mostLinks {
@@ -47,6 +47,9 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 			continue
 		}
 		c := Call{Site: place(&t, tracker), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i}
+		if l.Source == links.FromText {
+			c.Words, read = before(v.Plain, l.Text, read)
+		}
 		if l.Conditional { // Outlook's twin of a button
 			c.Words = ""
 		}
@@ -161,6 +164,20 @@ func wording(l *links.Link) string {
 		return ""
 	}
 	return s
+}
+
+// before is what a text says in front of an address on its line, or on the line above;
+// it looks from an offset on, and returns the offset behind.
+func before(s, address string, from int) (string, int) {
+	i := strings.Index(s[from:], address)
+	if i < 0 || address == "" {
+		return "", from
+	}
+	i += from
+	start := max(i-200, from, 0)
+	lines := strings.Split(strings.TrimRight(s[start:i], " \t\r\n"), "\n")
+	l := links.Link{Source: links.FromAnchor, Text: lines[len(lines)-1]}
+	return wording(&l), i + len(address)
 }
 
 // place is what tells one owner's web space from another's: the registrable domain,

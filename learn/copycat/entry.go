@@ -15,7 +15,7 @@ import (
 // Bounds of an Entry.
 const (
 	mostRuns    = 20
-	mostLayouts = 4
+	mostLayouts = 6 // half of the text's, half of the tags'
 	mostShown   = 4 // pictures
 	mostPlaces  = 32
 	mostAsked   = 6 // calls and their words
@@ -35,7 +35,7 @@ type Entry struct {
 
 	Text, Layout   [2]uint64 // folded sketches
 	Runs           []uint64  // features: a sample of runs of words,
-	Layouts        []uint64  // the layout with the owner's sites,
+	Layouts        []uint64  // text and layout as a whole, with the owner's site,
 	Pictures       []uint64  // pictures
 	Sites          []uint64  // where its links and pictures lead, hashed
 	Calls, Wording []uint64  // where the prominent ones lead, and the words on them
@@ -143,16 +143,20 @@ func seconds(t time.Time) uint32 { return uint32(min(max(t.Unix(), 1), math.MaxU
 
 func moment(s uint32) time.Time { return time.Unix(int64(s), 0).UTC() }
 
-// entry is what a message teaches.
-func (m *Memory) entry(p *Print, s *campaign.Sighting) *Entry {
+// entry is what a message teaches. Of one that is beside another's campaign only what
+// nobody has yet counts.
+func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 	h := m.cfg.Prints.Hash
 	e := &Entry{Domain: s.Domain, Subject: clip(p.Subject, maxSubject), At: seconds(s.Time), Named: p.names(s.Domain), Text: p.Text.Bits, Layout: p.Layout.Bits}
 	for _, to := range s.Recipients {
 		e.To |= 1 << (h(hashTo, strings.ToLower(to)) % 64)
 	}
 	m.mu.RLock()
+	owner := h(hashDomain, s.Domain)
 	for _, r := range p.Runs { // the least that aren't everybody's
-		if tag, _ := tags(r, 0); len(e.Runs) < mostRuns && m.index.bucket(r).owners(tag) < common {
+		tag, by := tags(r, owner)
+		b := m.index.bucket(r)
+		if len(e.Runs) < mostRuns && b.owners(tag) < common && !(beside && b.others(tag, by)) {
 			e.Runs = append(e.Runs, r)
 		}
 	}
@@ -160,7 +164,7 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting) *Entry {
 	if p.Text.N == 0 {
 		e.Text = [2]uint64{}
 	}
-	e.Layouts = m.layouts(p, []string{s.Domain})
+	e.Layouts = m.frames(p, []string{s.Domain})
 	if p.Layout.N < leastLayout {
 		e.Layout = [2]uint64{}
 	}
@@ -191,17 +195,19 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting) *Entry {
 // leastWeight is below what nobody is asked to follow a link.
 const leastWeight = 1.5
 
-// layouts are features of a layout together with the sites that it leads to: a
-// template that many senders use is told apart by whose links stand in it.
-func (m *Memory) layouts(p *Print, sites []string) []uint64 {
-	if p.Layout.N < leastLayout {
-		return nil
-	}
+// frames are features of a text and a layout as a whole, together with a site that the
+// message leads to: what many senders have is told apart by whose links stand in it.
+func (m *Memory) frames(p *Print, sites []string) []uint64 {
 	var out []uint64
 	for _, s := range sites {
 		k := m.cfg.Prints.Hash(hashSite, s)
-		for b := range mostLayouts {
-			out = append(out, mix(k^p.Layout.Bands[b]))
+		for b := range mostLayouts / 2 {
+			if p.Layout.N >= leastLayout {
+				out = append(out, mix(k^p.Layout.Bands[b]))
+			}
+			if p.Text.N > 0 {
+				out = append(out, mix(k^p.Text.Bands[b]))
+			}
 		}
 	}
 	return out

@@ -67,6 +67,16 @@ next:
 	return n
 }
 
+// others says whether anybody but one owner has a feature.
+func (b *bucket) others(tag, by uint16) bool {
+	for i := range b {
+		if b[i].of != 0 && b[i].tag == tag && b[i].owner != by {
+			return true
+		}
+	}
+	return false
+}
+
 // put adds a feature of a campaign. dead says whether an entry's campaign is gone or
 // was never proven. Of one owner two campaigns with the same feature are kept, the
 // first and the latest; of a feature that is nobody's, nothing more. Where the bucket

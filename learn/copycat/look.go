@@ -52,14 +52,17 @@ const mostHits = 48
 
 // likeness says how a message is near a campaign.
 type likeness struct {
-	text     float64 // share of the campaign's runs that the message has
+	text     float64 // share of the campaign's runs that the message has, of those that are its own
+	all      float64 // of all of them
 	runs     int
 	alike    float64 // estimated similarity of the texts
 	layout   float64
 	pictures int
 	of       int  // pictures of the campaign
 	keeps    bool // links or pictures lead to the owner
+	certain  bool // the button is known by its words
 	named    bool // the text names the owner
+	claims   bool // the author's name or address does
 }
 
 // Look compares a message with what is remembered. It changes nothing.
@@ -77,7 +80,7 @@ func (m *Memory) Look(p *Print, s campaign.Sighting) Finding {
 	for i := range hits[:n] {
 		h := &hits[i]
 		c := m.at(h.of)
-		if i == 8 || h.sum() < 2 {
+		if i == 12 || h.sum() < 2 {
 			break
 		}
 		if c == nil || !m.proven(c) {
@@ -135,7 +138,7 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 			}
 		})
 	}
-	for _, f := range m.layouts(p, p.Sites) {
+	for _, f := range m.frames(p, p.Sites) {
 		probe(f, func(h *hit, nobodys bool) {
 			if !nobodys {
 				h.layouts++
@@ -160,6 +163,9 @@ func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
 	if n := int(c.runs) - h.nobodys; n > 0 {
 		l.text = min(1, float64(h.runs)/float64(n))
 	}
+	if c.runs > 0 {
+		l.all = min(1, float64(h.runs+h.nobodys)/float64(c.runs))
+	}
 	if p.Text.N > 0 && c.text != [2]uint64{} {
 		l.alike = campaign.Similarity(&p.Text.Bits, &c.text)
 	}
@@ -175,9 +181,17 @@ func (l *likeness) near() int {
 	switch {
 	case l.text >= 0.5 && l.runs >= 5,
 		l.text >= 0.3 && l.runs >= 4 && (l.layout >= 0.6 || l.keeps),
+		l.all >= 0.7 && l.text >= 0.3 && l.runs >= 2 && l.keeps,
 		l.text >= 0.15 && l.runs >= 2 && l.layout >= 0.75 && l.keeps,
-		l.layout >= 0.85 && l.keeps && l.pictures >= 2:
+		l.layout >= 0.85 && l.keeps && (l.certain || l.pictures >= 2):
 		return 2
+	case !l.claims:
+	case l.certain && l.keeps && (l.runs >= 2 || l.pictures > 0 || l.all >= 0.3 || l.layout >= 0.7),
+		l.certain && l.all >= 0.5,
+		l.all >= 0.7 && l.runs >= 2:
+		return 2 // who says that it is the owner's, and shows the owner's button
+	}
+	switch {
 	case l.text >= 0.3 && l.runs >= 4,
 		l.text >= 0.1 && l.runs >= 2 && l.keeps,
 		l.layout >= 0.8 && l.keeps:
@@ -204,6 +218,8 @@ func (l *likeness) String() string {
 // judge decides what a message is to one campaign.
 func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, h *hit) Finding {
 	l := m.liken(p, c, h)
+	call := m.strange(p, c)
+	l.certain, l.claims = call.certain, p.claims(c.name())
 	near := l.near()
 	if near == 0 {
 		return Finding{}
@@ -214,47 +230,62 @@ func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, h *hit) Findin
 		f.Verdict = Own
 		return f
 	}
-	call, certain := m.strange(p, c)
-	if call == nil {
+	if call.Call == nil {
 		f.Verdict = Genuine
 		return f
 	}
-	f.Call = *call
+	f.Call = *call.Call
 	l.named = p.names(owner)
-	f.Verdict, f.Why = m.weigh(p, s, c, &l, near, call, certain)
+	f.Verdict, f.Why = m.weigh(p, s, c, &l, near, &call)
 	return f
 }
 
-// strange finds what a message asks to be followed that neither the owner nor the
-// campaign leads to. certain says that it is the campaign's own button, by its words.
-func (m *Memory) strange(p *Print, c *record) (call *Call, certain bool) {
+// astray is the call of a message that leads neither to the owner nor where the
+// campaign does.
+type astray struct {
+	*Call
+	certain bool // it is the campaign's own button, by its words
+	beside  bool // the campaign's button is there as well, as it was
+	within  bool // it stands among the links that lead where they should, or there are none
+}
+
+// strange finds what a message asks to be followed that leads astray. What people
+// write in front of and behind a message that they pass on doesn't change its button,
+// and stands outside of its links.
+func (m *Memory) strange(p *Print, c *record) (out astray) {
 	h := m.cfg.Prints.Hash
 	top := p.Calls[0].Weight
-	var intact *Call // the campaign's button as it was
+	var intact *Call
+	first, last := len(p.msg.View().Links), -1 // of those that lead where they should
 	for i := range p.Calls {
 		k := &p.Calls[i]
 		words := k.Words != "" && has(&c.wording, h(hashWords, k.Words))
 		inside := m.inside(c, k)
+		if inside {
+			first, last = min(first, k.Index), max(last, k.Index)
+		}
 		switch {
-		case inside && (words || k.Words == "" && has(&c.calls, h(hashSite, k.Site))) && intact == nil:
+		case inside && intact == nil && (words || k.Words == "" && has(&c.calls, h(hashSite, k.Site))):
 			intact = k
 		case inside, domains.Rewriter(k.Host):
-		case words && (call == nil || !certain):
-			call, certain = k, true
-		case call == nil && k.Weight >= max(0.5*top, leastWeight):
-			call = k
+		case words && !out.certain:
+			out.Call, out.certain = k, true
+		case out.Call == nil && k.Weight >= max(0.5*top, leastWeight):
+			out.Call = k
 		}
 	}
-	if call == nil {
-		return nil, false
+	if out.Call == nil {
+		return out
 	}
-	if intact != nil && !certain {
-		// What people write around a message doesn't change its button.
-		if p.Marks != 0 || !call.Button && call.Weight <= intact.Weight {
-			return nil, false
-		}
+	out.within = last < 0 || first < out.Index && out.Index < last
+	if intact == nil || out.certain {
+		return out
 	}
-	return call, certain
+	out.beside = true
+	if !out.within && (p.Marks != 0 || !out.Button && out.Weight <= intact.Weight) {
+		return astray{}
+	}
+	return out
 }
 
 // inside says whether a link leads to the owner or where the campaign's do. Where
@@ -268,7 +299,7 @@ func (m *Memory) inside(c *record, k *Call) bool {
 }
 
 // weigh decides about a near message that leads astray.
-func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, near int, call *Call, certain bool) (Verdict, string) {
+func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, near int, call *astray) (Verdict, string) {
 	owner := c.name()
 	leads := links.OrgDomain(call.Host)
 	aligned := s.Domain != ""
@@ -289,6 +320,22 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, n
 	case home && label(s.Domain) == label(owner):
 		return Hint, "the sender has the same name"
 	}
+	if service, ok := m.cfg.Tracker(call.Host); ok && m.rotates(c, service) {
+		if !aligned || !l.claims || p.Marks != 0 {
+			return Foreign, "" // as genuine mail that was passed on
+		}
+		return Hint, "the link is of the service that the campaign used"
+	}
+	if !l.claims {
+		// Who passes a mail on, or writes of the owner, does it in a name of their own.
+		strong := l.text >= 0.5 && l.runs >= 5 || l.all >= 0.7 && l.runs >= 2
+		switch {
+		case !call.certain || near < 2 || !l.keeps && !l.named || known && !strong:
+			return Foreign, ""
+		case !strong:
+			return Hint, "its author doesn't claim to be the owner"
+		}
+	}
 	if !l.keeps && !l.named {
 		// Nothing of it says that it is the owner's.
 		if c.flags&flagNamed != 0 || near < 2 || l.text < 0.7 || p.names(leads) {
@@ -300,22 +347,29 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, n
 		return Foreign, "" // it names where it leads, and the campaign doesn't name its owner
 	}
 	switch {
-	case near < 2 && p.Marks != 0:
+	case (near < 2 || p.Marks != 0) && !call.certain && (p.Marks != 0 && !call.within || near < 2 && !call.Button):
 		return Foreign, ""
 	case near < 2:
 		return Hint, "it resembles the mail"
-	case p.Marks != 0 && !certain:
+	case p.Marks != 0 && !call.certain:
 		return Hint, "it was passed on"
-	}
-	if service, ok := m.cfg.Tracker(call.Host); ok && m.uses(p, c, service) {
-		return Hint, "the link is of the service that the campaign used"
+	case call.beside && !call.Button:
+		return Hint, "the twin's own button is there as well"
 	}
 	return Copy, ""
 }
 
-// uses says whether a campaign's links ran through a service.
-func (m *Memory) uses(_ *Print, c *record, service string) bool {
-	return c.leads(m.cfg.Prints.Hash(hashSite, service))
+// rotates says whether a campaign's links ran through hosts of a service that change:
+// another one of them says nothing. A service that gives its customer one host says
+// with another that it is another customer's.
+func (m *Memory) rotates(c *record, service string) bool {
+	n := 0
+	for _, k := range c.calls {
+		if k != 0 {
+			n++
+		}
+	}
+	return n >= mostAsked/2 && c.leads(m.cfg.Prints.Hash(hashSite, service))
 }
 
 // label is the name that was registered.

@@ -143,16 +143,17 @@ func (m *Memory) proven(c *record) bool { return bits.OnesCount64(c.to) >= m.cfg
 
 // Observe remembers a message, after it was judged, where its sender has a good name
 // at stake. It returns what it learned, for the other nodes of a fleet, or nil where
-// that was nothing new. Copies, and what is near the campaign of another domain,
-// teach nothing.
+// that was nothing new. Copies teach nothing; what is near the campaign of another
+// domain doesn't get what that has already.
 func (m *Memory) Observe(p *Print, s campaign.Sighting) *Entry {
 	if p.Empty() || s.Domain == "" || !s.History || domains.FreeMail(s.Domain) || len(s.Domain) > maxDomain {
 		return nil
 	}
-	if f := m.Look(p, s); f.Verdict == Copy || f.Verdict == Hint || f.Verdict == Foreign {
+	f := m.Look(p, s)
+	if f.Verdict == Copy || f.Verdict == Hint {
 		return nil
 	}
-	e := m.entry(p, &s)
+	e := m.entry(p, &s, f.Verdict == Foreign)
 	if !m.Apply(e) {
 		return nil
 	}

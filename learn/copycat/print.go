@@ -207,6 +207,18 @@ func (p *Print) names(domain string) bool {
 	return len(squeezed) >= 6 && len(squeezed) <= 60 && strings.Contains(squeeze(s[:min(len(s), 16<<10)]), squeezed) && !strings.Contains(s, label)
 }
 
+// claims says whether the author goes by the name of a domain's owner: in the display
+// name, or in the address.
+func (p *Print) claims(domain string) bool {
+	from, _ := p.msg.From()
+	if org(from.Domain) == domain {
+		return true
+	}
+	name := squeeze(normal(header.DecodeWords(from.Name)+" "+from.Local+" "+from.Domain, 1000))
+	l := squeeze(normal(label(domain), 200))
+	return len(l) >= 4 && strings.Contains(name, l) || strings.Contains(" "+normal(header.DecodeWords(from.Name), 400)+" ", " "+normal(label(domain), 200)+" ")
+}
+
 // address says whether s[from:to] is a part of a host or an address: those are links.
 func address(s string, from, to int) bool {
 	return from > 0 && (s[from-1] == '.' || s[from-1] == '@' || s[from-1] == '/') || to+1 < len(s) && (s[to] == '.' || s[to] == '@') && letter(s, to+1)
