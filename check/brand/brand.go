@@ -68,10 +68,8 @@ func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
 	}
 	all := c.claims(in, s)
 	j := judgement{cfg: c, in: in, sender: s}
-	for i := range all {
-		if r := j.right(&all[i]); r != none {
-			return j.rightful(&all[i], r) // who may speak for one of the brands may name others
-		}
+	if i, r := j.best(all); r != none {
+		return j.rightful(&all[i], r)
 	}
 	if reply(in.Message) {
 		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool { return c.at&(inName|inNamePart|inWord) == 0 })
@@ -133,6 +131,26 @@ func (j *judgement) right(c *claim) right {
 		return learned
 	}
 	return none
+}
+
+// best is the claim that the sender has a right to. Who may speak for one brand may name
+// others, but not as the sender: not everybody whose mail a platform carries is who he
+// says.
+func (j *judgement) best(all []claim) (int, right) {
+	at, best := -1, none
+	for i := range all {
+		r := j.right(&all[i])
+		switch {
+		case r != none && all[i].at&(inName|inNamePart|inWord) != 0:
+			return i, r
+		case r != none && best == none:
+			at, best = i, r
+		}
+	}
+	if slices.ContainsFunc(all, func(c claim) bool { return c.at&inName != 0 }) {
+		return -1, none
+	}
+	return at, best
 }
 
 func (j *judgement) tenant() string {
@@ -291,6 +309,7 @@ func strong(at place) bool {
 // ways is where a message's links lead, seen from a brand.
 type ways struct {
 	home   int    // to the brand's own sites
+	others int    // elsewhere, networks left out
 	veiled int    // through a service that counts clicks, or a gateway that rewrites links
 	other  string // the first host elsewhere
 	button string // the first one behind a button or a form
@@ -311,7 +330,9 @@ func (j *judgement) ways(b *brand.Brand) (w ways) {
 			homeButton = homeButton || push
 		case domains.Rewriter(l.Host), domains.Counter(l.Host):
 			w.veiled++
+		case j.network(l.Host):
 		default:
+			w.others++
 			if w.other == "" {
 				w.other = l.Host
 			}
@@ -338,9 +359,18 @@ func (w *ways) away() (detail string, ok bool) {
 	return "", false
 }
 
-// homeward says whether nothing could be won by forging the message: what there is to
+// homeward says whether little could be won by forging the message: what there is to
 // click leads to the brand.
-func (w *ways) homeward() bool { return w.home > 0 && w.button == "" && w.home > w.veiled }
+func (w *ways) homeward() bool {
+	return w.button == "" && w.home > w.veiled && w.others*8 <= w.home
+}
+
+// network says whether a host is a social network's or a shop's of programs, which
+// newsletters have in their footers.
+func (j *judgement) network(host string) bool {
+	return host == "apps.apple.com" || host == "itunes.apple.com" || host == "play.google.com" ||
+		slices.ContainsFunc(j.cfg.List().Of(host), func(b *brand.Brand) bool { return b.Kind == brand.Social })
+}
 
 // taken asks the memory whether a name that isn't in the list belongs to somebody else.
 func (j *judgement) taken() []sluice.Evidence {

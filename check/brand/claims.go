@@ -1,6 +1,7 @@
 package brand
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -102,19 +103,30 @@ func (f *finder) name(a header.Address) {
 }
 
 func (f *finder) inName(name string) (any bool) {
+	var list []brand.Match
 	f.list.Find(name, func(m brand.Match) bool {
-		any = true
-		if !f.local || !m.Name.Common {
-			f.add(m, standing(name, m), name[m.Start:m.End])
-		}
-		return true
+		list = append(list, m)
+		return len(list) < maxClaims
 	})
-	return any
+	rest := []byte(name) // without brands: "Yeti Tractor Supply" is led by none but them
+	sure := slices.ContainsFunc(list, func(m brand.Match) bool { return !m.Name.Common })
+	for _, m := range list {
+		for i := m.Start; sure && i < m.End; i++ {
+			rest[i] = ' '
+		}
+	}
+	for _, m := range list {
+		if !f.local || !m.Name.Common {
+			f.add(m, standing(string(rest), m), name[m.Start:m.End])
+		}
+	}
+	return len(list) > 0
 }
 
-// standing says how a brand stands in a display name: as who writes, or as a part.
-func standing(name string, m brand.Match) place {
-	before, after := words(name[:m.Start]), words(name[m.End:])
+// standing says how a brand stands in a display name, of which others are the words that
+// are no brand's: as who writes, or as a part.
+func standing(others string, m brand.Match) place {
+	before, after := words(others[:m.Start]), words(others[m.End:])
 	part := inNamePart
 	if m.Name.Common {
 		part = inWord
@@ -149,7 +161,7 @@ func standing(name string, m brand.Match) place {
 		return inWord // "Orange Marmalade", "Chase", and not "Chase Alerts"
 	case m.Name.Common && !role:
 		return inNamePart // "Apple"
-	case rest > 2:
+	case rest > 4:
 		return inNamePart
 	}
 	return inName

@@ -100,7 +100,7 @@ func TestPhish(t *testing.T) {
 			if sum >= 4 {
 				caught++
 			} else if os.Getenv("SLUICE_MISSES") != "" && pool == "phishing_pot/phish" {
-				t.Logf("miss %s: %q <%s> %q %v", path, a.Name, a.String(), in.Message.View().Subject, sum)
+				t.Logf("miss %s: %v %q <%s> %q %v", path, b, a.Name, a.String(), in.Message.View().Subject, sum)
 			}
 			if b == nil {
 				return
