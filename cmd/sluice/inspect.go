@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 
+	"sluice/engine/tlsh"
 	"sluice/inspect/child"
 	"sluice/inspect/child/archive"
 	"sluice/inspect/child/document"
@@ -34,5 +35,14 @@ func inspectFiles(args []string, in io.Reader, out, stderr io.Writer) int {
 	for _, list := range [][]child.Decoder{archive.Decoders(archive.Config{}), document.Decoders(), image.Decoders()} {
 		all = append(all, list...)
 	}
-	return child.Main(args, child.Config{Decoders: all, Identify: identify.Identify, Remark: identify.Remarks}, in, out, stderr)
+	return child.Main(args, child.Config{Decoders: all, Identify: identify.Identify, Remark: identify.Remarks, TLSH: relative}, in, out, stderr)
+}
+
+// relative is a file's TLSH digest, by which lists know its relatives.
+func relative(content []byte) string {
+	d, err := tlsh.Sum(content)
+	if err != nil {
+		return ""
+	}
+	return d.String()
 }

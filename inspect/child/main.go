@@ -19,14 +19,19 @@ import (
 
 // Main is the process: it goes into the sandbox, says so, and answers requests from
 // in on out until in ends. It returns the status to exit with. The program calls it
-// before it does anything else, with the arguments behind the hidden command.
+// before it does anything else, with the arguments behind the hidden command. Hashes
+// by cfg.TLSH are made where these ask for them.
 func Main(args []string, cfg Config, in io.Reader, out, stderr io.Writer) int {
 	fs := flag.NewFlagSet("inspect", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	memory := fs.Int64("memory", 512<<20, "bytes of resident memory after which the process ends")
 	cpu := fs.Duration("cpu", 0, "processor time after which the process ends")
+	hash := fs.Bool("tlsh", false, "make locality sensitive hashes")
 	if err := fs.Parse(args); err != nil {
 		return 2
+	}
+	if !*hash {
+		cfg.TLSH = nil
 	}
 	return Run(cfg, sandbox.Config{CPU: *cpu}, *memory, in, out, stderr)
 }

@@ -47,6 +47,9 @@ func NewScanners(cfg *config.Config, ask dns.Resolver, reg prometheus.Registerer
 	}
 	if f := cfg.Files; !f.Off {
 		c := pool.Config{Size: f.Processes, Memory: int64(f.Memory), Strict: f.Strict, Budget: budget(f), Log: log}
+		if s.Hashes != nil { // a list may come to hold TLSH digests while we run
+			c.Args = append(c.Args, "-tlsh")
+		}
 		if reg != nil {
 			c.Metrics = pool.NewMetrics(reg)
 		}
