@@ -1,6 +1,6 @@
 // Package urllist holds the checks of what lists of bad addresses say about a message's
-// links: lists in files, and lists of domains in the DNS. A list's silence is never
-// evidence.
+// links: lists in files, and lists of domains in the DNS; and of what our own memory says:
+// which places are new. A list's silence is never evidence.
 package urllist
 
 import (
@@ -13,6 +13,7 @@ import (
 	"sluice/check"
 	"sluice/engine/urllist"
 	"sluice/internal/domains"
+	"sluice/learn/domain"
 	"sluice/message"
 	"sluice/message/links"
 	"sluice/reason"
@@ -22,6 +23,8 @@ import (
 type Config struct {
 	Files *urllist.Set // nil: none
 	DNS   *urllist.DNS // nil: none
+	// Seen remembers the domains that links of earlier mail led to; nil: nothing is new.
+	Seen *domain.Memory
 	// Wait is how long lists in the DNS are waited for; 0: 3 s.
 	Wait time.Duration
 	// Skip says about whose organizational domains nobody is asked, such as our own;
@@ -42,6 +45,9 @@ func Checks(c Config) (out []check.Checker) {
 	}
 	if c.Files != nil {
 		out = append(out, newFiles(c))
+	}
+	if c.Seen != nil {
+		out = append(out, newSeen(c))
 	}
 	if c.DNS != nil {
 		out = append(out, &asksDNS{c})
