@@ -27,11 +27,11 @@ func orgs(m *message.Message) (out []string, at []*links.Link) {
 	v := m.View()
 	for i := range v.Links {
 		l := &v.Links[i]
-		if !web(l) || l.Source == links.FromImage || l.Source == links.FromOther || l.Has(links.OddHost) {
+		if !web(l) || l.Source == links.FromImage || l.Source == links.FromOther || l.Has(links.OddHost) || l.Host == "" || l.Host[len(l.Host)-1] <= '9' {
 			continue
 		}
 		org := links.OrgDomain(l.Host)
-		if seen[org] || !domains.KnownTLD(org) {
+		if seen[org] || !strings.Contains(org, ".") || !domains.KnownTLD(org) {
 			continue
 		}
 		seen[org] = true
