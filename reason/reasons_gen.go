@@ -72,6 +72,7 @@ const (
 	CheckIncomplete            = "CHECK_INCOMPLETE"              // we could not finish checking this message
 	CheckRequired              = "CHECK_REQUIRED"                // a check that every message must pass is out of order here
 	ClientBanned               = "CLIENT_BANNED"                 // your host attacked this server lately
+	ClientGeneric              = "CLIENT_GENERIC"                // mail for many from a host without a name of its own
 	ClientOfAuthor             = "CLIENT_OF_AUTHOR"              // The client's confirmed name is in the organization of From.
 	ClientOfService            = "CLIENT_OF_SERVICE"             // The client's confirmed name, or a signature that passes, is of a service that sends for others.
 	ClientRefused              = "CLIENT_REFUSED"                // your host has broken the rules here again and again
@@ -263,6 +264,7 @@ const (
 	MIMELimit                  = "MIME_LIMIT"                    // the message is too complicated to be read in whole
 	MIMENameAmbiguous          = "MIME_NAME_AMBIGUOUS"           // a file's name or type can be read in more than one way
 	MixedRecipients            = "MIXED_RECIPIENTS"              // that recipient follows other rules than the first one
+	NamesakeMailbox            = "NAMESAKE_MAILBOX"              // somebody with a known name wants answers at a free mailbox
 	NameAtFreeMail             = "NAME_AT_FREE_MAIL"             // a firm's name is used with a free mailbox
 	NameContainer              = "NAME_CONTAINER"                // an attached file is a disk image, notebook or profile
 	NameControl                = "NAME_CONTROL"                  // an attached file's name holds control characters
@@ -282,6 +284,7 @@ const (
 	NullSenderManyRcpt         = "NULL_SENDER_MANY_RCPT"         // a bounce with several recipients
 	NULOctet                   = "NUL_OCTET"                     // a zero octet came in
 	OfficeMacro                = "OFFICE_MACRO"                  // an attached Office file holds macros
+	OfficeOfOurs               = "OFFICE_OF_OURS"                // the sender's name is an office of the recipient's own organization
 	OutOfMemoryBudget          = "OUT_OF_MEMORY_BUDGET"          // this server is handling as much mail as it can hold
 	Overload                   = "OVERLOAD"                      // this server is very busy and serves known senders first
 	PageRedirects              = "PAGE_REDIRECTS"                // an attached page leads elsewhere by itself
@@ -291,6 +294,7 @@ const (
 	PDFPageLink                = "PDF_PAGE_LINK"                 // a page of an attached PDF is one large link
 	Prior                      = "PRIOR"                         // Prior log-odds of mail being unwanted, before any evidence; includes the calibration's offset.
 	PrizeLure                  = "PRIZE_LURE"                    // the text promises a prize and asks to hurry
+	ProtectedName              = "PROTECTED_NAME"                // the sender's name is that of somebody here with another address
 	QuarantineFailed           = "QUARANTINE_FAILED"             // this server could not store the message safely
 	ReceivedForgedOurs         = "RECEIVED_FORGED_OURS"          // the trace claims that this server handled the message before
 	RecipientsUnavailable      = "RECIPIENTS_UNAVAILABLE"        // we cannot find out just now whether this mailbox exists
@@ -385,9 +389,10 @@ const (
 	URLListed                  = "URL_LISTED"                    // a link leads to an address on a list of bad addresses
 	URLListedAbused            = "URL_LISTED_ABUSED"             // a link leads to a site that is known to be abused
 	URLListUnknown             = "URL_LIST_UNKNOWN"              // A list gave no usable answer; the detail says why, never with its key.
+	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "ac3da007f788f96e"
+const hash = "68d21f9f73de9a57"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -592,7 +597,7 @@ var entries = [...]Entry{
 		Source: "RFC 4954 4; RFC 8314",
 	},
 	{ID: "AUTH_NOTHING_PASSES", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.26",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.26",
 		Weight: "judged: measured on modern mail: neither SPF nor DKIM passes for anybody; the large receivers refuse such bulk mail since 2024",
 		Reply:  "neither SPF nor DKIM passes",
 		Fix:    "sign with DKIM and publish SPF for your hosts",
@@ -982,7 +987,7 @@ var entries = [...]Entry{
 		Source: "RFC 3834 2; practice",
 	},
 	{ID: "BULK_UNSIGNED", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.30",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.30",
 		Weight: "judged: measured on modern mail: bulk mail and notices of 2024 and later without any DKIM signature; small notices of local programs are like that",
 		Reply:  "mail for many without a DKIM signature",
 		Fix:    "sign with DKIM",
@@ -1070,6 +1075,16 @@ var entries = [...]Entry{
 		User:   "A host that attacked this server was turned away.",
 		Admin:  "The client is banned for what it did; the detail says what, how often and until when.",
 		Source: "RFC 5321 3.1; practice",
+	},
+	{ID: "CLIENT_GENERIC", Group: "session", Phase: "message", Threat: "spam",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.25",
+		Weight: "judged: measured on modern mail: mail for many from a host that nobody gave a name; beside what the generic name counts for any client",
+		Reply:  "mail for many from a host without a name of its own",
+		Fix:    "give the host's address a name of your domain",
+		Page:   "Mail for many came from a host whose name its provider made from the address. Give the host a name of your own domain.",
+		User:   "The sending host has no name of its own.",
+		Admin:  "A campaign or notice by a client with a generic name, not carried by a known service.",
+		Source: "measured on modern mail",
 	},
 	{ID: "CLIENT_OF_AUTHOR", Group: "session", Phase: "message", Threat: "none",
 		Points: -2.5, Hard: "", Code: 0, Enhanced: "",
@@ -1692,7 +1707,7 @@ var entries = [...]Entry{
 		Source: "MITRE ATT&CK T1204.002, T1559.002, T1221; CVE-2017-11882",
 	},
 	{ID: "DOMAIN_ODD", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: measured on modern mail: names that can't be said, or of words and digits strung together, are registered by the hundred; abbreviations are left out",
 		Reply:  "the sender's domain looks machine-made",
 		Fix:    "send from a domain of your own name",
@@ -2132,7 +2147,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "FROM_ODD_LOCAL", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 11 of 1871 bad and 1 of 6113 good; held low, since some services do it",
 		Reply:  "the sender's address looks generated",
 		Fix:    "send from an address that people can read",
@@ -2152,7 +2167,7 @@ var entries = [...]Entry{
 		Source: "RFC 7489; measured on modern mail",
 	},
 	{ID: "FROM_RISKY_TLD", Group: "identity", Phase: "message", Threat: "spam",
-		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 6, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 114 of 1871 bad and 1 of 6113 good; held low, since honest names exist there",
 		Reply:  "the sender's top-level domain is often abused",
 		Fix:    "send from a domain with a good name",
@@ -2722,7 +2737,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "LINK_NONE_OWN", Group: "link", Phase: "message", Threat: "phish",
-		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 5.5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: measured on modern mail: no link leads to the author, a signer or the service that sends; affiliates' and agencies' mail does it too",
 		Reply:  "no link leads to the sender",
 		Fix:    "link to the organization that sends the message",
@@ -2812,7 +2827,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "LINK_SINGLE_OWNER", Group: "link", Phase: "message", Threat: "spam",
-		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: measured on modern mail: all links and pictures are of one small domain in 3 % of good and 70 % of bad bulk mail",
 		Reply:  "all links and pictures are of one little-known domain",
 		Fix:    "send through a known service, or from a domain with a history",
@@ -2980,6 +2995,16 @@ var entries = [...]Entry{
 		User:   "A message was delivered in several parts because its recipients follow different rules.",
 		Admin:  "The recipient's tenant, policy or route differs from that of the transaction's first recipient.",
 		Source: "RFC 5321 4.2.4, 4.5.3.1.10",
+	},
+	{ID: "NAMESAKE_MAILBOX", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: beside the name of somebody known; impostors need a mailbox for the answer and take a free one, but so do people at home",
+		Reply:  "somebody with a known name wants answers at a free mailbox",
+		Fix:    "write from the address that the recipient knows",
+		Page:   "The author has the name of somebody the recipient knows, and writes from, or wants the answer at, a mailbox that anybody can get.",
+		User:   "The sender has the name of somebody you know, and your answer would go to a private mailbox.",
+		Admin:  "A known or protected name with a free mailbox in From or Reply-To.",
+		Source: "practice: business e-mail compromise",
 	},
 	{ID: "NAME_AT_FREE_MAIL", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -3171,6 +3196,16 @@ var entries = [...]Entry{
 		Admin:  "Macro store in an Office file's directory (vbaProject.bin, macrosheets).",
 		Source: "ECMA-376; practice",
 	},
+	{ID: "OFFICE_OF_OURS", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: who leads a firm signs with a name, and our own departments write from our domain; services that write for them are known",
+		Reply:  "the sender's name is an office of the recipient's own organization",
+		Fix:    "write under your own name, from your organization's domain",
+		Page:   "The author calls himself an office or department, as if of the recipient's own organization, and writes from outside.",
+		User:   "The sender poses as an office of your organization and writes from outside.",
+		Admin:  "A leader's title from a free mailbox, or a department with our name from another domain.",
+		Source: "practice: business e-mail compromise",
+	},
 	{ID: "OUT_OF_MEMORY_BUDGET", Group: "delivery", Phase: "data", Threat: "none",
 		Points: 0, Hard: "", Code: 452, Enhanced: "4.3.1",
 		Weight: "judged: never evidence; the budget of bytes in flight",
@@ -3260,6 +3295,16 @@ var entries = [...]Entry{
 		User:   "The message promises a prize. Such promises are mostly bait.",
 		Admin:  "A prize, a hurry to take it, and a web link.",
 		Source: "practice",
+	},
+	{ID: "PROTECTED_NAME", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: the admin lists the addresses of these people, so another one is an impostor, a namesake, or a private address that isn't listed",
+		Reply:  "the sender's name is that of somebody here with another address",
+		Fix:    "write from the address that the recipient knows",
+		Page:   "The display name of the author is that of a person of the recipient's organization, and the address isn't that person's.",
+		User:   "The sender has the name of somebody in your organization, but it is not that person's address.",
+		Admin:  "The display name is on the list of protected people, and the address isn't listed for it.",
+		Source: "practice: display name impersonation (business e-mail compromise)",
 	},
 	{ID: "QUARANTINE_FAILED", Group: "delivery", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",
@@ -4200,5 +4245,15 @@ var entries = [...]Entry{
 		User:   "Not all lists of bad sites could be asked.",
 		Admin:  "A list gave no usable answer; the detail says why, never with its key.",
 		Source: "RFC 5782 5",
+	},
+	{ID: "YARA_MATCH", Group: "attachment", Phase: "message", Threat: "malware",
+		Points: 3, Hard: "", Code: 554, Enhanced: "5.7.1",
+		Weight: "judged: the site's own rule, by its score: 6 at 100, 3 without one; what it calls malware is a hard stop of another name",
+		Reply:  "an attached file fits a rule of this site",
+		Fix:    "share it by link, or ask the recipient for another way",
+		Page:   "An attached file, or a file in it, fits a rule that this site made against harmful files. If you are sure that the file is harmless, write to the postmaster with the reference above.",
+		User:   "An attached file fits one of your site's rules against harmful files.",
+		Admin:  "A YARA rule of [tools] fits a file; the detail has the way to it, the rule with its namespace, tags and what its meta section says.",
+		Source: "the site's YARA rules",
 	},
 }

@@ -119,7 +119,7 @@ func aligned(k mailauth.Known, author header.Address) bool {
 func newName(t *correspondent.Table) check.Checker {
 	return check.Func(check.Info{
 		Name: "correspondent/name", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Trivial,
-		Reasons: []sluice.Reason{reason.NameOfCorrespondent, reason.FirstContact},
+		Reasons: []sluice.Reason{reason.NameOfCorrespondent, reason.FirstContact, reason.NamesakeMailbox},
 	}, func(in *check.Input) []sluice.Evidence {
 		if !judged(in) {
 			return nil
@@ -141,6 +141,7 @@ func newName(t *correspondent.Table) check.Checker {
 			whose := [...]string{"", "somebody the recipient knows", "a colleague"}[who]
 			f := in.Message.Header().Field("From")
 			out = append(out, check.FoundAt(reason.NameOfCorrespondent, quote(author.Name)+" is the name of "+whose+" with another address than "+quote(author.String()), f.Range, 0))
+			out = append(out, mailbox(in, author)...)
 			break
 		}
 		return append(out, check.Found(reason.FirstContact, quote(author.String())))

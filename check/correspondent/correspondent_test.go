@@ -79,8 +79,8 @@ func TestChecks(t *testing.T) {
 		{"a forged reply", bad, "Bob Jones <bob@example.org>", "References: <x@example.org> <ours-1@example.net>", ""},
 		{"a reply of somebody else", good, "Eve <eve@example.com>", "In-Reply-To: <ours-1@example.net>", "FIRST_CONTACT"},
 		{"an impostor who authenticates", good, "Bob Jones <bob@example.com>", "", "FIRST_CONTACT NAME_OF_CORRESPONDENT"},
-		{"an impostor who doesn't", bad, "\"Jones, Bob\" <bobjones12@gmail.com>", "", "FIRST_CONTACT NAME_OF_CORRESPONDENT"},
-		{"a colleague's name", bad, "Ann Archer <private@gmail.com>", "", "FIRST_CONTACT NAME_OF_CORRESPONDENT"},
+		{"an impostor who doesn't", bad, "\"Jones, Bob\" <bobjones12@gmail.com>", "", "FIRST_CONTACT NAMESAKE_MAILBOX NAME_OF_CORRESPONDENT"},
+		{"a colleague's name", bad, "Ann Archer <private@gmail.com>", "", "FIRST_CONTACT NAMESAKE_MAILBOX NAME_OF_CORRESPONDENT"},
 		{"a stranger", good, "Carl Stranger <carl@example.com>", "", "FIRST_CONTACT"},
 		{"two authors", good, "Bob Jones <bob@example.org>, Eve <eve@example.com>", "", ""},
 	} {
