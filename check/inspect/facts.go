@@ -25,11 +25,13 @@ func (k finding) weight(f inspect.Fact) float64 {
 	return k.raw
 }
 
-// facts are the reasons that kinds of facts lead to. A kind that isn't here is told in
-// the report only: it is no news of a file, or says nothing against one.
+// facts are the reasons that kinds of facts lead to. Those of which none follows are in
+// silent, with why.
 var facts = map[inspect.Kind]finding{
 	inspect.TestFile:       {id: reason.EICAR},
 	inspect.DecoderPanic:   {id: reason.InspectCrashed},
+	inspect.ToolDied:       {id: reason.InspectCrashed},
+	inspect.ToolLate:       {id: reason.InspectExhausted},
 	inspect.Damaged:        {id: reason.ArchiveDamaged},
 	inspect.Bomb:           {id: reason.ArchiveBomb},
 	inspect.ContainsItself: {id: reason.ArchiveBomb},
@@ -86,6 +88,9 @@ var facts = map[inspect.Kind]finding{
 	inspect.PageBuildsFile:   {id: reason.HTMLSmuggling, inside: true},
 	inspect.PageWritesItself: {id: reason.HTMLSmuggling, inside: true},
 	inspect.PageScript:       {id: reason.HTMLAttachmentScript, inside: true},
+	inspect.PageSends:        {id: reason.HTMLAttachmentScript, inside: true},
+	inspect.PageClicks:       {id: reason.HTMLAttachmentScript, inside: true},
+	inspect.PageLiteral:      {id: reason.HTMLAttachmentScript, inside: true},
 	inspect.PagePassword:     {id: reason.HTMLAttachmentLogin, inside: true},
 	inspect.PageRedirects:    {id: reason.PageRedirects},
 
@@ -101,6 +106,30 @@ var facts = map[inspect.Kind]finding{
 	inspect.CodeDisguised: {id: reason.CodeDisguised, raw: 3},
 	inspect.CodePayment:   {id: reason.CodePays, raw: 1},
 	inspect.CodeLogin:     {id: reason.CodePays, raw: 3},
+}
+
+// silent are kinds that are no evidence of their own.
+var silent = map[inspect.Kind]string{
+	inspect.MacroCode:         "the class macro document: OFFICE_MACRO, and the table",
+	inspect.SheetMacro:        "the class macro document; with a deed, DOCUMENT_RUNS",
+	inspect.MacroLocked:       "whoever sells a macro locks it",
+	inspect.CodeWrites:        "to write a file is what an honest macro does; what fetches, runs or persists is stated",
+	inspect.CodeSurveys:       "honest macros read names of users and folders",
+	inspect.PageFrame:         "pages have frames; where they lead is judged as a link",
+	inspect.ShortcutTarget:    "every shortcut has one; what runs is SHORTCUT_HOSTILE",
+	inspect.ShortcutMachine:   "it tells campaigns, and says nothing by itself",
+	inspect.ProfilePayload:    "a profile exists to install: the class profile, which the table holds",
+	inspect.ProfileUnsigned:   "the class profile; schools and firms don't sign theirs",
+	inspect.CalendarOrganizer: "assistants and calendars send in another's name",
+	inspect.TrailingData:      "tools pad and append; an archive behind a file is FILE_CONTRADICTION",
+	inspect.Unsupported:       "a rare method is no lure; its names count by class, and the file is told as not whole",
+	inspect.SplitVolume:       "large files are sent in volumes",
+	inspect.SignedContent:     "what was unwrapped is looked into",
+	inspect.CodeUnread:        "logos and game boards look like one",
+	inspect.CodeNetwork:       "guests get such codes",
+	inspect.CodeContact:       "cards and signatures have them; a link in one is judged",
+	inspect.ImageAnimated:     "signatures move",
+	inspect.ToolFailed:        "our own trouble, and in the operator's log",
 }
 
 // testFile is the anti-malware test file of EICAR, put together here, so that no scanner

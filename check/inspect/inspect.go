@@ -37,6 +37,7 @@ type Config struct {
 	Text func(text string) []sluice.Evidence
 	// Links judges where files lead, such as the address in a QR code; nil: nobody.
 	Links func(in *check.Input, urls []inspect.Link) []sluice.Evidence
+	Tools Tools
 }
 
 // Checks returns the check; none without an inspector.
@@ -46,6 +47,9 @@ func Checks(c Config) []check.Checker {
 	}
 	if c.Deadline == 0 {
 		c.Deadline = c.Budget.WithDefaults().Time + 2*time.Second
+		if c.Tools.Inspector != nil {
+			c.Deadline += c.Tools.Time + wait
+		}
 	}
 	return []check.Checker{checker{c}}
 }
@@ -55,7 +59,7 @@ type checker struct{ cfg Config }
 // Info declares the check. Malware may be found though the verdict is settled.
 func (c checker) Info() check.Info {
 	ids := []sluice.Reason{reason.EngineMalware, reason.EngineSuspicious, reason.InspectCrashed, reason.InspectExhausted, reason.FileRefused, reason.FileHeld, reason.FileStripped, reason.FileConverted, reason.PasswordInMessage,
-		reason.DocumentRuns, reason.CodeInPicture, reason.TextInFile, reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram}
+		reason.DocumentRuns, reason.CodeInPicture, reason.TextInFile, reason.OfficeMacro, reason.ArchiveEncrypted, reason.ArchiveNested, reason.ArchiveProgram, reason.YaraMatch, reason.EngineUnknown, reason.CheckIncomplete}
 	for _, f := range facts {
 		if !slices.Contains(ids, f.id) {
 			ids = append(ids, f.id)
@@ -91,12 +95,14 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if len(req.Inputs) == 0 {
 		return nil, ctx.Err()
 	}
+	req.Keep = c.cfg.Tools.keep(in.Message)
 	report, err := c.cfg.Inspector.Inspect(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	l := &Looked{Report: report, Parts: parts, Left: left}
-	out := c.evidence(in, l)
+	unknown := c.cfg.Tools.look(ctx, req, report)
+	out := append(c.evidence(in, l), unknown...)
 	check.Note(in.Notes, func() *Looked { return l })
 	if report.Ended == inspect.Killed { // somebody else did that: the files had no look
 		return out, errors.New("inspect: " + report.Ended.String())
@@ -205,7 +211,7 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		}
 		s.add(reason.InspectCrashed, max(r.At, 0), what+by(r.By))
 	}
-	if ex := r.Exhausted &^ inspect.LimitFacts; ex != 0 && r.Ended == inspect.Complete {
+	if ex := r.Exhausted &^ (inspect.LimitFacts | inspect.LimitKept); ex != 0 && r.Ended == inspect.Complete {
 		s.add(reason.InspectExhausted, 0, "there is more than was looked at: "+ex.String())
 	}
 	if l.Left > 0 {
@@ -222,6 +228,10 @@ func (c checker) evidence(in *check.Input, l *Looked) []sluice.Evidence {
 		}
 	}
 	for _, f := range r.Facts {
+		if f.Kind == inspect.RuleMatch && f.File >= 0 && f.File < len(r.Files) {
+			s.rule(f)
+			continue
+		}
 		k, ok := facts[f.Kind]
 		if !ok || f.File < 0 || f.File >= len(r.Files) || k.inside && elsewhere(&r.Files[f.File], f.Kind) {
 			continue

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -180,6 +183,11 @@ func TestTable(t *testing.T) {
 		{inspect.File{Name: "a.docm", Class: inspect.Macro | inspect.Document}, Deliver},
 		{inspect.File{Name: "a.iso", Class: inspect.DiskImage | inspect.Archive}, Hold},
 		{inspect.File{Name: "a", Class: inspect.Picture}, Deliver},
+		{inspect.File{Name: "in/invoice.exe", Class: inspect.Executable, Content: inspect.Locked}, Refuse},
+		{inspect.File{Name: "in/invoice.exe", Class: inspect.Executable, Content: inspect.Listed}, Refuse},
+		{inspect.File{Name: "in/a.iso", Class: inspect.DiskImage, Content: inspect.Listed}, Hold},
+		{inspect.File{Name: "in/build.sh", Class: inspect.Script, Content: inspect.Locked}, Deliver},
+		{inspect.File{Name: "in/build.sh", Class: inspect.Script, Content: inspect.Partial}, Refuse},
 		{inspect.File{Name: "build.sh", Type: inspect.Shell, Class: inspect.Script}, Deliver},
 		{inspect.File{Name: "run.js", Type: inspect.Shell, Class: inspect.Script}, Strip},
 		{inspect.File{Name: "page.url", Type: inspect.InternetLink, Class: inspect.Shortcut}, Deliver},
@@ -229,4 +237,30 @@ func FuzzPasswords(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEveryKind: each kind of facts leads to evidence, or says why it doesn't.
+func TestEveryKind(t *testing.T) {
+	files, err := filepath.Glob("../../inspect/kind*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	kind := regexp.MustCompile(`(?m)^\t\w+ +Kind = "([A-Z0-9_]+)"`)
+	n := 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range kind.FindAllStringSubmatch(string(b), -1) {
+			n++
+			_, told := facts[inspect.Kind(m[1])]
+			if silent[inspect.Kind(m[1])] == "" == !told && m[1] != string(inspect.YARA) {
+				t.Errorf("%s: evidence %v, silent because %q", m[1], told, silent[inspect.Kind(m[1])])
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d kinds found", n)
+	}
 }

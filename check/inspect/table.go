@@ -54,15 +54,27 @@ func DefaultTable() Table {
 	}, Types: map[inspect.Type]Action{inspect.Shell: Deliver, inspect.Python: Deliver, inspect.InternetLink: Deliver, inspect.Desktop: Hold}}
 }
 
-// Action says what happens to a file, and why in words.
+// promised are the types that a name alone promises, of those that the default table
+// speaks of: of a file that is locked or only listed nobody knows more.
+var promised = map[string]inspect.Type{
+	"sh": inspect.Shell, "bash": inspect.Shell, "zsh": inspect.Shell, "ksh": inspect.Shell,
+	"py": inspect.Python, "url": inspect.InternetLink, "website": inspect.InternetLink, "desktop": inspect.Desktop,
+}
+
+// Action says what happens to a file, and why in words. Of one that is locked or listed
+// its class is that of its name.
 func (t Table) Action(f *inspect.File) (Action, string) {
 	if ext := extension(f.Name); ext != "" {
 		if a, ok := t.Extensions[ext]; ok {
 			return a, "." + ext
 		}
 	}
-	if a, ok := t.Types[f.Type]; ok {
-		return a, string(f.Type)
+	typ := f.Type
+	if typ == "" && (f.Content == inspect.Listed || f.Content == inspect.Locked) {
+		typ = promised[extension(f.Name)]
+	}
+	if a, ok := t.Types[typ]; ok {
+		return a, string(typ)
 	}
 	act, why := Deliver, ""
 	for _, c := range slices.Sorted(maps.Keys(t.Classes)) {
