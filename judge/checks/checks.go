@@ -7,6 +7,8 @@ import (
 
 	"sluice/check"
 	"sluice/check/attachment"
+	"sluice/check/brand"
+	checkcorrespondent "sluice/check/correspondent"
 	"sluice/check/identity"
 	"sluice/check/link"
 	"sluice/check/recipient"
@@ -28,6 +30,10 @@ type Config struct {
 	Inspected bool
 	// Correspondents knows who writes to whom; nil: nobody is known.
 	Correspondents *correspondent.Table
+	// Brands has the admin's brands and what was learned of names; zero: as shipped.
+	Brands brand.Config
+	// People gives the admin's list of protected people; nil: there is none.
+	People func() *correspondent.People
 	// Lists gives the admin's lists in force; nil for none.
 	Lists func() *recipient.Lists
 }
@@ -46,6 +52,8 @@ func Checks(c Config) []check.Checker {
 		link.Checks(),
 		attachment.Checks(c.Inspected),
 		text.Checks(),
+		brand.Checks(c.Brands),
+		checkcorrespondent.PeopleChecks(c.People),
 		scam.Checks(scam.Config{Correspondents: c.Correspondents}),
 	} {
 		out = append(out, list...)

@@ -64,7 +64,7 @@ func TestCatalogueIsUsed(t *testing.T) {
 			stated[string(r)] = true
 		}
 	}
-	for _, file := range []string{"session_checks", "recipient", "identity", "structure", "link", "attachment", "text_checks", "scam", "sender"} {
+	for _, file := range []string{"session_checks", "recipient", "identity", "structure", "link", "attachment", "text_checks", "brand", "scam", "sender"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "reason", "catalogue", file+".toml"))
 		if err != nil {
 			t.Fatal(err)
