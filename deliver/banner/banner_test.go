@@ -67,6 +67,7 @@ var messages = []struct{ name, raw string }{
 	{"alternative", "MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: text/html\n\n<p>Hello</p>\n--b--\n"},
 	{"mixed", "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHello\n--b\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\nAAAA\n--b\n\nmore text\n--b--\n"},
 	{"related", "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b; start=\"<2@x>\"\n\n--b\nContent-Type: image/png\nContent-ID: <1@x>\nContent-Transfer-Encoding: base64\n\nAAAA\n--b\nContent-Type: text/html\nContent-ID: <2@x>\n\n<p>Hello</p>\n--b--\n"},
+	{"empty", "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\n--b\nContent-Type: application/pdf\n\n%PDF\n--b--\n"},
 	{"nested", "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/related; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nHi\n--c\nContent-Type: text/html\n\n<body>Hi\n--c--\n--b\nContent-Type: image/gif\nContent-ID: <i>\n\nGIF\n--b--\n--a\nContent-Type: message/rfc822\n\nSubject: inner\n\ninner text\n--a--\n"},
 }
 

@@ -61,7 +61,19 @@ func put(s, words string, html bool) string {
 	} else if strings.HasPrefix(s, "\xef\xbb\xbf") {
 		at = 3
 	}
+	if at == len(s) {
+		words = strings.TrimRight(words, "\r\n") // the line end before a boundary is the boundary's
+	}
 	return s[:at] + words + s[at:]
+}
+
+// parted puts a line end behind the text of a part that was empty and had none of its
+// own before the boundary.
+func parted(m *message.Message, p *message.Part, b []byte) []byte {
+	if p.Parent == nil || p.Body.Len > 0 || p.Body.Off >= len(m.Raw) || m.Raw[p.Body.Off] != '-' {
+		return b
+	}
+	return append(b, lineEnd(m.Raw)...)
 }
 
 // fits returns the words in the charset of a part, where it has them all. HTML writes
@@ -120,9 +132,9 @@ func keep(m *message.Message, p *message.Part, old, text string) ([]rewrite.Chan
 	around := boundaries(p)
 	switch p.Encoding {
 	case "quoted-printable":
-		return body(p, quotedPrintable(text, lineEnd(m.Raw) == "\n"), around)
+		return body(p, parted(m, p, quotedPrintable(text, lineEnd(m.Raw) == "\n")), around)
 	case "base64":
-		return body(p, base64Lines(text, lineEnd(m.Raw)), around)
+		return body(p, parted(m, p, base64Lines(text, lineEnd(m.Raw))), around)
 	case "", "7bit", "8bit", "binary":
 	default:
 		return nil, false
@@ -142,7 +154,7 @@ func keep(m *message.Message, p *message.Part, old, text string) ([]rewrite.Chan
 	if splits([]byte(text), around) {
 		return nil, false
 	}
-	return []rewrite.Change{{Off: p.Body.Off + lo, End: p.Body.Off + len(old) - hi, Text: []byte(text[lo : len(text)-hi])}}, true
+	return []rewrite.Change{{Off: p.Body.Off + lo, End: p.Body.Off + len(old) - hi, Text: parted(m, p, []byte(text[lo:len(text)-hi]))}}, true
 }
 
 func body(p *message.Part, b []byte, around []string) ([]rewrite.Change, bool) {
@@ -176,7 +188,7 @@ func remake(m *message.Message, p *message.Part, b *block, f finder, html bool, 
 	} else {
 		cut = put(cut, b.text(eol), false)
 	}
-	out := quotedPrintable(cut, lineEnd(m.Raw) == "\n")
+	out := parted(m, p, quotedPrintable(cut, lineEnd(m.Raw) == "\n"))
 	if splits(out, boundaries(p)) {
 		return nil, false
 	}

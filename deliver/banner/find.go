@@ -172,6 +172,7 @@ func (f finder) blocks(s string) (cuts [][2]int) {
 				next = next[:i]
 			}
 			if f.titled(next) {
+				line += len(next) - len(strings.TrimPrefix(next, "\xef\xbb\xbf")) // the mark of UTF-8 is the text's
 				if i := after(s, end); i > end {
 					end = i
 				}
@@ -191,7 +192,7 @@ func (f finder) blocks(s string) (cuts [][2]int) {
 
 // titled says whether a line is a banner's first, perhaps quoted.
 func (f finder) titled(line string) bool {
-	line = plain(strings.Trim(line, "*> \t\r|\u00a0"))
+	line = strings.Trim(plain(line), "*> \t\r|")
 	for _, t := range f.titles {
 		if line == plain(t) || line == fold(t) {
 			return true

@@ -2,6 +2,7 @@ package banner
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"sluice/message"
@@ -11,7 +12,7 @@ import (
 // texts are the parts that a client may show as the message's text, in the order of
 // the message, or why there are none.
 func texts(m *message.Message) (out []*message.Part, left string) {
-	if len(m.Parts) == 0 || m.Truncated {
+	if len(m.Parts) == 0 || m.Truncated || bareCR(m) {
 		return nil, LeftAmbiguous
 	}
 	out, left = shown(m, m.Parts[0], 0)
@@ -32,6 +33,12 @@ func texts(m *message.Message) (out []*message.Part, left string) {
 		}
 	}
 	return out, ""
+}
+
+// bareCR says whether readers may disagree where lines end; the port takes no such
+// mail, files may be.
+func bareCR(m *message.Message) bool {
+	return slices.ContainsFunc(m.Defects, func(d message.Defect) bool { return d.Code == message.BareCR })
 }
 
 const maxDepth = 20
