@@ -29,8 +29,8 @@ var lexiconFiles embed.FS
 
 // Bounds of one phrase, which keep the tables small.
 const (
-	maxExpand = 64 // ways to read the alternatives of one phrase
-	gap       = 3  // words that "*" stands for at most
+	maxExpand = 256 // ways to read the alternatives of one phrase
+	gap       = 3   // words that "*" stands for at most
 )
 
 // words is the lexicon that ships.
@@ -128,7 +128,11 @@ type compiler struct {
 	depth   []int32
 }
 
-type step struct{ parent, symbol, reach int32 }
+type step struct {
+	parent int32
+	words  string
+	reach  int32
+}
 
 func (c *compiler) theme(name string) int32 {
 	t, ok := c.themes[name]
@@ -149,30 +153,17 @@ func (c *compiler) phrase(theme int32, phrase string) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range all {
-		parent, reach, words := int32(-1), int32(1), 0
-		for _, w := range strings.Fields(one) {
-			if w == "*" {
-				reach = gap + 1
-				continue
-			}
-			w, prefix := strings.CutSuffix(w, "~")
-			parts := foldWords(w)
-			for i, p := range parts {
-				if prefix && i == len(parts)-1 {
-					p += "~"
-				}
-				parent = c.node(parent, c.symbol(p), reach)
-				reach = 1
-				words++
-			}
+	for _, elements := range all {
+		parent := int32(-1)
+		for _, e := range elements {
+			parent = c.node(parent, e)
 		}
-		if words == 0 || reach != 1 {
-			return fmt.Errorf("phrase %q doesn't end with a word", phrase)
+		if parent < 0 {
+			return fmt.Errorf("%q has no word", phrase)
 		}
 		n := &c.l.nodes[parent]
 		if !slices.ContainsFunc(n.ends, func(e end) bool { return e.theme == theme }) {
-			n.ends = append(n.ends, end{theme, one})
+			n.ends = append(n.ends, end{theme, phrase})
 		}
 	}
 	return nil
@@ -188,17 +179,20 @@ func (c *compiler) symbol(w string) int32 {
 	return s
 }
 
-func (c *compiler) node(parent, symbol, reach int32) int32 {
+func (c *compiler) node(parent int32, e element) int32 {
 	if parent < 0 {
-		reach = 1
+		e.reach = 1
 	}
-	k := step{parent, symbol, reach}
+	k := step{parent, strings.Join(e.words, "/"), e.reach}
 	n, ok := c.trie[k]
 	if !ok {
 		n = int32(len(c.l.nodes))
 		c.trie[k] = n
-		c.l.nodes = append(c.l.nodes, node{parent: parent, reach: reach})
-		c.l.of[symbol] = append(c.l.of[symbol], n)
+		c.l.nodes = append(c.l.nodes, node{parent: parent, reach: e.reach})
+		for _, w := range e.words {
+			symbol := c.symbol(w)
+			c.l.of[symbol] = append(c.l.of[symbol], n)
+		}
 		d := int32(0)
 		if parent >= 0 {
 			d = c.depth[parent] + 1
@@ -249,33 +243,86 @@ func (c *compiler) octets() error {
 	return nil
 }
 
-// expand writes out the alternatives of a phrase.
-func expand(phrase string) ([]string, error) {
-	out := []string{""}
-	for phrase != "" {
-		before, rest, found := strings.Cut(phrase, "(")
-		for i := range out {
-			out[i] += before
-		}
-		if !found {
-			break
-		}
-		choices, after, ok := strings.Cut(rest, ")")
-		if !ok {
-			return nil, fmt.Errorf("%q: a bracket stays open", phrase)
-		}
-		var longer []string
-		for choice := range strings.SplitSeq(choices, "/") {
-			for _, o := range out {
-				longer = append(longer, o+choice)
+// element is one word of a phrase: any of words, and how far behind the one before.
+type element struct {
+	words []string // folded, sorted; "word~" for a beginning
+	reach int32
+}
+
+// expand writes out the alternatives of a phrase. Single words that stand for each
+// other stay one element.
+func expand(phrase string) ([][]element, error) {
+	out := [][]element{nil}
+	reach := int32(1)
+	for rest := strings.TrimSpace(phrase); rest != ""; rest = strings.TrimSpace(rest) {
+		var choices []string
+		switch {
+		case rest[0] == '*':
+			reach, rest = gap+1, rest[1:]
+			continue
+		case rest[0] == '(':
+			inside, after, ok := strings.Cut(rest[1:], ")")
+			if !ok {
+				return nil, fmt.Errorf("%q: a bracket stays open", phrase)
 			}
+			choices, rest = strings.Split(inside, "/"), after
+		default:
+			n := strings.IndexAny(rest, " *(")
+			if n < 0 {
+				n = len(rest)
+			}
+			choices, rest = []string{rest[:n]}, rest[n:]
 		}
-		if len(longer) > maxExpand {
+		ways := alternatives(choices, reach)
+		reach = 1
+		if len(out)*len(ways) > maxExpand {
 			return nil, fmt.Errorf("%q can be read in more than %d ways", phrase, maxExpand)
 		}
-		out, phrase = longer, after
+		var longer [][]element
+		for _, o := range out {
+			for _, w := range ways {
+				longer = append(longer, slices.Concat(o, w))
+			}
+		}
+		out = longer
+	}
+	if reach != 1 {
+		return nil, fmt.Errorf("%q ends in a gap", phrase)
 	}
 	return out, nil
+}
+
+// alternatives are the ways to read what stands in one pair of brackets.
+func alternatives(choices []string, reach int32) [][]element {
+	var out [][]element
+	var single []string
+	for _, choice := range choices {
+		var way []element
+		for _, w := range strings.Fields(choice) {
+			w, prefix := strings.CutSuffix(w, "~")
+			parts := foldWords(w)
+			for i, p := range parts {
+				if prefix && i == len(parts)-1 {
+					p += "~"
+				}
+				way = append(way, element{[]string{p}, 1})
+			}
+		}
+		switch {
+		case len(way) == 1:
+			single = append(single, way[0].words[0])
+		default:
+			if len(way) > 0 {
+				way[0].reach = reach
+			}
+			out = append(out, way)
+		}
+	}
+	if len(single) > 0 {
+		slices.Sort(single)
+		out = append(out, []element{{slices.Compact(single), reach}})
+	}
+	return out
 }
 
 // foldWords are the words of s as a message's are.

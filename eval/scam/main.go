@@ -1,0 +1,56 @@
+// Command scam measures the checks of fraud (check/scam) on cases written for it and
+// on stored mail:
+//
+//	go run ./eval/scam -shared ../shared
+//
+// prints precision and recall by class for the half of the cases that nothing was
+// fitted on, recall on stored fraud, and false positives on stored ham.
+//
+//	go run ./eval/scam -shared ../shared -fit
+//
+// writes check/scam/weights.txt, fitted on the train half of the cases and on the train
+// part of the mail whose terms allow it. cases/README.md says how cases are written.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "scam:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, w io.Writer) error {
+	fs := flag.NewFlagSet("scam", flag.ContinueOnError)
+	shared := fs.String("shared", "../shared", "folder with corpora/; cases alone where it is empty")
+	part := fs.String("part", "test", "half of the cases and part of the mail: test or train")
+	fitting := fs.Bool("fit", false, "fit the weights and write them")
+	out := fs.String("weights", "check/scam/weights.txt", "file that -fit writes")
+	show := fs.Bool("misses", false, "name each case that is missed or wrongly accused")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if *fitting {
+		return fitAll(*shared, *out, w)
+	}
+	cases, err := Cases(*part)
+	if err != nil {
+		return err
+	}
+	report := Measure(cases)
+	report.Write(w)
+	if *show {
+		report.Misses(w)
+	}
+	if *shared == "" {
+		return nil
+	}
+	return mail(filepath.Join(*shared, "corpora"), *part, w)
+}
