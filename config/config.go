@@ -62,6 +62,7 @@ type Config struct {
 	Feedback    Feedback    `toml:"feedback"`
 	Files       Files       `toml:"files"`
 	Engines     Engines     `toml:"engines"`
+	Tools       Tools       `toml:"tools"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -276,6 +277,7 @@ func Default() *Config {
 		Connect: Connect{GreetPause: Pause{Duration: 5 * time.Second}, BlockAt: 8,
 			Spare: []Prefix{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}},
 		Files:    defaultFiles(),
+		Tools:    defaultTools(),
 		Campaign: Campaign{Fingerprints: 1_000_000, OutbreakNetworks: 4},
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},

@@ -185,6 +185,9 @@ func (c *Config) finishPort() error {
 	if err := c.checkFeedback(); err != nil {
 		return err
 	}
+	if err := c.checkTools(); err != nil {
+		return err
+	}
 	if err := c.checkFiles(); err != nil {
 		return err
 	}

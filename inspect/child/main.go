@@ -54,6 +54,9 @@ func Run(cfg Config, box sandbox.Config, memory int64, in io.Reader, out, stderr
 		return 2
 	}
 	hello := wire.Hello{Version: wire.Version, Strict: sandbox.Strict(layers)}
+	if box.Profile != sandbox.Decoders {
+		hello.Strict = sandbox.StrictTools(layers)
+	}
 	for _, l := range layers {
 		hello.Sandbox = append(hello.Sandbox, l.String())
 	}

@@ -77,6 +77,17 @@ const (
 	LayerSeccomp    = "seccomp"
 )
 
+// StrictTools says whether programs may be run on hostile bytes behind layers: their
+// system calls are too many for a list, so that Landlock alone keeps files from them.
+func StrictTools(layers []Layer) bool {
+	for _, l := range layers {
+		if l.Name == LayerLandlock && !l.Holds {
+			return false
+		}
+	}
+	return Strict(layers)
+}
+
 // Strict says whether hostile decoders may run behind layers: seccomp or Landlock
 // keeps files and programs away, and nothing can be gained by running a program.
 func Strict(layers []Layer) bool {

@@ -24,13 +24,15 @@ import (
 	"sluice/engine/icap"
 	"sluice/inspect"
 	"sluice/inspect/pool"
+	"sluice/inspect/tools"
 	learned "sluice/learn/text"
 )
 
 // Scanners are those that look into files: sandboxed processes of ours, and engines
 // beside us. They live as long as the process.
 type Scanners struct {
-	Pool    *pool.Pool // nil: nobody looks into files
+	Pool    *pool.Pool   // nil: nobody looks into files
+	Tools   *tools.Tools // nil: none are asked for
 	Engines []*engine.Guarded
 	Hashes  *hashlist.Set // nil: none
 	Zones   *hashlist.DNS // nil: none
@@ -43,6 +45,10 @@ type Scanners struct {
 func NewScanners(cfg *config.Config, ask dns.Resolver, reg prometheus.Registerer, log *slog.Logger) (*Scanners, error) {
 	s, err := Engines(cfg, ask, log)
 	if err != nil {
+		return nil, err
+	}
+	if s.Tools, err = newTools(cfg, reg, log); err != nil {
+		s.Close()
 		return nil, err
 	}
 	if f := cfg.Files; !f.Off {
@@ -159,6 +165,9 @@ func (s *Scanners) Run(ctx context.Context) {
 	if s.Zones != nil {
 		wg.Go(func() { s.Zones.Run(ctx) })
 	}
+	if s.Tools != nil {
+		wg.Go(func() { s.Tools.Run(ctx) })
+	}
 	wg.Wait()
 }
 
@@ -169,6 +178,9 @@ func (s *Scanners) Close() {
 	}
 	if s.Pool != nil {
 		s.Pool.Close()
+	}
+	if s.Tools != nil {
+		s.Tools.Close()
 	}
 }
 
@@ -187,7 +199,7 @@ func fileChecks(cfg *config.Config, s *Scanners) ([]check.Checker, error) {
 	}
 	return append(out, checkfiles.Checks(checkfiles.Config{Inspector: s.Pool, Budget: budget(cfg.Files), Table: table,
 		Text:   func(text string) []sluice.Evidence { return checktext.InFiles(learned.Default(), text) },
-		Absent: absence(cfg.Files.Unavailable, check.Temporary), Known: enginecheck.Known(s.Hashes),
+		Absent: absence(cfg.Files.Unavailable, check.Temporary), Known: enginecheck.Known(s.Hashes), Tools: toolsFor(cfg, s.Tools),
 		Links: func(in *check.Input, list []inspect.Link) []sluice.Evidence {
 			urls := make([]string, 0, len(list))
 			for _, l := range list {

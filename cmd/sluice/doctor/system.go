@@ -74,6 +74,7 @@ func (x *examiner) checks() (out []check) {
 	}
 	add(areaFiles, "sandbox", x.sandbox)
 	add(areaFiles, "scanners", x.scanners)
+	add(areaFiles, "tools", x.tools)
 	add(areaSystem, "open files", x.files)
 	add(areaSystem, "clock", x.clock)
 	for _, f := range []string{cfg.Connect.ASN, cfg.Connect.Country} {

@@ -8,6 +8,7 @@ import (
 	"sluice/cmd/sluice/build"
 	"sluice/engine"
 	"sluice/inspect/pool"
+	"sluice/inspect/tools"
 	"sluice/live"
 )
 
@@ -17,6 +18,9 @@ func scanners(s *build.Scanners) func(now time.Time) []live.Scanner {
 		var out []live.Scanner
 		if s.Pool != nil {
 			out = append(out, processes(s.Pool.Health()))
+		}
+		if s.Tools != nil {
+			out = append(out, programs(s.Tools.Health()))
 		}
 		for _, g := range s.Engines {
 			out = append(out, beside(now, g.Health()))
@@ -33,6 +37,18 @@ func scanners(s *build.Scanners) func(now time.Time) []live.Scanner {
 		}
 		return out
 	}
+}
+
+// programs are the tools and the processes that run them.
+func programs(h tools.Health) live.Scanner {
+	x := processes(h.Health)
+	x.Name = "tools"
+	x.Words = strings.Join(h.Programs, ", ") + "; " + x.Words
+	if h.Trouble != "" {
+		x.Well = false
+		x.Trouble = append(x.Trouble, h.Trouble)
+	}
+	return x
 }
 
 func processes(h pool.Health) live.Scanner {
