@@ -29,6 +29,7 @@ type Store struct {
 	accounts map[string]sluice.Account
 	memos    map[string]map[string]sluice.Memo // by kind and key
 	reports  reports
+	reviews  reviews
 	stats    sluice.LogStats
 	closed   bool
 

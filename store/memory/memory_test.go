@@ -15,3 +15,7 @@ func TestConformance(t *testing.T) {
 func TestReports(t *testing.T) {
 	storetest.RunReports(t, func(*testing.T) storetest.ReportStore { return memory.New() })
 }
+
+func TestReviews(t *testing.T) {
+	storetest.RunReviews(t, func(*testing.T) storetest.ReviewStore { return memory.New() })
+}

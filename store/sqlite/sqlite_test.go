@@ -170,6 +170,9 @@ func TestUpgrade(t *testing.T) {
 			}); err != nil || version >= 4 && memos != 1 {
 				t.Errorf("%d memos, %v", memos, err)
 			}
+			if r, err := s.Review(t.Context(), "kept"); version >= 7 && (err != nil || r.State != sluice.ReviewBad || string(r.Print) != "p\xff" || r.From != "sender@example.org") {
+				t.Errorf("review %+v, %v", r, err)
+			}
 			// It is writable and ends at the newest schema.
 			s.Append(storetest.Record("new", noon))
 			if err := s.Flush(t.Context()); err != nil {
