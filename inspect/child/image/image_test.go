@@ -309,11 +309,12 @@ func TestQuiet(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	for text, want := range map[string]string{
-		"https://a.example/x":                  "code https://a.example/x",
-		"HTTP://A.EXAMPLE/X":                   "code HTTP://A.EXAMPLE/X",
-		"a.example/x?y=1":                      "code http://a.example/x?y=1",
-		"www.a.example":                        "code http://www.a.example",
-		"URLTO:title:https://a.example/":       "code https://a.example/",
+		"https://a.example/x":            "code https://a.example/x",
+		"HTTP://A.EXAMPLE/X":             "code HTTP://A.EXAMPLE/X",
+		"a.example/x?y=1":                "code http://a.example/x?y=1",
+		"www.a.example":                  "code http://www.a.example",
+		"URLTO:title:https://a.example/": "code https://a.example/",
+		"URLTO:ȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺȺ:https://a.example/": "code https://a.example/",
 		`MEBKM:URL:http\://a.example/;;`:       "code http://a.example/",
 		"some words. and more":                 "",
 		"12.50":                                "",

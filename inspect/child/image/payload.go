@@ -33,8 +33,11 @@ func payload(w *child.Work, text string) {
 		w.Link(inspect.ViaCode, text)
 	case strings.HasPrefix(lower, "urlto:"):
 		u := text[len("urlto:"):]
-		if i := strings.Index(strings.ToLower(u), "http"); i > 0 { // behind a title
-			u = u[i:]
+		for i := range u { // behind a title
+			if len(u)-i >= 4 && strings.EqualFold(u[i:i+4], "http") {
+				u = u[i:]
+				break
+			}
 		}
 		w.Link(inspect.ViaCode, u)
 	case strings.HasPrefix(lower, "mebkm:"): // a bookmark

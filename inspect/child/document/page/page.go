@@ -277,7 +277,7 @@ func (p *page) link(via inspect.Via, u string) {
 
 // refresh reads the content of <meta http-equiv=refresh>.
 func (p *page) refresh(content string) error {
-	i := strings.Index(strings.ToLower(content), "url")
+	i := strings.Index(script.Lower(content), "url")
 	if i < 0 {
 		return nil
 	}

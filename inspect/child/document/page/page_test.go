@@ -109,6 +109,7 @@ func nested(n int) string {
 }
 
 func FuzzOpen(f *testing.F) {
+	f.Add([]byte("<meta http-equiv=refresh content=\"" + strings.Repeat("\u023a", 20) + "url\">"))
 	f.Add([]byte(`<script>var a=new Blob([atob("` + b64(strings.Repeat("inert", 20)) + `")]);a.download="x.zip";location.replace("http://a.example")</script>`))
 	f.Add([]byte(`<meta http-equiv=refresh content="0;url=data:text/html,<a href=javascript:x()>"><iframe srcdoc="&lt;b>"><svg:script>[1,2,0x3]</svg:script>`))
 	f.Fuzz(func(t *testing.T, b []byte) { childtest.Bytes(t, page.Decoder{}, "html", b) })

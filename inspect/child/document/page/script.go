@@ -18,7 +18,7 @@ const (
 
 // script states what the page's code does, and emits what stands in its literals.
 func (p *page) script(code string) error {
-	low := strings.ToLower(code)
+	low := script.Lower(code)
 	builds := seen(low, "new blob(", "new file(", "createobjecturl", "mssaveoropenblob", "mssaveblob", ".download", "\"download\"", "'download'", "showsavefilepicker", "saveas(", "data:application/", "responsetype")
 	makes := seen(low, "new blob(", "new file(", "data:application/", "mssaveoropenblob", "mssaveblob")
 	hands := seen(low, "createobjecturl", "mssaveoropenblob", "mssaveblob", ".download", "\"download\"", "'download'", "showsavefilepicker", "saveas(")

@@ -237,6 +237,10 @@ func word(c byte) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '_'
 }
 
+// Lower is s with its ASCII in lower case: of the same length, so that a place in one is
+// that place in the other.
+func Lower(s string) string { return string(lower(s)) }
+
 // lower folds ASCII only and keeps the length.
 func lower(s string) []byte {
 	b := []byte(s)
