@@ -2,11 +2,13 @@ package check
 
 import (
 	"context"
+	"net/mail"
 	"slices"
 	"strings"
 
 	"sluice"
 	"sluice/internal/domains"
+	"sluice/learn/brand"
 	"sluice/learn/service"
 	"sluice/mailauth"
 	"sluice/mailauth/dmarc"
@@ -35,12 +37,54 @@ type Sender struct {
 	Envelope string   // of the reverse-path
 	Client   string   // of the client's confirmed name
 	Greeting string   // of the client's greeting
+	Generic  string   // the client's name where a provider made it from the address or gave it to a pool
 	// Carriers are the services that carry the message, as far as a signature that
 	// passes or the client's confirmed name proves it: the newest first, each once.
 	Carriers []*service.Service
-	// Modern mail is of the time of authentication: it is known, or the message is
-	// signed. What mail of before should have shown is no evidence.
+	// Modern mail is of the time of authentication: it comes now, it is known, or the
+	// message is signed or dated so. What mail of before should have shown is no evidence.
 	Modern bool
+	// Coherent: the author's name fits a proved domain that isn't a service's, or the
+	// proved author is a brand of the shipped list.
+	Coherent bool
+}
+
+// Proved lists the domains that stand behind a message: the author's where it is
+// aligned, and those that sign, without services, mailbox providers and hosts: a
+// service signs whatever its customers write.
+func (s *Sender) Proved() []string {
+	var out []string
+	if s.Aligned && !s.Free {
+		out = append(out, header.Lower(s.Author.Domain))
+	}
+	for _, d := range s.Signers {
+		if service.Of(d) == nil && !domains.FreeMail(d) && !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// WellKnown is the brand of the shipped list whose domain the author's is, nil for
+// none. What anybody may have a platform write to strangers isn't the platform's word.
+func (s *Sender) WellKnown() *brand.Brand {
+	if c := service.Of(s.Author.Domain); c != nil && (c.Kind.Open() || !c.Kind.Sends()) {
+		return nil
+	}
+	if of := brand.Shipped().Of(header.Lower(s.Author.Domain)); len(of) > 0 {
+		return of[0]
+	}
+	return nil
+}
+
+// Mass says whether a message is what programs send: the rules of bulk mail hold for
+// it, and its name is a firm's. Lists and people's letters are let be.
+func (s *Sender) Mass() bool { return s.Traffic == Campaign || s.Traffic == Notice }
+
+// Mailboxed says whether a mailbox provider or a filter of outgoing mail carries the
+// message: firms' own domains are there, which nobody else knows.
+func (s *Sender) Mailboxed() bool {
+	return slices.ContainsFunc(s.Carriers, func(c *service.Service) bool { return c.Kind == service.Mailbox || c.Kind == service.Gateway })
 }
 
 // Traffic is how a message is meant to reach people. It is what the message looks
@@ -96,9 +140,23 @@ func newSender(ctx context.Context, in *Input) *Sender {
 	for _, host := range passed {
 		s.carry(host)
 	}
-	s.Modern = s.Known || h.Field("DKIM-Signature") != nil || h.Field("List-Unsubscribe-Post") != nil
+	s.Modern = s.Known || Lately(in, modern) || h.Field("DKIM-Signature") != nil || h.Field("List-Unsubscribe-Post") != nil
 	s.Traffic = s.traffic(in, passed)
+	s.Coherent = s.Aligned && s.WellKnown() != nil || slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
 	return s
+}
+
+// modern is the year from which on mail for many is authenticated as a rule.
+const modern = 2019
+
+// Lately says whether a message is of a year or later. Stored mail tells its own time;
+// what comes now is of now.
+func Lately(in *Input, year int) bool {
+	if in.Conn == nil || !in.Conn.Stored {
+		return in.Now.Year() >= year
+	}
+	t, err := mail.ParseDate(in.Message.Header().Get("Date"))
+	return err == nil && t.Year() >= year
 }
 
 // session says who the client is.
@@ -110,7 +168,11 @@ func (s *Sender) session(ctx context.Context, in *Input) {
 		s.Greeting = links.OrgDomain(header.Lower(strings.TrimSuffix(name, ".")))
 	}
 	if in.Auth.Live() {
-		if r := in.Auth.Reverse(ctx); r.Class == iprev.Confirmed {
+		r := in.Auth.Reverse(ctx)
+		if r.Generic.Kind != "" && len(r.Names) > 0 {
+			s.Generic = r.Names[0]
+		}
+		if r.Class == iprev.Confirmed {
 			s.Client = links.OrgDomain(header.Lower(r.Name))
 			s.carry(header.Lower(r.Name))
 		}
@@ -207,7 +269,7 @@ func (s *Sender) typed(h *header.Header, v *message.View) bool {
 			return true
 		}
 	}
-	return s.Free || !leads(v) || !v.HasHTML || slices.ContainsFunc(s.Carriers, func(c *service.Service) bool { return c.Kind == service.Mailbox })
+	return s.Free || !leads(v) || !v.HasHTML || s.Mailboxed()
 }
 
 // machines are local parts that no person reads.

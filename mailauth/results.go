@@ -8,6 +8,7 @@ import (
 	"sluice/mailauth/authres"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
+	"sluice/mailauth/signature"
 	"sluice/mailauth/spf"
 	"sluice/message"
 	"sluice/message/links"
@@ -66,8 +67,13 @@ func upstreamDKIM(f *authres.Field) []dkim.Result {
 		if d == "" {
 			d = sluice.DomainOf(r.Prop("header", "i"))
 		}
-		out = append(out, dkim.Result{Status: dkim.Status(r.Value), Domain: strings.ToLower(strings.TrimPrefix(d, "@")),
-			Selector: r.Prop("header", "s"), Problem: r.Reason, BodyLength: -1, FromSigned: true})
+		one := dkim.Result{Status: dkim.Status(r.Value), Domain: strings.ToLower(strings.TrimPrefix(d, "@")),
+			Selector: r.Prop("header", "s"), Problem: r.Reason, BodyLength: -1, FromSigned: true}
+		// RFC 8301 3.1: some upstreams still let SHA-1 pass.
+		if a := strings.ToLower(r.Prop("header", "a")); a == "rsa-sha1" && one.Status == dkim.Pass {
+			one.Status, one.Cause, one.Problem = dkim.Policy, signature.SHA1, "SHA-1 is no longer acceptable"
+		}
+		out = append(out, one)
 	}
 	return out
 }

@@ -22,7 +22,7 @@ func newContent() check.Checker {
 		Reasons: []sluice.Reason{reason.TextNamesDomain, reason.FooterOwn, reason.FooterOther},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
 		s := check.SenderOf(ctx, in)
-		if !s.Known || s.Free || !forMany(s) {
+		if !s.Known || s.Free || !s.Mass() {
 			return nil
 		}
 		v := in.Message.View()
@@ -32,7 +32,7 @@ func newContent() check.Checker {
 		}
 		text = strings.ToLower(text)
 		var out []sluice.Evidence
-		sure := proved(s)
+		sure := s.Proved()
 		for _, d := range sure {
 			if how := names(text, org(d)); how != "" {
 				out = append(out, check.Found(reason.TextNamesDomain, check.Quote(how)+" of "+check.Quote(d)))

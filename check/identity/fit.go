@@ -2,36 +2,14 @@ package identity
 
 import (
 	"context"
-	"slices"
 
 	"sluice"
 	"sluice/check"
-	"sluice/internal/domains"
 	"sluice/learn/service"
 	"sluice/message/header"
 	"sluice/message/links"
 	"sluice/reason"
 )
-
-// forMany says whether a message is what programs send: there a name is a firm's, and
-// the rules of bulk mail hold. Lists and people's letters are let be.
-func forMany(s *check.Sender) bool { return s.Traffic == check.Campaign || s.Traffic == check.Notice }
-
-// proved lists the domains that stand behind a message: the author's where it is
-// aligned, and those that sign, without services, mailbox providers and hosts: a
-// service signs whatever its customers write.
-func proved(s *check.Sender) []string {
-	var out []string
-	if s.Aligned && !s.Free {
-		out = append(out, s.Author.Domain)
-	}
-	for _, d := range s.Signers {
-		if service.Of(d) == nil && !domains.FreeMail(d) && !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	return out
-}
 
 // newFit compares the sender's name with its domain. Firms call themselves as their
 // domain does; who borrows a name has to send from a domain that doesn't fit. People's
@@ -58,8 +36,8 @@ func newFit() check.Checker {
 		if len(words) == 0 || h.Field("In-Reply-To") != nil {
 			return nil
 		}
-		for _, d := range proved(s) {
-			if forMany(s) && fitsDomain(words, d) {
+		for _, d := range s.Proved() {
+			if s.Mass() && fitsDomain(words, d) {
 				return []sluice.Evidence{at(reason.NameFitsProved, detail+", proved: "+check.Quote(d), f)}
 			}
 		}
@@ -70,8 +48,8 @@ func newFit() check.Checker {
 			return []sluice.Evidence{at(reason.FromNameFits, detail, f)}
 		case own != nil && own.Kind != service.Hosting: // sent for somebody by a service
 		case fitsLocal(words, s.Author.Local):
-			if forMany(s) && s.Modern && (s.Traffic == check.Campaign || !person(s)) {
-				return []sluice.Evidence{at(reason.NameLocalOnly, detail, f)}
+			if s.Mass() && s.Modern && (s.Traffic == check.Campaign || !person(s)) {
+				return []sluice.Evidence{at(reason.FromNameForeign, detail, f), at(reason.NameLocalOnly, detail, f)}
 			}
 		case s.Traffic != check.Personal || !s.Known:
 			return []sluice.Evidence{at(reason.FromNameForeign, detail, f)}

@@ -2,14 +2,12 @@ package identity
 
 import (
 	"context"
-	"net/mail"
 	"slices"
 	"strings"
 
 	"sluice"
 	"sluice/check"
 	"sluice/internal/domains"
-	"sluice/learn/brand"
 	"sluice/learn/service"
 	"sluice/message/header"
 	"sluice/message/links"
@@ -33,13 +31,13 @@ func newProof() check.Checker {
 		if !s.Aligned && !s.Free && ours(in.Envelope, s.Author.Domain) && (s.Known || !signed && stranger(in, s)) {
 			out = append(out, at(reason.FromOursUnproved, check.Quote(s.Author.String()), f))
 		}
-		if !forMany(s) {
+		if !s.Mass() {
 			return out
 		}
 		switch {
 		case s.Known && nothing(ctx, in):
 			out = append(out, check.Found(reason.AuthNothingPasses, check.Quote(s.Author.Domain)))
-		case !signed && lately(in) && in.Auth.Upstream(in.Message) == nil:
+		case !signed && check.Lately(in, signedSince) && in.Auth.Upstream(in.Message) == nil:
 			out = append(out, check.Found(reason.BulkUnsigned, s.Traffic.String()))
 		}
 		return out
@@ -63,24 +61,18 @@ func nothing(ctx context.Context, in *check.Input) bool {
 	return len(d.Identifiers) > 0
 }
 
-// lately says whether a message is of a time when bulk mail had to be signed: stored
-// mail tells its own time.
-func lately(in *check.Input) bool {
-	if in.Conn == nil || !in.Conn.Stored {
-		return true
-	}
-	t, err := mail.ParseDate(in.Message.Header().Get("Date"))
-	return err == nil && t.Year() >= 2024
-}
+// signedSince is the year from which on the large receivers refuse bulk mail without
+// a signature.
+const signedSince = 2024
 
 // newClient compares who the client is with who speaks.
 func newClient() check.Checker {
 	return check.Ask(check.Info{
 		Name: "identity/client", Phase: sluice.PhaseMessage, Group: sluice.GroupSession, Cost: check.Remote,
-		Reasons: []sluice.Reason{reason.ClientOfAuthor, reason.ClientOfService, reason.ClientTwoOwners},
+		Reasons: []sluice.Reason{reason.ClientOfAuthor, reason.ClientOfService, reason.ClientTwoOwners, reason.ClientGeneric},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
 		s := check.SenderOf(ctx, in)
-		if s.Author.Domain == "" || !forMany(s) {
+		if s.Author.Domain == "" || !s.Mass() {
 			return nil
 		}
 		var out []sluice.Evidence
@@ -90,6 +82,9 @@ func newClient() check.Checker {
 			out = append(out, check.Found(reason.ClientOfAuthor, check.Quote(s.Client)))
 		case carrier != nil && s.Known:
 			out = append(out, check.Found(reason.ClientOfService, check.Quote(carrier.Name)+", "+carrier.Kind.String()))
+		}
+		if s.Generic != "" && carrier == nil && (s.Client != s.Org || !s.Aligned) {
+			out = append(out, check.Found(reason.ClientGeneric, check.Quote(s.Generic)))
 		}
 		if carrier == nil && s.Client != "" && s.Greeting != "" && service.Org(s.Client) != service.Org(s.Greeting) && domains.KnownTLD(s.Greeting) {
 			out = append(out, check.Found(reason.ClientTwoOwners, "greets as "+check.Quote(s.Greeting)+", is of "+check.Quote(s.Client)))
@@ -110,17 +105,17 @@ func newStanding() check.Checker {
 			return nil
 		}
 		f := in.Message.Header().Field("From")
-		if known := wellKnown(s); known != "" {
-			if !s.Aligned || !forMany(s) {
+		if known := s.WellKnown(); known != nil {
+			if !s.Aligned || !s.Mass() {
 				return nil
 			}
-			return []sluice.Evidence{at(reason.DomainWellKnown, known, f)}
+			return []sluice.Evidence{at(reason.DomainWellKnown, check.Quote(known.String())+" at "+check.Quote(s.Author.Domain), f)}
 		}
 		if !s.Modern || s.Traffic == check.Personal || service.Of(s.Author.Domain) != nil {
 			return nil
 		}
 		var out []sluice.Evidence
-		if forMany(s) && s.Known && s.Carrier() == nil && !mailboxed(s) {
+		if s.Mass() && s.Known && s.Carrier() == nil && !s.Mailboxed() {
 			out = append(out, at(reason.SenderUnknown, check.Quote(s.Org), f))
 		}
 		if !domains.RiskyTLD(s.Author.Domain) && domains.CheapTLD(s.Author.Domain) {
@@ -137,24 +132,6 @@ func newStanding() check.Checker {
 // up for it speaks for nobody.
 func cheap(s *check.Sender) bool {
 	return domains.RiskyTLD(s.Author.Domain) || domains.CheapTLD(s.Author.Domain) || odd(s.Author.Domain) != ""
-}
-
-// mailboxed says whether a mailbox provider carries the message: firms' own domains
-// are there, and nobody knows them.
-func mailboxed(s *check.Sender) bool {
-	return slices.ContainsFunc(s.Carriers, func(c *service.Service) bool { return c.Kind == service.Mailbox })
-}
-
-// wellKnown names the brand whose domain the author's is, "" for none. What anybody
-// may have a platform write to strangers isn't the platform's word.
-func wellKnown(s *check.Sender) string {
-	if c := service.Of(s.Author.Domain); c != nil && (c.Kind.Open() || !c.Kind.Sends()) {
-		return ""
-	}
-	if of := brand.Shipped().Of(header.Lower(s.Author.Domain)); len(of) > 0 {
-		return check.Quote(of[0].String()) + " at " + check.Quote(s.Author.Domain)
-	}
-	return ""
 }
 
 // newLeave looks where a mailing can be left: at a service that carries it, or at a
@@ -194,7 +171,7 @@ func answers(s *check.Sender, host string) bool {
 	}
 	o := org(host)
 	own := s.Aligned && o == s.Org || slices.Contains(s.Signers, o)
-	return own && (s.Carrier() != nil || wellKnown(s) != "")
+	return own && (s.Carrier() != nil || s.WellKnown() != nil)
 }
 
 // maxLeave bounds how many ways to leave are read.

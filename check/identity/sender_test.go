@@ -59,7 +59,7 @@ func TestSender(t *testing.T) {
 		{"by a service", "mail1.mcsv.net", acme, signed + leave + "From: Acme Tools <news@acme.com>", page, "NAME_FITS_PROVED CLIENT_OF_SERVICE LEAVE_ONE_CLICK"},
 		{"the same without proof", "mail1.mcsv.net", "", signed + leave + "From: Acme Tools <news@acme.com>", page, "FROM_NAME_FITS CLIENT_OF_SERVICE LEAVE_ONE_CLICK"},
 		{"a copy", "cheap.host.example", shop, signed + leave + "From: Acme Tools <acme@winner.shop>", foot,
-			"NAME_LOCAL_ONLY CLIENT_TWO_OWNERS! FROM_CHEAP_TLD SENDER_UNKNOWN"},
+			"FROM_NAME_FOREIGN NAME_LOCAL_ONLY CLIENT_TWO_OWNERS! FROM_CHEAP_TLD SENDER_UNKNOWN"},
 		{"a copy under another name", "x.winner.shop", shop, signed + "From: Grand Prize <info@winner.shop>", foot, "FROM_NAME_FOREIGN FOOTER_OTHER FROM_CHEAP_TLD SENDER_UNKNOWN"},
 		{"nothing passes", "mail.acme.com", "dkim=fail header.d=acme.com; spf=softfail smtp.mailfrom=acme.com", signed + "From: Acme Tools <news@acme.com>", page,
 			"FROM_NAME_FITS AUTH_NOTHING_PASSES SENDER_UNKNOWN"},

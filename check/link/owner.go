@@ -33,7 +33,8 @@ func newOwner() check.Checker {
 		if len(o.places) == 0 || o.first == nil {
 			return nil
 		}
-		if s.Traffic == check.Personal || s.Traffic == check.Unclear || !s.Modern {
+		// Without anybody to ask, a service that carries the message isn't seen.
+		if in.Auth == nil || !s.Mass() || !s.Modern {
 			return o.stranger(s)
 		}
 		return o.coherence(s)
@@ -99,7 +100,7 @@ func ownersOf(v *message.View, s *check.Sender) owners {
 // that carries the message.
 func leadsHome(s *check.Sender, host string) bool {
 	at := org(host)
-	if kin(at, s.Org) || slices.ContainsFunc(s.Signers, func(d string) bool { return kin(at, d) }) {
+	if kin(at, s.Org) || slices.ContainsFunc(s.Signers, func(d string) bool { return kin(at, d) || d != s.Org && sameLabel(at, d) }) {
 		return true
 	}
 	if c := service.Of(host); c != nil && slices.Contains(s.Carriers, c) && c.Kind.Sends() {
@@ -119,13 +120,19 @@ const minKin = 4
 // kin says whether two organizations are one, as far as names tell: services number
 // their domains (link001, link002).
 func kin(a, b string) bool {
-	if a == b {
-		return a != ""
-	}
-	a, tldA, _ := strings.Cut(a, ".")
-	b, tldB, _ := strings.Cut(b, ".")
+	_, tldA, _ := strings.Cut(a, ".")
+	_, tldB, _ := strings.Cut(b, ".")
+	return a != "" && (a == b || tldA == tldB && sameLabel(a, b))
+}
+
+// sameLabel says whether two domains are registered under one label but for numbers.
+// It holds for who signs for others, whose domains of many top-level domains are one;
+// for an author's name anybody can have another.
+func sameLabel(a, b string) bool {
+	a, _, _ = strings.Cut(a, ".")
+	b, _, _ = strings.Cut(b, ".")
 	a, b = strings.Trim(a, "0123456789"), strings.Trim(b, "0123456789")
-	return len(a) >= minKin && a == b && tldA == tldB
+	return len(a) >= minKin && a == b
 }
 
 // stranger: all links lead to one place that isn't the author's.

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -28,10 +29,37 @@ const (
 // little text to judge and nothing was learned. here may be nil, or return nil.
 func Model(shipped *learned.Model, here func() *online.Model) check.Checker {
 	m := models{shipped, here}
-	return check.Func(check.Info{
+	return check.Look(check.Info{
 		Name: "text/model", Phase: sluice.PhaseMessage, Group: sluice.GroupText, Cost: check.Heavy,
 		Reasons: []sluice.Reason{reason.TextSpam, reason.TextHam},
-	}, func(in *check.Input) []sluice.Evidence { return []sluice.Evidence{m.judge(in)} })
+	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
+		e := m.judge(in)
+		if m.learned() == nil {
+			temper(&e, check.SenderOf(ctx, in))
+		}
+		return []sluice.Evidence{e}
+	})
+}
+
+// Bulk mail is where the shipped model is weakest: newsletters of shops read like spam,
+// and copies of them like newsletters (measured on modern mail, content filters are at
+// chance there). What it says of such mail is held back by who speaks.
+const (
+	coherentShare = 0.5 // of what speaks against a sender whose name, domain and proof fit
+	strangersGood = 4.0 // dB that good words may speak for one that nobody knows
+)
+
+// temper holds the shipped model's word back for mail for many.
+func temper(e *sluice.Evidence, s *check.Sender) {
+	switch {
+	case e.State != sluice.Found || !s.Mass() || !s.Modern:
+	case e.Raw > 0 && s.Coherent:
+		e.Raw = math.Round(e.Raw*coherentShare*10) / 10
+		e.Detail = "halved for a sender whose name fits; " + e.Detail
+	case e.Raw < -strangersGood && !s.Coherent && s.Carrier() == nil:
+		e.Raw = -strangersGood
+		e.Detail = "no more for an unknown sender; " + e.Detail
+	}
 }
 
 // Features reads what the site's learner works on, once where notes are kept.

@@ -97,6 +97,9 @@ func borderHop(h *header.Header, o scan.Origin) (scan.Received, string) {
 		}
 		hop, at = next, i+1
 	}
+	if site(hop.Hello) == site(hop.By) && site(hop.By) != "" { // what the border host wrote is lost
+		return scan.Received{By: hop.Hello, Time: hop.Time}, ""
+	}
 	return hop, values[at]
 }
 

@@ -46,7 +46,7 @@ func JudgedWeights() Weights {
 	}
 	w := Weights{Prior: prior}
 	w.Groups[sluice.GroupSession] = Group{Slope: 1, Low: 6, High: 12}
-	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 14, High: 16}
+	w.Groups[sluice.GroupIdentity] = Group{Slope: 1, Low: 14, High: 20}
 	w.Groups[sluice.GroupReputation] = Group{Slope: 1, Low: 10, High: 15}
 	w.Groups[sluice.GroupStructure] = Group{Slope: 1, Low: 2, High: 12}
 	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 10, High: 25}
