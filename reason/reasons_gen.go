@@ -227,9 +227,11 @@ const (
 	IprevTemperror             = "IPREV_TEMPERROR"               // the reverse DNS name of this server can not be looked up now
 	LeaveOneClick              = "LEAVE_ONE_CLICK"               // RFC 8058 unsubscription at the service that carries the mailing, or at its well-known author.
 	LeaveOwn                   = "LEAVE_OWN"                     // List-Unsubscribe leads to the service that carries the mailing, or to its well-known author.
+	LinkBaseElsewhere          = "LINK_BASE_ELSEWHERE"           // links are completed by a base address elsewhere
 	LinkExpanded               = "LINK_EXPANDED"                 // A shortener or redirector was asked where it leads; the detail has the way.
 	LinkExpansionUnknown       = "LINK_EXPANSION_UNKNOWN"        // A shortener didn't say where it leads; the detail says why.
 	LinkFreeHost               = "LINK_FREE_HOST"                // a link leads to free web space
+	LinkFreeHostLogin          = "LINK_FREE_HOST_LOGIN"          // a link leads to a login on free web space
 	LinkHoldsRecipient         = "LINK_HOLDS_RECIPIENT"          // a link carries the recipient's address for a script
 	LinkIPHost                 = "LINK_IP_HOST"                  // a link leads to a numbered address
 	LinkLeadsInside            = "LINK_LEADS_INSIDE"             // a shortened link leads to an address inside private networks
@@ -243,6 +245,7 @@ const (
 	LinkOddSpelling            = "LINK_ODD_SPELLING"             // a link is spelled so that filters misread it
 	LinkOneStranger            = "LINK_ONE_STRANGER"             // all links lead to one place that is not the sender's
 	LinkPort                   = "LINK_PORT"                     // a link leads to an unusual port
+	LinkRecipientEncoded       = "LINK_RECIPIENT_ENCODED"        // a link carries the recipient's address in disguise
 	LinkRedirect               = "LINK_REDIRECT"                 // a link uses a big site to lead elsewhere
 	LinkRiskyTLD               = "LINK_RISKY_TLD"                // a link leads to a top-level domain that is often abused
 	LinkScriptURL              = "LINK_SCRIPT_URL"               // a link holds a script or a page in itself
@@ -252,6 +255,7 @@ const (
 	LinkTextMismatch           = "LINK_TEXT_MISMATCH"            // a link shows one site and leads to another
 	LinkTextTracked            = "LINK_TEXT_TRACKED"             // a link shows the sender's site and leads elsewhere
 	LinkUser                   = "LINK_USER"                     // a link shows a name before the true target
+	LinkWrittenAround          = "LINK_WRITTEN_AROUND"           // an address is written so that only people can read it
 	LocalError                 = "LOCAL_ERROR"                   // this server has trouble of its own
 	MacroAutorun               = "MACRO_AUTORUN"                 // an attached document has a macro that runs by itself
 	MailLoop                   = "MAIL_LOOP"                     // more than 100 Received fields, so the message runs in a loop
@@ -392,7 +396,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "d6bc2e4bf5e46104"
+const hash = "c582594ab4a455e2"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -2626,6 +2630,16 @@ var entries = [...]Entry{
 		Admin:  "List-Unsubscribe leads to the service that carries the mailing, or to its well-known author.",
 		Source: "RFC 2369; measured on modern mail",
 	},
+	{ID: "LINK_BASE_ELSEWHERE", Group: "link", Phase: "message", Threat: "phish",
+		Points: 1.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: splits an address in two so that filters miss it; pages that people send on have it too",
+		Reply:  "links are completed by a base address elsewhere",
+		Fix:    "write links in full",
+		Page:   "Links in the message are only parts of addresses, which a base address of another organization completes. Mail programs differ in what they make of that.",
+		User:   "Links in the message are put together from parts.",
+		Admin:  "<base href> of another organization than From's, and anchors that are relative to it.",
+		Source: "practice: addresses split by base",
+	},
 	{ID: "LINK_EXPANDED", Group: "link", Phase: "message", Threat: "none",
 		Points: 0, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: information; where it leads is judged by the other reasons",
@@ -2655,6 +2669,16 @@ var entries = [...]Entry{
 		User:   "A link leads to a free site that anybody could have made.",
 		Admin:  "Host below a free hosting or form service, other than From's.",
 		Source: "measured: 38 % of recent phish use trusted hosts",
+	},
+	{ID: "LINK_FREE_HOST_LOGIN", Group: "link", Phase: "message", Threat: "phish",
+		Points: 3, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: false logins live on free web space; services that people log in to have sites of their own",
+		Reply:  "a link leads to a login on free web space",
+		Fix:    "link to your own site",
+		Page:   "A link leads to free web space, and its address speaks of logins, accounts or payments. Services that people log in to have sites of their own.",
+		User:   "A link leads to a login page that anybody could have made.",
+		Admin:  "Host below a free hosting or form service, with words of logins in its host or path.",
+		Source: "practice",
 	},
 	{ID: "LINK_HOLDS_RECIPIENT", Group: "link", Phase: "message", Threat: "phish",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -2786,6 +2810,16 @@ var entries = [...]Entry{
 		Admin:  "Port other than 80, 443, 8080, 8443 in a clickable link.",
 		Source: "practice",
 	},
+	{ID: "LINK_RECIPIENT_ENCODED", Group: "link", Phase: "message", Threat: "phish",
+		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: some who count clicks do it honestly; plain addresses in queries are too common to count",
+		Reply:  "a link carries the recipient's address in disguise",
+		Fix:    "leave personal data out of links",
+		Page:   "A link carries the recipient's address, written so that people and filters don't see it.",
+		User:   "A link carries your address in disguise.",
+		Admin:  "Recipient's address in base64, hexadecimal, rot13 or backwards, in a link's path or query.",
+		Source: "practice",
+	},
 	{ID: "LINK_REDIRECT", Group: "link", Phase: "message", Threat: "phish",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: redirectors of big sites lend their name to any target; some mail copies search results",
@@ -2875,6 +2909,16 @@ var entries = [...]Entry{
 		User:   "A link pretends to lead to another site.",
 		Admin:  "Userinfo that looks like a host.",
 		Source: "RFC 3986 7.6",
+	},
+	{ID: "LINK_WRITTEN_AROUND", Group: "link", Phase: "message", Threat: "spam",
+		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: people who warn of sites write so too",
+		Reply:  "an address is written so that only people can read it",
+		Fix:    "write addresses plainly",
+		Page:   "The message writes a web address so that programs don't see it and people put it together.",
+		User:   "The message writes an address in a way that hides it from filters.",
+		Admin:  "hxxp, [.], (dot) and the like between the parts of a host.",
+		Source: "practice",
 	},
 	{ID: "LOCAL_ERROR", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",

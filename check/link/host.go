@@ -3,6 +3,7 @@ package link
 import (
 	"sluice"
 	"sluice/check"
+	"sluice/message"
 	"sluice/message/links"
 	"sluice/reason"
 )
@@ -18,24 +19,37 @@ func newHost() check.Checker {
 		},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		hosts(&s, clickable(in.Message.View()))
+		v := in.Message.View()
+		hosts(&s, clickable(v))
+		if v.Forms > 0 {
+			hosts(&s, targets(v))
+		}
 		return s.list
 	})
+}
+
+// targets lists where forms are sent.
+func targets(v *message.View) (out []*links.Link) {
+	for i := range v.Links {
+		if l := &v.Links[i]; l.Source == links.FromForm && len(out) < maxLinks {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func hosts(s *statements, list []*links.Link) {
 	for _, l := range list {
 		switch l.Scheme {
 		case "javascript", "vbscript", "data":
-			if l.Source == links.FromAnchor {
+			if l.Source == links.FromAnchor || l.Source == links.FromForm {
 				s.add(reason.LinkScriptURL, l, check.Quote(l.Raw))
 			}
-			continue
-		case "http", "https":
 		default:
-			continue
+			if web(l) {
+				host(s, l)
+			}
 		}
-		host(s, l)
 	}
 }
 

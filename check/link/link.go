@@ -14,7 +14,7 @@ import (
 
 // Checks returns the checks of this folder.
 func Checks() []check.Checker {
-	return []check.Checker{newMismatch(), newHost(), newForm(), newPlace(), newPersonal(), newOwner(), newImage()}
+	return []check.Checker{newMismatch(), newHost(), newForm(), newPlace(), newPersonal(), newSplit(), newOwner(), newImage()}
 }
 
 // maxLinks bounds how many links of one message are looked at.
@@ -34,8 +34,11 @@ func clickable(v *message.View) []*links.Link {
 	return out
 }
 
-// web says whether a browser opens the link.
-func web(l *links.Link) bool { return l.Scheme == "http" || l.Scheme == "https" }
+// web says whether a browser opens the link. "//host" takes the scheme of the page that
+// a mail program shows it in.
+func web(l *links.Link) bool {
+	return l.Scheme == "http" || l.Scheme == "https" || l.Scheme == "" && l.Host != "" && l.Source == links.FromAnchor
+}
 
 // author is the organisation in From, "" where there is none.
 func author(m *message.Message) string {

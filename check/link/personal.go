@@ -2,6 +2,9 @@ package link
 
 import (
 	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"slices"
 	"strings"
 
 	"sluice"
@@ -11,67 +14,150 @@ import (
 	"sluice/reason"
 )
 
-// newPersonal looks for the reader's own address behind "#" in a link. Servers
-// never see that part: it is there for a script on the page, which fills in the
-// name on a false login. Addresses in the query are common in honest mail.
+// newPersonal looks for the reader's own address in links. Behind "#" it is there for a
+// script on the page, which fills in the name on a false login: servers never see that
+// part. In the query plain addresses are common in honest mail; in disguise they are
+// less so.
 func newPersonal() check.Checker {
 	return check.Func(check.Info{
 		Name: "link/personal", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
-		Reasons: []sluice.Reason{reason.LinkHoldsRecipient},
+		Reasons: []sluice.Reason{reason.LinkHoldsRecipient, reason.LinkRecipientEncoded},
 	}, func(in *check.Input) []sluice.Evidence { return personal(in, clickable(in.Message.View())) })
 }
 
+// minNeedle is the shortest form of an address that is looked for.
+const minNeedle = 8
+
 func personal(in *check.Input, list []*links.Link) []sluice.Evidence {
-	var mine []string
+	var s statements
+	var mine *needles
+	last := ""
 	for _, l := range list {
-		if !web(l) {
+		if !web(l) || len(l.Path) < minNeedle || l.Path == last {
 			continue
 		}
-		_, fragment, ok := strings.Cut(l.Path, "#")
-		if !ok || len(fragment) < 6 || len(fragment) > 500 {
+		last = l.Path
+		path := l.Path[:min(len(l.Path), 2000)]
+		path, fragment, behind := strings.Cut(path, "#")
+		if behind && len(fragment) >= 6 {
+			if mine == nil {
+				mine = needlesOf(in)
+			}
+			fragment = unescape(fragment)
+			if mine.in(fragment, true) {
+				s.add(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))
+			}
+		}
+		if !long(path) {
 			continue
 		}
 		if mine == nil {
-			mine = needles(in)
+			mine = needlesOf(in)
 		}
-		for _, n := range mine {
-			if strings.Contains(fragment, n) || strings.Contains(header.Lower(fragment), n) {
-				return []sluice.Evidence{state(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))}
+		if mine.in(path, false) {
+			s.add(reason.LinkRecipientEncoded, l, check.Quote(l.Raw))
+		}
+	}
+	return s.list
+}
+
+// long says whether a path has a word in which an encoded address could stand.
+func long(path string) bool {
+	n := 0
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '/' || c == '?' || c == '&' || c == '=' || c == '-' && n < minNeedle:
+			n = 0
+		default:
+			if n++; n >= minNeedle {
+				return true
 			}
 		}
 	}
-	return nil
+	return false
+}
+
+func unescape(s string) string {
+	for range 3 {
+		d, err := url.PathUnescape(s)
+		if err != nil || d == s {
+			return s
+		}
+		s = d
+	}
+	return s
 }
 
 // maxRecipients bounds how many addresses are looked for.
 const maxRecipients = 5
 
 // needles are the recipients' addresses as they may stand in a link.
-func needles(in *check.Input) []string {
-	out := []string{}
-	add := func(a string) {
-		if a = header.Lower(a); len(a) < 6 || !strings.Contains(a, "@") || len(out) >= 4*maxRecipients {
-			return
-		}
-		b := strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(a)), "=")
-		if cut := len(a) % 3; cut != 0 {
-			b = b[:len(b)-1] // the last character depends on what follows
-		}
-		out = append(out, a, strings.ReplaceAll(a, "@", "%40"), b)
+type needles struct {
+	plain  []string // lower case
+	folded []string // encoded, in lower case whatever the link has
+	exact  []string // encoded, as it is
+}
+
+func (n *needles) in(s string, plain bool) bool {
+	has := func(s string, list []string) bool {
+		return slices.ContainsFunc(list, func(x string) bool { return strings.Contains(s, x) })
 	}
+	low := header.Lower(s)
+	return plain && has(low, n.plain) || has(s, n.exact) || has(low, n.folded)
+}
+
+func needlesOf(in *check.Input) *needles {
+	n := &needles{}
 	if in.Envelope != nil {
 		for i, r := range in.Envelope.Rcpts {
 			if i == maxRecipients {
 				break
 			}
-			add(r.Address)
+			n.add(r.Address)
 		}
 	}
 	for i, a := range in.Message.Addresses("To") {
 		if i == maxRecipients {
 			break
 		}
-		add(a.String())
+		n.add(a.String())
 	}
-	return out
+	return n
+}
+
+func (n *needles) add(a string) {
+	a = header.Lower(a)
+	if len(a) < minNeedle || !strings.Contains(a, "@") || slices.Contains(n.plain, a) {
+		return
+	}
+	n.plain = append(n.plain, a)
+	n.folded = append(n.folded, hex.EncodeToString([]byte(a)), rot13(a), backwards(a))
+	// The address may stand anywhere in what was encoded: at each of three places in a
+	// group of base64. What depends on the neighbours is cut off.
+	for before := range 3 {
+		b := base64.RawStdEncoding.EncodeToString([]byte("xx"[:before] + a))
+		b = b[(before*8+5)/6:]
+		if (before+len(a))%3 != 0 {
+			b = b[:len(b)-1]
+		}
+		n.exact = append(n.exact, b)
+		if u := strings.NewReplacer("+", "-", "/", "_").Replace(b); u != b {
+			n.exact = append(n.exact, u)
+		}
+	}
+}
+
+func rot13(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return 'a' + (r-'a'+13)%26
+		}
+		return r
+	}, s)
+}
+
+func backwards(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
 }

@@ -16,7 +16,7 @@ import (
 func newPlace() check.Checker {
 	return check.Func(check.Info{
 		Name: "link/place", Phase: sluice.PhaseMessage, Group: sluice.GroupLink, Cost: check.Cheap,
-		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD},
+		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD, reason.LinkFreeHostLogin},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		places(&s, author(in.Message), clickable(in.Message.View()))
@@ -50,35 +50,64 @@ func places(s *statements, us string, list []*links.Link) {
 		case domains.FreeHost(l.Host):
 			if last.org != us {
 				s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
+				if speaksOfLogin(l) {
+					s.add(reason.LinkFreeHostLogin, l, check.Quote(l.Raw))
+				}
 			}
 		}
 	}
 }
 
-// redirectors are well-known sites that lead anywhere, by the beginning of the
-// path that does it.
-var redirectors = map[string]string{
-	"google.com": "/url?", "google.de": "/url?", "google.co.uk": "/url?", "google.fr": "/url?", "bing.com": "/ck/a?", "duckduckgo.com": "/l/?",
-	"youtube.com": "/redirect?", "facebook.com": "/l.php?", "linkedin.com": "/redir/", "adobe.com": "/r/", "baidu.com": "/link?",
-	"doubleclick.net": "", "googleadservices.com": "/pagead/", "yandex.ru": "/clck/", "umblr.com": "/redirect?", "slack-redir.net": "/link?",
+// redirectors are well-known sites that lead anywhere, by the beginnings of the paths
+// that do it.
+var redirectors = map[string][]string{
+	"google":   {"/url?", "/amp/s/", "/aclk?", "/travel/clk?", "/local_url?", "/imgres?", "/ServiceLogin?"}, // google.com, google.de, …
+	"bing.com": {"/ck/a?", "/aclick?", "/news/apiclick"}, "duckduckgo.com": {"/l/?"}, "baidu.com": {"/link?"}, "yandex.ru": {"/clck/"}, "yandex.com": {"/clck/"},
+	"yahoo.com": {"/_ylt=", "/cbclk/", "/**", "/*http"}, "sogou.com": {"/link?"}, "so.com": {"/link?"}, "naver.com": {"/redirect", "/rd?"},
+	"youtube.com": {"/redirect?", "/attribution_link?"}, "facebook.com": {"/l.php?", "/flx/warn/"}, "instagram.com": {"/?u=", "/linkshim"}, "messenger.com": {"/l.php?"},
+	"linkedin.com": {"/redir/", "/safety/go?", "/authwall?"}, "vk.com": {"/away.php?"}, "ok.ru": {"/dk?"}, "tiktok.com": {"/link/v2?", "/redirect"}, "reddit.com": {"/t3_", "/?url="},
+	"pinterest.com": {"/offsite/"}, "weibo.cn": {"/sinaurl?"}, "weibo.com": {"/sinaurl?"}, "medium.com": {"/r/?", "/m/global-identity"}, "snapchat.com": {"/web/?"}, "vimeo.com": {"/log_in?"},
+	"adobe.com": {"/r/"}, "doubleclick.net": {""}, "googleadservices.com": {"/pagead/"}, "googlesyndication.com": {"/pagead/", "/aclk?"}, "umblr.com": {"/redirect?"},
+	"slack-redir.net": {"/link?"}, "steamcommunity.com": {"/linkfilter/"}, "imdb.com": {"/r/"}, "indeed.com": {"/r?"}, "dropbox.com": {"/referrer_cleansing_redirect?"},
+	"skimresources.com": {"/?"}, "viglink.com": {"/?", "/api/"}, "translate.goog": {""}, "archive.org": {"/web/"}, "anonym.to": {"/?"}, "href.li": {"/?"}, "nullrefer.com": {"/?"}, "dereferer.me": {"/?"},
 }
 
-// redirects returns where a well-known redirector leads, as far as it says so.
+// redirects returns where a well-known redirector leads, as far as it says so: also
+// where that is encoded several times, or in base64.
 func redirects(l *links.Link, of string) string {
-	begin, ok := redirectors[of]
-	if !ok || !strings.HasPrefix(l.Path, begin) {
-		return ""
+	if strings.HasPrefix(of, "google.") {
+		of = "google"
 	}
-	low := strings.ToLower(l.Path)
-	for _, mark := range []string{"=http://", "=https://", "=http%3a%2f%2f", "=https%3a%2f%2f", "?http://", "?https://"} {
-		i := strings.Index(low, mark)
-		if i < 0 {
+	for _, begin := range redirectors[of] {
+		if !strings.HasPrefix(l.Path, begin) {
 			continue
 		}
-		target := strings.NewReplacer("%3A", ":", "%3a", ":", "%2F", "/", "%2f", "/").Replace(l.Path[i+1 : min(len(l.Path), i+500)])
-		if t := links.Parse(target); t.Host != "" && org(t.Host) != of {
-			return t.Host
+		for _, u := range links.Carried(l.Path) {
+			if t := links.Parse(u); t.Host != "" && !strings.HasPrefix(org(t.Host), of+".") && org(t.Host) != of {
+				return t.Host
+			}
 		}
+		break
 	}
 	return ""
+}
+
+// login are words in the address of a page that asks for something secret.
+var login = []string{"login", "logon", "signin", "sign-in", "verify", "verif", "account", "secure", "webmail", "password", "passwort", "update-", "billing", "invoice",
+	"wallet", "banking", "office365", "o365", "outlook", "sharepoint", "onedrive", "docusign", "paypal", "microsoft", "metamask", "recover", "unlock"}
+
+// speaksOfLogin says whether a link's host, or its path, holds such a word. Forms of
+// services that make forms stand under the service's own words.
+func speaksOfLogin(l *links.Link) bool {
+	path, _, _ := strings.Cut(l.Path, "?")
+	return holdsWord(l.Host, login) || holdsWord(strings.ToLower(path[:min(len(path), 200)]), login)
+}
+
+func holdsWord(s string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
 }

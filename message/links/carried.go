@@ -47,7 +47,8 @@ func Carried(path string) (out []string) {
 
 // unpacked reads a token that begins as "http" does in base64 or hexadecimal.
 func unpacked(token string) (string, bool) {
-	if strings.HasPrefix(token, "aHR0c") {
+	if i := strings.Index(token, "aHR0c"); i == 0 || i == 2 && token[0] == 'a' { // Bing writes "a1" before it
+		token = token[i:]
 		token = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(token), "=")
 		b, err := base64.RawStdEncoding.DecodeString(token)
 		if err != nil && len(token)%4 == 1 {
