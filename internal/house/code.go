@@ -128,7 +128,8 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"inspect/child/document/ooxml",
 	"inspect/child/document/rtf",
 	"inspect/child/document/shortcut",
-	"inspect/child/document/calendar"}
+	"inspect/child/document/calendar",
+	"inspect/child/tool/tesseract", "inspect/child/tool/yara"}
 
 // Fuzzed checks that every folder which parses bytes from outside has a fuzz
 // target.
