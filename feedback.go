@@ -15,6 +15,12 @@ type Label struct {
 	Source Source
 	By     string   // who: an account of the console, an address, a trap
 	To     []string // whose mail it was, where that is known
+
+	// What is left of a message whose body nobody has, where Raw is empty: as in
+	// [Feedback].
+	Extractor int
+	Features  []byte
+	Print     []byte
 }
 
 // Source is the way by which a label came.

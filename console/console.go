@@ -32,6 +32,7 @@ import (
 	"sluice"
 	"sluice/console/internal/web"
 	"sluice/console/labels"
+	"sluice/console/review"
 )
 
 // Config wires the console. Store is needed; all else has a default or is left
@@ -40,6 +41,7 @@ type Config struct {
 	Store      sluice.Store
 	Quarantine sluice.Quarantine // nil: no message can be opened
 	Reports    sluice.Reports    // nil: no page of reports
+	Reviews    sluice.Reviews    // nil: no queue of delivered mail to look at
 	Port       Port              // what is known of those outside
 
 	// Labels and Teacher are the log of feedback and who learns from it. Where one is
@@ -93,6 +95,7 @@ type Console struct {
 	pages    map[string]*template.Template
 	handler  http.Handler
 	labels   *labels.Room // nil: no feedback
+	reviews  *review.Room // nil: no queue
 	sessions sessions
 	logins   web.Limiter
 	hashing  chan struct{} // slots for password hashing, which is costly
@@ -169,6 +172,7 @@ func New(cfg Config) (*Console, error) {
 		}
 	}
 	c.labels = labels.New(labels.Config{Log: cfg.Labels, Teacher: cfg.Teacher, Clean: cfg.Clean, Clock: cfg.Clock, Logger: cfg.Log})
+	c.reviews = review.New(review.Config{Reviews: cfg.Reviews, Teacher: cfg.Teacher, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
 	hosts := append([]string{base.Host}, cfg.Hosts...)
 	var h http.Handler = c.routes()
 	h = http.NewCrossOriginProtection().Handler(h) // Sec-Fetch-Site and Origin
@@ -221,6 +225,10 @@ func (c *Console) routes() *http.ServeMux {
 		page("POST /feedback/{seq}/{act}", c.feedbackAct)
 		page("POST /quarantine/{id}/label", c.say)
 	}
+	if c.reviews != nil {
+		page("GET /review", c.review)
+		page("POST /review/{id}/{act}", c.reviewAct)
+	}
 	if c.cfg.Port.Live != nil {
 		page("GET /live", c.live)
 	}
@@ -253,6 +261,11 @@ func (c *Console) routes() *http.ServeMux {
 		api("GET /api/v1/reporters", c.labels.ServeReporters)
 		api("POST /api/v1/labels", c.apiAddLabel)
 		api("POST /api/v1/labels/{seq}/{act}", c.apiActLabel)
+	}
+	if c.reviews != nil {
+		api("GET /api/v1/reviews", c.reviews.ServeList)
+		api("GET /api/v1/reviews/{id}", c.reviews.ServeEntry)
+		api("POST /api/v1/reviews/{id}/{act}", c.reviews.ServeAct)
 	}
 	if c.cfg.Port.Live != nil {
 		api("GET /api/v1/live", c.apiLive)

@@ -29,7 +29,7 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback"
+	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback", "review"
 	Account string // "" before login
 	CSRF    string
 	Version string
@@ -38,6 +38,7 @@ type layout struct {
 	Live    bool   // and of what goes on now
 	Hosts   bool   // and of those outside
 	Labels  bool   // and of feedback
+	Reviews bool   // and of mail to look at
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -83,8 +84,8 @@ var funcs = template.FuncMap{
 	"micros": func(us int64) string {
 		return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
 	},
-	"verb":   func(a sluice.Action) string { return verbs[a] },
-	"threat": func(t sluice.Threat) string { return threatWords[t] },
+	"verb":   words.Verb,
+	"threat": words.Threat,
 	"to":     (*sluice.Record).Recipients,
 	"sender": func(s string) string {
 		if s == "" {
@@ -92,17 +93,6 @@ var funcs = template.FuncMap{
 		}
 		return escape(s)
 	},
-}
-
-// verbs name actions as what was done.
-var verbs = map[sluice.Action]string{
-	sluice.Accept: "accepted", sluice.Tag: "tagged", sluice.Banner: "bannered", sluice.Strip: "stripped",
-	sluice.QuarantineIt: "quarantined", sluice.Defer: "deferred", sluice.Reject: "rejected", sluice.Drop: "dropped", sluice.Hold: "held",
-}
-
-var threatWords = map[sluice.Threat]string{
-	sluice.ThreatNone: "", sluice.ThreatSpam: "spam", sluice.ThreatBulk: "bulk mail", sluice.ThreatPhish: "phishing", sluice.ThreatScam: "scam",
-	sluice.ThreatCopycat: "imitation", sluice.ThreatMalware: "malware", sluice.ThreatBot: "bot", sluice.ThreatAttack: "attack",
 }
 
 func parsePages() (map[string]*template.Template, error) {
@@ -130,7 +120,7 @@ func parsePages() (map[string]*template.Template, error) {
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	l := p.base()
 	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
-	l.Live, l.Hosts, l.Labels = c.cfg.Port.Live != nil, c.cfg.Port.hosts(), c.labels != nil
+	l.Live, l.Hosts, l.Labels, l.Reviews = c.cfg.Port.Live != nil, c.cfg.Port.hosts(), c.labels != nil, c.reviews != nil
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))

@@ -47,7 +47,6 @@ type prepared struct {
 
 // prepare reads a message.
 func (r *Room) prepare(l *sluice.Label) (p prepared, err error) {
-	msg := message.Parse(l.Raw, message.Limits{})
 	f := &sluice.Feedback{
 		Kind: sluice.FeedbackLabel, ID: cut(l.ID, maxID), Tenant: cut(l.Tenant, maxName), Spam: l.Spam, Threat: l.Threat,
 		Source: l.Source, By: cut(l.By, maxName), State: sluice.FeedbackApplied, Extractor: online.Extractor,
@@ -58,21 +57,61 @@ func (r *Room) prepare(l *sluice.Label) (p prepared, err error) {
 	for _, to := range l.To[:min(len(l.To), mostTo)] {
 		f.To = append(f.To, cut(strings.ToLower(to), maxName))
 	}
-	p = prepared{entry: f, features: online.Extract(msg).Sorted()}
-	if f.Features, err = p.features.MarshalBinary(); err != nil {
+	if len(l.Raw) == 0 && len(l.Features) > 0 {
+		return r.again(f, l)
+	}
+	d, err := r.Describe(message.Parse(l.Raw, message.Limits{}))
+	if err != nil {
+		return p, err
+	}
+	f.Features, f.Print = d.Features, d.Print
+	return prepared{entry: f, features: d.features, mark: markOf(d.print, f.Features)}, nil
+}
+
+// again prepares a label of a message that was described when it came.
+func (r *Room) again(f *sluice.Feedback, l *sluice.Label) (p prepared, err error) {
+	if l.Extractor != online.Extractor {
+		return p, fmt.Errorf("feedback: the message was described by another version: %w", online.ErrExtractor)
+	}
+	features := new(online.Features)
+	if err := features.UnmarshalBinary(l.Features); err != nil {
 		return p, fmt.Errorf("feedback: %w", err)
 	}
 	var print *campaign.Print
+	if len(l.Print) > 0 {
+		print = new(campaign.Print)
+		if err := print.UnmarshalBinary(l.Print); err != nil {
+			return p, fmt.Errorf("feedback: %w", err)
+		}
+	}
+	f.Features, f.Print = l.Features, l.Print
+	return prepared{entry: f, features: features, mark: markOf(print, f.Features)}, nil
+}
+
+// Description is what a label teaches of a message: hashes, no words.
+type Description struct {
+	Extractor       int
+	Features, Print []byte
+
+	features *online.Features
+	print    *campaign.Print
+}
+
+// Describe reads a message for a label that may be given when its body is gone.
+func (r *Room) Describe(msg *message.Message) (d Description, err error) {
+	d.Extractor, d.features = online.Extractor, online.Extract(msg).Sorted()
+	if d.Features, err = d.features.MarshalBinary(); err != nil {
+		return d, fmt.Errorf("feedback: %w", err)
+	}
 	if r.cfg.Campaigns != nil {
-		print = r.cfg.Campaigns.Print(msg)
+		d.print = r.cfg.Campaigns.Print(msg)
 	}
-	if print.Empty() {
-		print = nil
-	} else if f.Print, err = print.MarshalBinary(); err != nil {
-		return p, fmt.Errorf("feedback: %w", err)
+	if d.print.Empty() {
+		d.print = nil
+	} else if d.Print, err = d.print.MarshalBinary(); err != nil {
+		return d, fmt.Errorf("feedback: %w", err)
 	}
-	p.mark = markOf(print, f.Features)
-	return p, nil
+	return d, nil
 }
 
 // weigh decides about a label; mu is held. It returns whether it is to be written.
