@@ -18,6 +18,8 @@ type Call struct {
 	Weight float64 // how prominent it is
 	Button bool
 	Index  int // of the link in the view
+
+	first, last int // of the links to the same place with the same words
 }
 
 // Bounds of what is read of one message's links.
@@ -46,7 +48,7 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 		if t.Host == "" {
 			continue
 		}
-		c := Call{Site: place(&t, tracker), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i}
+		c := Call{Site: place(&t, tracker), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i}
 		if l.Source == links.FromText {
 			c.Words, read = before(v.Plain, l.Text, read)
 		}
@@ -61,9 +63,11 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 		}
 		k := key{c.Site, c.Words}
 		if j, ok := at[k]; ok {
+			c.first = out[j].first
 			if c.Weight > out[j].Weight {
 				out[j] = c
 			}
+			out[j].last = i
 			continue
 		}
 		at[k] = len(out)
@@ -125,8 +129,8 @@ func weight(l *links.Link, words string, rank int) float64 {
 	if rank == 0 {
 		w += 0.5
 	}
-	if formal(words) {
-		w -= 4
+	if !l.Look.Button && l.Look.Area < banner && l.Look.Size < 18 && formal(words) {
+		w -= 2
 	}
 	return max(w, 0)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/learn/campaign"
+	"sluice/message/header"
 	"sluice/message/links"
 )
 
@@ -35,7 +36,7 @@ type Entry struct {
 
 	Text, Layout   [2]uint64 // folded sketches
 	Runs           []uint64  // features: a sample of runs of words,
-	Layouts        []uint64  // text and layout as a whole, with the owner's site,
+	Layouts        []uint64  // text and layout as a whole, with the owner's name,
 	Pictures       []uint64  // pictures
 	Sites          []uint64  // where its links and pictures lead, hashed
 	Calls, Wording []uint64  // where the prominent ones lead, and the words on them
@@ -164,7 +165,7 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 	if p.Text.N == 0 {
 		e.Text = [2]uint64{}
 	}
-	e.Layouts = m.frames(p, []string{s.Domain})
+	e.Layouts = m.frames(p, []string{squeeze(normal(label(s.Domain), maxDomain))})
 	if p.Layout.N < leastLayout {
 		e.Layout = [2]uint64{}
 	}
@@ -195,12 +196,12 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 // leastWeight is below what nobody is asked to follow a link.
 const leastWeight = 1.5
 
-// frames are features of a text and a layout as a whole, together with a site that the
-// message leads to: what many senders have is told apart by whose links stand in it.
-func (m *Memory) frames(p *Print, sites []string) []uint64 {
+// frames are features of a text and a layout as a whole, together with a name: what
+// many senders have is told apart by whose name, or whose links, stand with it.
+func (m *Memory) frames(p *Print, labels []string) []uint64 {
 	var out []uint64
-	for _, s := range sites {
-		k := m.cfg.Prints.Hash(hashSite, s)
+	for _, l := range labels {
+		k := m.cfg.Prints.Hash(hashLabel, l)
 		for b := range mostLayouts / 2 {
 			if p.Layout.N >= leastLayout {
 				out = append(out, mix(k^p.Layout.Bands[b]))
@@ -209,6 +210,34 @@ func (m *Memory) frames(p *Print, sites []string) []uint64 {
 				out = append(out, mix(k^p.Text.Bands[b]))
 			}
 		}
+	}
+	return out
+}
+
+// labels are the names that a message uses: those of the sites that it leads to, and
+// what its author's name may stand for, each word of it and each two.
+func (p *Print) labels() []string {
+	const most = 40
+	var out []string
+	add := func(s string) {
+		if len(s) >= 3 && len(s) <= maxDomain && len(out) < most && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	from, _ := p.msg.From()
+	last := ""
+	for w := range strings.FieldsSeq(normal(header.DecodeWords(from.Name), 200)) {
+		w = squeeze(w)
+		add(w)
+		add(last + w)
+		last = w
+	}
+	for _, s := range p.Sites {
+		l := label(s)
+		if strings.Contains(l, "-") || strings.ContainsAny(l, "0123456789") {
+			l = squeeze(normal(l, maxDomain))
+		}
+		add(l)
 	}
 	return out
 }

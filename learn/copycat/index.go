@@ -14,7 +14,7 @@ func (r ref) generation() uint8 { return uint8(r) }
 const (
 	ways   = 8 // entries of a bucket
 	common = 3 // owners from which on a feature is nobody's
-	each   = 2 // entries of one owner for a feature
+	each   = 3 // entries of one owner for a feature
 )
 
 // entry says that a campaign has a feature: 16 bits of the feature's hash, 16 of the
@@ -78,8 +78,8 @@ func (b *bucket) others(tag, by uint16) bool {
 }
 
 // put adds a feature of a campaign. dead says whether an entry's campaign is gone or
-// was never proven. Of one owner two campaigns with the same feature are kept, the
-// first and the latest; of a feature that is nobody's, nothing more. Where the bucket
+// was never proven. Of one owner three campaigns with the same feature are kept, the
+// first ones and the latest; of a feature that is nobody's, nothing more. Where the bucket
 // is full a dead entry gives way, else one that the hashes pick.
 func (x *index) put(feature, owner uint64, of ref, dead func(ref) bool) {
 	b := x.bucket(feature)

@@ -45,13 +45,22 @@ type hit struct {
 	of                      ref
 	runs, layouts, pictures int
 	nobodys                 int // runs of it that are anybody's by now
+	owner                   uint16
+	ofOwner                 int // runs that it or another campaign of its owner has
+	probe                   int // in which ofOwner was counted last
 }
 
-// mostHits bounds the campaigns that are counted for one message.
-const mostHits = 48
+// Bounds of the campaigns that are counted for one message, and of the owners that it
+// is held against.
+const (
+	mostHits   = 64
+	mostOwners = 4
+	leastSum   = 4
+)
 
 // likeness says how a message is near a campaign.
 type likeness struct {
+	near     int     // see nearness
 	text     float64 // share of the campaign's runs that the message has, of those that are its own
 	all      float64 // of all of them
 	runs     int
@@ -63,6 +72,7 @@ type likeness struct {
 	certain  bool // the button is known by its words
 	named    bool // the text names the owner
 	claims   bool // the author's name or address does
+	forged   bool // the address is the owner's, not authenticated: genuine mail whose signature broke looks so too
 }
 
 // Look compares a message with what is remembered. It changes nothing.
@@ -73,21 +83,22 @@ func (m *Memory) Look(p *Print, s campaign.Sighting) Finding {
 	var hits [mostHits]hit
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	n := m.hits(p, &hits)
-	slices.SortFunc(hits[:n], func(a, b hit) int { return b.sum() - a.sum() })
+	found := hits[:m.hits(p, &hits)]
+	slices.SortFunc(found, func(a, b hit) int { return b.sum() - a.sum() })
 	var best Finding
+	var seen []uint64
 	own := false
-	for i := range hits[:n] {
-		h := &hits[i]
-		c := m.at(h.of)
-		if i == 12 || h.sum() < 2 {
+	for i := range found {
+		c := m.at(found[i].of)
+		if found[i].sum() < leastSum || len(seen) == mostOwners {
 			break
 		}
-		if c == nil || !m.proven(c) {
+		if c == nil || slices.Contains(seen, c.owner) {
 			continue
 		}
-		f := m.judge(p, &s, c, h)
-		own = own || f.Verdict == Own && c.flags&flagNamed != 0
+		seen = append(seen, c.owner)
+		f, named := m.against(p, &s, c, found)
+		own = own || f.Verdict == Own && named
 		if f.Verdict > best.Verdict {
 			best = f
 		}
@@ -98,12 +109,64 @@ func (m *Memory) Look(p *Print, s campaign.Sighting) Finding {
 	return best
 }
 
-func (h *hit) sum() int { return h.runs + 2*h.layouts + 2*h.pictures }
+// against holds a message against all campaigns of the owner of one that it shares
+// something with: those have features in common, of which the index keeps few.
+func (m *Memory) against(p *Print, s *campaign.Sighting, one *record, found []hit) (f Finding, named bool) {
+	var all [window]*record
+	n := 0
+	var shared hit // what the message shares with any of them
+	for i := range found {
+		if c := m.at(found[i].of); c != nil && c.owner == one.owner {
+			shared.ofOwner, shared.pictures = max(shared.ofOwner, found[i].ofOwner), max(shared.pictures, found[i].pictures)
+		}
+	}
+	for id := range m.places(one.owner) {
+		if c := &m.records[id]; c.first != 0 && c.owner == one.owner && m.proven(c) {
+			all[n] = c
+			n++
+		}
+	}
+	if n == 0 {
+		return Finding{}, false
+	}
+	call := m.strange(p, all[:n])
+	claims := p.claims(one.name())
+	forged := s.Domain == "" && p.author() == one.name()
+	var twin *record
+	var like likeness
+	for _, c := range all[:n] {
+		h := shared
+		for i := range found {
+			if m.at(found[i].of) == c {
+				h = found[i]
+				h.ofOwner, h.pictures = shared.ofOwner, max(h.pictures, shared.pictures)
+			}
+		}
+		l := m.liken(p, c, &h)
+		l.certain, l.claims, l.forged = call.certain, claims, forged
+		l.near = l.nearness()
+		if twin == nil || l.better(&like) {
+			twin, like = c, l
+		}
+	}
+	return m.judge(p, s, twin, &like, &call), twin.flags&flagNamed != 0
+}
+
+// better orders likenesses of one owner's campaigns.
+func (l *likeness) better(o *likeness) bool {
+	if l.near != o.near {
+		return l.near > o.near
+	}
+	return l.alike+l.all+l.layout/2 > o.alike+o.all+o.layout/2
+}
+
+func (h *hit) sum() int { return 4*h.runs + h.nobodys + 8*h.layouts + 8*h.pictures }
 
 // hits collects the campaigns that share features with a message.
 func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
-	n := 0
+	n, probes := 0, 0
 	probe := func(feature uint64, add func(h *hit, nobodys bool)) {
+		probes++
 		b := m.index.bucket(feature)
 		tag, _ := tags(feature, 0)
 		nobodys := false
@@ -123,7 +186,7 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 				if n == mostHits {
 					continue
 				}
-				out[n] = hit{of: b[i].of}
+				out[n] = hit{of: b[i].of, owner: b[i].owner}
 				n++
 			}
 			add(&out[k], nobodys)
@@ -133,12 +196,17 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 		probe(r, func(h *hit, nobodys bool) {
 			if nobodys {
 				h.nobodys++
-			} else {
-				h.runs++
+				return
+			}
+			h.runs++
+			for i := range out[:n] { // an owner's campaigns share runs, of which the index keeps three
+				if o := &out[i]; o.owner == h.owner && o.probe != probes {
+					o.ofOwner, o.probe = o.ofOwner+1, probes
+				}
 			}
 		})
 	}
-	for _, f := range m.frames(p, p.Sites) {
+	for _, f := range m.frames(p, p.labels()) {
 		probe(f, func(h *hit, nobodys bool) {
 			if !nobodys {
 				h.layouts++
@@ -163,6 +231,9 @@ func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
 	if n := int(c.runs) - h.nobodys; n > 0 {
 		l.text = min(1, float64(h.runs)/float64(n))
 	}
+	if h.ofOwner > l.runs {
+		l.runs, l.text = h.ofOwner, max(l.text, min(1, float64(h.ofOwner)/mostRuns))
+	}
 	if c.runs > 0 {
 		l.all = min(1, float64(h.runs+h.nobodys)/float64(c.runs))
 	}
@@ -176,8 +247,8 @@ func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
 	return l
 }
 
-// near says how near: 2 for a copy of it, 1 for what resembles it.
-func (l *likeness) near() int {
+// nearness is 2 for a copy, 1 for what resembles the campaign.
+func (l *likeness) nearness() int {
 	switch {
 	case l.text >= 0.5 && l.runs >= 5,
 		l.text >= 0.3 && l.runs >= 4 && (l.layout >= 0.6 || l.keeps),
@@ -186,7 +257,9 @@ func (l *likeness) near() int {
 		l.layout >= 0.85 && l.keeps && (l.certain || l.pictures >= 2):
 		return 2
 	case !l.claims:
-	case l.certain && l.keeps && (l.runs >= 2 || l.pictures > 0 || l.all >= 0.3 || l.layout >= 0.7),
+	case l.alike >= 0.5 && (l.keeps || l.certain),
+		l.certain && l.keeps && (l.runs >= 2 || l.pictures > 0 || l.all >= 0.3 || l.layout >= 0.7),
+		l.layout >= 0.8 && l.keeps && !l.forged,
 		l.certain && l.all >= 0.5,
 		l.all >= 0.7 && l.runs >= 2:
 		return 2 // who says that it is the owner's, and shows the owner's button
@@ -216,12 +289,8 @@ func (l *likeness) String() string {
 }
 
 // judge decides what a message is to one campaign.
-func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, h *hit) Finding {
-	l := m.liken(p, c, h)
-	call := m.strange(p, c)
-	l.certain, l.claims = call.certain, p.claims(c.name())
-	near := l.near()
-	if near == 0 {
+func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, l *likeness, call *astray) Finding {
+	if l.near == 0 {
 		return Finding{}
 	}
 	owner := c.name()
@@ -236,7 +305,7 @@ func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, h *hit) Findin
 	}
 	f.Call = *call.Call
 	l.named = p.names(owner)
-	f.Verdict, f.Why = m.weigh(p, s, c, &l, near, &call)
+	f.Verdict, f.Why = m.weigh(p, s, c, l, call)
 	return f
 }
 
@@ -246,28 +315,51 @@ type astray struct {
 	*Call
 	certain bool // it is the campaign's own button, by its words
 	beside  bool // the campaign's button is there as well, as it was
+	unknown bool // nobody knows where it leads: another host of the service that the campaign uses
 	within  bool // it stands among the links that lead where they should, or there are none
 }
+
+// mostWeighed bounds the calls of a message that are held against campaigns.
+const mostWeighed = 60
 
 // strange finds what a message asks to be followed that leads astray. What people
 // write in front of and behind a message that they pass on doesn't change its button,
 // and stands outside of its links.
-func (m *Memory) strange(p *Print, c *record) (out astray) {
+func (m *Memory) strange(p *Print, all []*record) (out astray) {
+	owner := all[0].name()
+	rotates := map[string]bool{}
 	h := m.cfg.Prints.Hash
 	top := p.Calls[0].Weight
 	var intact *Call
+	var unknown astray
 	first, last := len(p.msg.View().Links), -1 // of those that lead where they should
-	for i := range p.Calls {
+	for i := range p.Calls[:min(len(p.Calls), mostWeighed)] {
 		k := &p.Calls[i]
-		words := k.Words != "" && has(&c.wording, h(hashWords, k.Words))
-		inside := m.inside(c, k)
-		if inside {
-			first, last = min(first, k.Index), max(last, k.Index)
+		words, inside, asked := false, links.OrgDomain(k.Host) == owner, false
+		site, said := h(hashSite, k.Site), h(hashWords, k.Words)
+		for _, c := range all {
+			words = words || k.Words != "" && has(&c.wording, said)
+			inside = inside || c.inside(k, site)
+			asked = asked || has(&c.calls, site)
+		}
+		service, counted := m.cfg.Tracker(k.Host)
+		if counted && !inside {
+			if _, ok := rotates[service]; !ok {
+				rotates[service] = m.rotates(all, service)
+			}
+			counted = rotates[service]
+		}
+		if inside || counted {
+			first, last = min(first, k.first), max(last, k.last)
 		}
 		switch {
-		case inside && intact == nil && (words || k.Words == "" && has(&c.calls, h(hashSite, k.Site))):
+		case inside && intact == nil && (words || k.Words == "" && asked):
 			intact = k
 		case inside, domains.Rewriter(k.Host):
+		case counted:
+			if k.Weight >= max(0.5*top, leastWeight) && (unknown.Call == nil || words && !unknown.certain) {
+				unknown = astray{Call: k, unknown: true, certain: words}
+			}
 		case words && !out.certain:
 			out.Call, out.certain = k, true
 		case out.Call == nil && k.Weight >= max(0.5*top, leastWeight):
@@ -275,7 +367,7 @@ func (m *Memory) strange(p *Print, c *record) (out astray) {
 		}
 	}
 	if out.Call == nil {
-		return out
+		return unknown
 	}
 	out.within = last < 0 || first < out.Index && out.Index < last
 	if intact == nil || out.certain {
@@ -288,20 +380,17 @@ func (m *Memory) strange(p *Print, c *record) (out astray) {
 	return out
 }
 
-// inside says whether a link leads to the owner or where the campaign's do. Where
-// anybody can have a place, only the campaign's own calls count.
-func (m *Memory) inside(c *record, k *Call) bool {
-	if links.OrgDomain(k.Host) == c.name() {
-		return true
-	}
-	site := m.cfg.Prints.Hash(hashSite, k.Site)
+// inside says whether a link leads where a campaign's do. Where anybody can have a
+// place, only the campaign's own calls count.
+func (c *record) inside(k *Call, site uint64) bool {
 	return has(&c.calls, site) || c.leads(site) && k.Site == links.OrgDomain(k.Host)
 }
 
 // weigh decides about a near message that leads astray.
-func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, near int, call *astray) (Verdict, string) {
+func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, call *astray) (Verdict, string) {
 	owner := c.name()
 	leads := links.OrgDomain(call.Host)
+	speaks := !strings.Contains(label(leads), label(owner)) && p.names(leads) // of where it leads
 	aligned := s.Domain != ""
 	known := aligned && s.History && !domains.FreeMail(s.Domain)
 	home := aligned && leads == s.Domain && !domains.FreeMail(s.Domain)
@@ -311,7 +400,7 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, n
 	case home && known:
 		// A domain with a good name that leads to itself: a text that both use, unless
 		// it keeps the other's links.
-		if l.keeps && near == 2 && l.named {
+		if l.keeps && l.near == 2 && l.claims {
 			return Hint, "the sender has a history of its own"
 		}
 		return Foreign, ""
@@ -320,56 +409,61 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, n
 	case home && label(s.Domain) == label(owner):
 		return Hint, "the sender has the same name"
 	}
-	if service, ok := m.cfg.Tracker(call.Host); ok && m.rotates(c, service) {
-		if !aligned || !l.claims || p.Marks != 0 {
-			return Foreign, "" // as genuine mail that was passed on
-		}
-		return Hint, "the link is of the service that the campaign used"
+	if call.unknown && (!l.claims || p.author() == owner || p.Marks != 0) {
+		return Foreign, "" // as genuine mail that was passed on
 	}
 	if !l.claims {
 		// Who passes a mail on, or writes of the owner, does it in a name of their own.
-		strong := l.text >= 0.5 && l.runs >= 5 || l.all >= 0.7 && l.runs >= 2
-		switch {
-		case !call.certain || near < 2 || !l.keeps && !l.named || known && !strong:
+		strong := l.text >= 0.5 && l.runs >= 5 || l.all >= 0.7 && l.runs >= 2 || l.alike >= 0.5 || l.keeps && l.layout >= 0.7 && p.Marks == 0
+		if aligned && !domains.FreeMail(s.Domain) && p.names(s.Domain) {
+			return Foreign, "" // a partner
+		}
+		if !call.certain || !strong || !l.keeps && !l.named {
 			return Foreign, ""
-		case !strong:
-			return Hint, "its author doesn't claim to be the owner"
 		}
 	}
 	if !l.keeps && !l.named {
 		// Nothing of it says that it is the owner's.
-		if c.flags&flagNamed != 0 || near < 2 || l.text < 0.7 || p.names(leads) {
+		if c.flags&flagNamed != 0 || l.near < 2 || l.text < 0.7 || speaks {
 			return Foreign, ""
 		}
 		return Hint, "it names nobody"
 	}
-	if !l.keeps && c.flags&flagNamed == 0 && p.names(leads) {
+	if !l.keeps && c.flags&flagNamed == 0 && speaks {
 		return Foreign, "" // it names where it leads, and the campaign doesn't name its owner
 	}
 	switch {
-	case (near < 2 || p.Marks != 0) && !call.certain && (p.Marks != 0 && !call.within || near < 2 && !call.Button):
+	case (l.near < 2 || p.Marks != 0) && !call.certain && (p.Marks != 0 && !call.within || l.near < 2 && !call.Button):
 		return Foreign, ""
-	case near < 2:
+	case l.near < 2:
 		return Hint, "it resembles the mail"
 	case p.Marks != 0 && !call.certain:
 		return Hint, "it was passed on"
-	case call.beside && !call.Button:
+	case call.unknown && !call.certain:
+		return Hint, "the link is of the service that the campaign used"
+	case call.beside && !call.Button && l.forged:
 		return Hint, "the twin's own button is there as well"
 	}
 	return Copy, ""
 }
 
-// rotates says whether a campaign's links ran through hosts of a service that change:
+// rotates says whether campaigns' links ran through hosts of a service that change:
 // another one of them says nothing. A service that gives its customer one host says
 // with another that it is another customer's.
-func (m *Memory) rotates(c *record, service string) bool {
-	n := 0
-	for _, k := range c.calls {
-		if k != 0 {
-			n++
+func (m *Memory) rotates(all []*record, service string) bool {
+	site := m.cfg.Prints.Hash(hashSite, service)
+	for _, c := range all {
+		n := 0
+		for _, k := range c.calls {
+			if k != 0 {
+				n++
+			}
+		}
+		if n >= mostAsked/2 && c.leads(site) {
+			return true
 		}
 	}
-	return n >= mostAsked/2 && c.leads(m.cfg.Prints.Hash(hashSite, service))
+	return false
 }
 
 // label is the name that was registered.

@@ -1,6 +1,7 @@
 package copycat
 
 import (
+	"iter"
 	"math/bits"
 	"sync"
 	"time"
@@ -293,8 +294,6 @@ func full(b *[4]uint64) bool {
 // one of the owner's window, else that of the least worthy. An owner who has three
 // quarters of it gives up one of its own.
 func (m *Memory) place(owner uint64, e *Entry) (id int, known bool) {
-	n := len(m.records) - 1
-	hi, _ := bits.Mul64(mix(owner), uint64(n))
 	free, mine := 0, 0
 	best, like := 0, 0.0
 	var victim, own struct {
@@ -302,8 +301,7 @@ func (m *Memory) place(owner uint64, e *Entry) (id int, known bool) {
 		worth uint64
 	}
 	victim.worth, own.worth = ^uint64(0), ^uint64(0)
-	for i := range min(window, n) {
-		at := (int(hi)+i)%n + 1
+	for at := range m.places(owner) {
 		c := &m.records[at]
 		if c.first == 0 {
 			if free == 0 {
@@ -340,6 +338,19 @@ func (m *Memory) place(owner uint64, e *Entry) (id int, known bool) {
 		return 0, false // all were seen of late
 	}
 	return victim.id, false
+}
+
+// places yields the places of an owner's window.
+func (m *Memory) places(owner uint64) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		n := len(m.records) - 1
+		hi, _ := bits.Mul64(mix(owner), uint64(n))
+		for i := range min(window, n) {
+			if !yield((int(hi)+i)%n + 1) {
+				return
+			}
+		}
+	}
 }
 
 // same is how alike messages of one campaign are.

@@ -29,6 +29,7 @@ const (
 	hashPicture = 'P'
 	hashDomain  = 'D'
 	hashTo      = 'R'
+	hashLabel   = 'L'
 )
 
 // Bounds of a Print.
@@ -187,11 +188,10 @@ func (p *Print) words() string {
 // registered, as a word, or run together from several.
 func (p *Print) names(domain string) bool {
 	label, _, _ := strings.Cut(domain, ".")
-	if label == "" {
+	if label = normal(label, 200); strings.Trim(label, "0") == "" { // nothing, or a number
 		return false
 	}
 	s := p.words()
-	label = normal(label, 200)
 	for from := 0; ; {
 		i := strings.Index(s[from:], label)
 		if i < 0 {
@@ -204,14 +204,35 @@ func (p *Print) names(domain string) bool {
 		}
 	}
 	squeezed := squeeze(label)
-	return len(squeezed) >= 6 && len(squeezed) <= 60 && strings.Contains(squeeze(s[:min(len(s), 16<<10)]), squeezed) && !strings.Contains(s, label)
+	if len(squeezed) < 6 || strings.Trim(squeezed, "0") == "" {
+		return false
+	}
+	last := "" // of two words, or three, that stand in a row
+	for f := range strings.FieldsSeq(s[:min(len(s), 16<<10)]) {
+		if i := strings.IndexAny(f, "./@"); i > 0 && i+1 < len(f) && letter(f, i+1) {
+			last = ""
+			continue
+		}
+		last += squeeze(f)
+		if strings.HasSuffix(last, squeezed) {
+			return true
+		}
+		last = last[max(0, len(last)-2*maxDomain):]
+	}
+	return false
+}
+
+// author is the registrable domain of the author's address.
+func (p *Print) author() string {
+	from, _ := p.msg.From()
+	return org(from.Domain)
 }
 
 // claims says whether the author goes by the name of a domain's owner: in the display
 // name, or in the address.
 func (p *Print) claims(domain string) bool {
 	from, _ := p.msg.From()
-	if org(from.Domain) == domain {
+	if p.author() == domain {
 		return true
 	}
 	name := squeeze(normal(header.DecodeWords(from.Name)+" "+from.Local+" "+from.Domain, 1000))

@@ -111,6 +111,9 @@ func Attack(genuine *Mail, n *Noise, seed uint64) Sample {
 	case 4: // a stranger
 		m.From = "info@" + strings.ToLower(token(r, 7)) + ".info"
 	}
+	if r.IntN(10) == 0 { // says in its name that it is nobody in particular
+		m.FromName = pick(r, []string{"Customer Service", "Notification", "Support Team", "Info", "Account Security"})
+	}
 	s.Raw = m.Bytes()
 	return s
 }

@@ -173,7 +173,7 @@ func issue(b *Brand, n, issue int) *Mail {
 	v := voices[b.Lang]
 	for i, at := range order[:most] {
 		para += say(k.sentences[at]) + " "
-		if r.IntN(2) == 0 { // every second sentence has one beside it that only this brand writes
+		if r.IntN(3) > 0 { // two sentences of three have one beside them that only this brand writes
 			para += v.own(r, b.Name) + " "
 		}
 		if i%2 == 1 || i == most-1 {
