@@ -5,8 +5,13 @@ import (
 	"errors"
 )
 
-// MaxFilesSeen bounds the files that a record tells of.
-const MaxFilesSeen = 64
+// Bounds of what a record tells of files: how many, and how many of their links and
+// signs, each of at most 200 octets, all files together.
+const (
+	MaxFilesSeen = 64
+	MaxLinksSeen = 64
+	MaxSignsSeen = 128
+)
 
 // FileSeen is a file that was looked into: one that a message carries, or one that
 // was found inside of another. A list of them is a tree written line by line: what a
@@ -22,6 +27,9 @@ type FileSeen struct {
 	SHA256  Digest `json:"sha256,omitzero"`  // of what was read; zero where nothing was
 	Content string `json:"content"`          // how much was read: "whole", "partial", "listed", "locked"
 	Marked  bool   `json:"marked,omitempty"` // evidence speaks of it
+
+	Links []string `json:"links,omitempty"` // addresses in it, as found; hostile
+	Signs []string `json:"signs,omitempty"` // what was found in it: kinds such as "MACRO_AUTORUN"
 }
 
 // Digest is a SHA-256. Its text is 64 hexadecimal digits, and none for the zero one,

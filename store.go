@@ -95,6 +95,10 @@ type Query struct {
 	// long as the log keeps it.
 	SHA256 Digest
 	File   string
+	// Inside chooses messages with a file in which something was found that holds this
+	// text: an address, or a sign such as MACRO_AUTORUN; case-insensitively. With SHA256
+	// or File, it must be that file.
+	Inside string
 }
 
 // LogStats counts what the log did since start.

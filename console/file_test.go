@@ -42,7 +42,7 @@ func TestFiles(t *testing.T) {
 	if _, body := d.get("/quarantine/unlogged"); strings.Contains(body, `id="files"`) || !strings.Contains(body, "<h3>Attachments</h3>") || !strings.Contains(body, "Other.ZIP") {
 		t.Error("what the log doesn't know isn't told from the message itself")
 	}
-	for query, found := range map[string]bool{"q=" + sum: true, "q=+" + strings.ToUpper(sum) + "+": true, "sha256=" + sum: true, "file=invoice.EXE": true, "q=file:invoice": true,
+	for query, found := range map[string]bool{"q=" + sum: true, "q=+" + strings.ToUpper(sum) + "+": true, "sha256=" + sum: true, "file=invoice.EXE": true, "inside=files.EXAMPLE": true, "q=inside:password_worked": true, "q=inside:nothing": false, "q=file:invoice": true,
 		"q=" + storetest.Sum("other").String(): false, "file=none": false, "q=file:none": false} {
 		for _, path := range []string{"/messages", "/quarantine"} {
 			res, body := d.get(path + "?" + query)

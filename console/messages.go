@@ -49,17 +49,20 @@ func parseQuery(v url.Values) (sluice.Query, error) {
 }
 
 // parseFind is parseQuery for lists of messages, which can be found by a file too: in the
-// field of the search by a SHA-256, or a part of its name behind "file:".
+// field of the search by a SHA-256, a part of its name behind "file:", or what was found in
+// it (an address, a sign) behind "inside:".
 func parseFind(v url.Values) (sluice.Query, error) {
 	q, err := parseQuery(v)
 	if err != nil {
 		return q, err
 	}
-	q.File = v.Get("file")
+	q.File, q.Inside = v.Get("file"), v.Get("inside")
 	if d, err := sluice.ParseDigest(strings.TrimSpace(q.Text)); err == nil {
 		q.SHA256, q.Text = d, ""
 	} else if name, ok := strings.CutPrefix(q.Text, "file:"); ok {
 		q.File, q.Text = name, ""
+	} else if found, ok := strings.CutPrefix(q.Text, "inside:"); ok {
+		q.Inside, q.Text = found, ""
 	}
 	if s := v.Get("sha256"); s != "" {
 		if q.SHA256, err = sluice.ParseDigest(s); err != nil {
@@ -99,7 +102,7 @@ type filter struct {
 func newFilter(path string, v url.Values, next string) filter {
 	keep := url.Values{}
 	active := false
-	for _, k := range []string{"q", "action", "threat", "file", "sha256", "tenant", "since", "until", "limit"} {
+	for _, k := range []string{"q", "action", "threat", "file", "sha256", "inside", "tenant", "since", "until", "limit"} {
 		if s := v.Get(k); s != "" {
 			keep.Set(k, s)
 			active = active || k != "limit"

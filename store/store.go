@@ -22,6 +22,7 @@ const (
 	maxSubject    = 1024 // octets of the subject
 	maxRecipients = 4096 // octets of all recipients
 	maxFile       = 512  // octets of a file's name
+	maxInside     = 32 << 10
 )
 
 // Fold maps text to the form in which searches compare it. Octets that aren't
@@ -42,15 +43,27 @@ func FileNeedle(q sluice.Query) string {
 // FileName returns the folded name of a file, as searches see it.
 func FileName(name string) string { return Fold(cut(name, maxFile)) }
 
+// InsideNeedle returns the folded text that a query looks for in what files carried, ""
+// for none.
+func InsideNeedle(q sluice.Query) string {
+	return Fold(cut(strings.TrimSpace(q.Inside), maxNeedle))
+}
+
+// Inside returns the folded lines of what was found in a file, as searches see them.
+func Inside(f *sluice.FileSeen) string {
+	return Fold(cut(strings.Join(f.Signs, "\n")+"\n"+strings.Join(f.Links, "\n"), maxInside))
+}
+
 // HasFile says whether one of the files is what a query asks for. A query that asks for
 // none is answered by any.
 func HasFile(files []sluice.FileSeen, q sluice.Query) bool {
-	needle := FileNeedle(q)
-	if q.SHA256.IsZero() && needle == "" {
+	needle, inside := FileNeedle(q), InsideNeedle(q)
+	if q.SHA256.IsZero() && needle == "" && inside == "" {
 		return true
 	}
 	return slices.ContainsFunc(files, func(f sluice.FileSeen) bool {
-		return (q.SHA256.IsZero() || f.SHA256 == q.SHA256) && strings.Contains(FileName(f.Name), needle)
+		return (q.SHA256.IsZero() || f.SHA256 == q.SHA256) && strings.Contains(FileName(f.Name), needle) &&
+			(inside == "" || strings.Contains(Inside(&f), inside))
 	})
 }
 

@@ -29,12 +29,38 @@ func (l *Looked) mark(file int) {
 func (l *Looked) Seen() (list []sluice.FileSeen, left int) {
 	files := l.Report.Files
 	chosen := l.choose(sluice.MaxFilesSeen)
+	links, signs := l.inside(chosen)
 	for _, i := range inOrder(files, chosen) {
 		f := &files[i]
 		list = append(list, sluice.FileSeen{Name: cut(f.Name, maxName), In: l.way(f.Parent), Depth: f.Depth, Type: string(f.Type),
-			Class: f.Class.String(), Size: f.Size, SHA256: f.SHA256, Content: f.Content.String(), Marked: l.Marked[i]})
+			Class: f.Class.String(), Size: f.Size, SHA256: f.SHA256, Content: f.Content.String(), Marked: l.Marked[i], Links: links[i], Signs: signs[i]})
 	}
 	return list, len(files) - len(list)
+}
+
+// maxInside bounds an address in the record, in octets.
+const maxInside = 200
+
+// inside lists where the chosen files lead, and the kinds of what was found in them, each
+// once for a file.
+func (l *Looked) inside(chosen map[int]bool) (links, signs map[int][]string) {
+	links, signs = map[int][]string{}, map[int][]string{}
+	add := func(to map[int][]string, file int, s string, left *int) {
+		if *left == 0 || !chosen[file] || s == "" || slices.Contains(to[file], s) {
+			return
+		}
+		to[file] = append(to[file], s)
+		*left--
+	}
+	left := sluice.MaxLinksSeen
+	for _, k := range l.Report.Links {
+		add(links, k.File, cut(k.URL, maxInside), &left)
+	}
+	left = sluice.MaxSignsSeen
+	for _, f := range l.Report.Facts {
+		add(signs, f.File, string(f.Kind), &left)
+	}
+	return links, signs
 }
 
 // dangerous are classes that a search for the cause of harm begins with.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -90,4 +91,21 @@ func TestSeenIsATree(t *testing.T) {
 			depth = f.Depth
 		}
 	})
+}
+
+// TestSeenInside: addresses and signs are told, each once, within their bounds.
+func TestSeenInside(t *testing.T) {
+	r := &inspect.Report{Files: []inspect.File{{Parent: -1, Name: "a.docm"}, {Parent: -1, Name: "b.txt"}}}
+	for i := range 2 * sluice.MaxLinksSeen {
+		r.Links = append(r.Links, inspect.Link{File: i % 2, URL: fmt.Sprintf("https://x.example/%d/%s", i/4, strings.Repeat("é", 200))})
+		r.Facts = append(r.Facts, inspect.Fact{File: 0, Kind: inspect.MacroAutorun}, inspect.Fact{File: 0, Kind: inspect.Kind(fmt.Sprint("K", i))})
+	}
+	list, _ := (&Looked{Report: r}).Seen()
+	links := len(list[0].Links) + len(list[1].Links)
+	if links != sluice.MaxLinksSeen || len(list[0].Links[0]) > maxInside || !utf8.ValidString(list[0].Links[0]) || list[0].Links[0] == list[0].Links[1] {
+		t.Errorf("%d links, the first %q", links, list[0].Links[0])
+	}
+	if s := list[0].Signs; len(s) != sluice.MaxSignsSeen || s[0] != "MACRO_AUTORUN" || s[1] != "K0" || len(list[1].Signs) > 0 {
+		t.Errorf("signs %v, %v", s, list[1].Signs)
+	}
 }

@@ -140,10 +140,11 @@ func recordJSON(r *sluice.Record) map[string]any {
 type fileFilter struct {
 	SHA256 string `name:"sha256" help:"Only with a file, at any depth, that has this digest." placeholder:"HEX"`
 	File   string `help:"Only with a file, at any depth, whose name holds this." placeholder:"NAME"`
+	Inside string `help:"Only with a file, at any depth, in which this was found: part of an address, or a sign such as MACRO_AUTORUN." placeholder:"TEXT"`
 }
 
 func (f fileFilter) into(q *sluice.Query) (err error) {
-	q.File = f.File
+	q.File, q.Inside = f.File, f.Inside
 	if f.SHA256 != "" {
 		if q.SHA256, err = sluice.ParseDigest(f.SHA256); err != nil {
 			return fmt.Errorf("--sha256 %q: %w", f.SHA256, err)

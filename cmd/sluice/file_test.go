@@ -35,7 +35,7 @@ func TestFindByFile(t *testing.T) {
 		return out.String() + errs.String()
 	}
 	sum := storetest.Sum("zip").String()
-	for _, args := range [][]string{{"--sha256", sum}, {"--sha256", strings.ToUpper(sum)}, {"--file", "invoice.EXE"}, {"--sha256", sum, "--file", "zip"}} {
+	for _, args := range [][]string{{"--sha256", sum}, {"--sha256", strings.ToUpper(sum)}, {"--file", "invoice.EXE"}, {"--sha256", sum, "--file", "zip"}, {"--inside", "Files.example"}, {"--inside", "password_worked", "--sha256", sum}} {
 		if out := sluice(0, append([]string{"log"}, args...)...); !strings.Contains(out, "carrier") || strings.Contains(out, "plain") {
 			t.Errorf("%v:\n%s", args, out)
 		}
@@ -49,7 +49,7 @@ func TestFindByFile(t *testing.T) {
 		}
 	}
 	out := sluice(0, "explain", "carrier")
-	for _, want := range []string{"files\n  Invoice.ZIP  zip, archive, 900 octets\n    sha256 " + sum, "\n    in/Invoice.exe  pe, executable, 2000 octets, locked by a password\n", "and 3 more"} {
+	for _, want := range []string{"files\n  Invoice.ZIP  zip, archive, 900 octets\n    sha256 " + sum + "\n    found PASSWORD_WORKED\n    leads to https://files.example/a\n", "\n    in/Invoice.exe  pe, executable, 2000 octets, locked by a password\n", "and 3 more"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

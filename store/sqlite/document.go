@@ -47,6 +47,8 @@ type fileDoc struct {
 	SHA256  sluice.Digest `json:"sha256,omitzero"`
 	Content string        `json:"content,omitzero"`
 	Marked  bool          `json:"marked,omitzero"`
+	Links   []string      `json:"links,omitzero"`
+	Signs   []string      `json:"signs,omitzero"`
 }
 
 type quarantinedDoc struct {
@@ -171,7 +173,7 @@ func encodeRecord(r *sluice.Record) (string, error) {
 		}),
 		Reply: fromReply(r.Reply), Micros: r.Micros, FilesLeft: r.FilesLeft,
 		Files: convert(r.Files, func(f sluice.FileSeen) fileDoc {
-			return fileDoc{escape(f.Name), escape(f.In), f.Depth, escape(f.Type), escape(f.Class), f.Size, f.SHA256, escape(f.Content), f.Marked}
+			return fileDoc{escape(f.Name), escape(f.In), f.Depth, escape(f.Type), escape(f.Class), f.Size, f.SHA256, escape(f.Content), f.Marked, convert(f.Links, escape), convert(f.Signs, escape)}
 		}),
 	})
 }
@@ -201,7 +203,8 @@ func decodeRecord(text string) (*sluice.Record, error) {
 		Reply: d.Reply.value(), Micros: d.Micros, FilesLeft: d.FilesLeft,
 		Files: convert(d.Files, func(d fileDoc) sluice.FileSeen {
 			return sluice.FileSeen{Name: unescape(d.Name), In: unescape(d.In), Depth: d.Depth, Type: unescape(d.Type),
-				Class: unescape(d.Class), Size: d.Size, SHA256: d.SHA256, Content: unescape(d.Content), Marked: d.Marked}
+				Class: unescape(d.Class), Size: d.Size, SHA256: d.SHA256, Content: unescape(d.Content), Marked: d.Marked,
+				Links: convert(d.Links, unescape), Signs: convert(d.Signs, unescape)}
 		}),
 	}, nil
 }

@@ -155,21 +155,27 @@ func (s *selection) build(ctx context.Context, db *sql.DB, q sluice.Query) error
 // is found by its index. A name is looked for message by message, newest first, so that
 // a page of a common one is soon full.
 func files(q sluice.Query) (cond string, args []any) {
-	name := store.FileNeedle(q)
-	switch {
-	case !q.SHA256.IsZero() && name != "":
-		return bySum + ` AND instr(name, ?) > 0)`, []any{q.SHA256[:], []byte(name)}
-	case !q.SHA256.IsZero():
-		return bySum + `)`, []any{q.SHA256[:]}
-	case name != "":
-		return byName, []any{[]byte(name)}
+	name, inside := store.FileNeedle(q), store.InsideNeedle(q)
+	cond = byName
+	if !q.SHA256.IsZero() {
+		cond, args = bySum, []any{q.SHA256[:]}
 	}
-	return "", nil
+	if name != "" {
+		cond, args = cond+` AND instr(f.name, ?) > 0`, append(args, []byte(name))
+	}
+	if inside != "" {
+		cond, args = cond+` AND instr(f.inside, ?) > 0`, append(args, []byte(inside))
+	}
+	if len(args) == 0 {
+		return "", nil
+	}
+	return cond + `)`, args
 }
 
+// Each is closed by a bracket, behind what else the file must be.
 const (
 	bySum  = `message.seq IN (SELECT f.seq FROM message_file f WHERE f.sha256 <> x'' AND f.sha256 = ?`
-	byName = `EXISTS (SELECT 1 FROM message_file f WHERE f.seq = message.seq AND instr(f.name, ?) > 0)`
+	byName = `EXISTS (SELECT 1 FROM message_file f WHERE f.seq = message.seq`
 )
 
 // collect decodes one document a row.

@@ -57,6 +57,11 @@ func weigh(r *sluice.Record) int64 {
 	}
 	for i := range r.Files {
 		n += 160 + len(r.Files[i].Name) + len(r.Files[i].In)
+		for _, list := range [][]string{r.Files[i].Links, r.Files[i].Signs} {
+			for _, s := range list {
+				n += 16 + len(s)
+			}
+		}
 	}
 	return int64(n)
 }
@@ -233,7 +238,7 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 		return 0, err
 	}
 	defer forget.Close()
-	file, err := tx.PrepareContext(ctx, `INSERT INTO message_file (seq, n, sha256, name) VALUES (?, ?, ?, ?)`)
+	file, err := tx.PrepareContext(ctx, `INSERT INTO message_file (seq, n, sha256, name, inside) VALUES (?, ?, ?, ?, ?)`)
 	if err != nil {
 		return 0, err
 	}
@@ -264,7 +269,7 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 			if !f.SHA256.IsZero() {
 				sum = f.SHA256[:]
 			}
-			if _, err := file.ExecContext(ctx, seq, i, sum, []byte(store.FileName(f.Name))); err != nil {
+			if _, err := file.ExecContext(ctx, seq, i, sum, []byte(store.FileName(f.Name)), []byte(store.Inside(f))); err != nil {
 				return 0, err
 			}
 		}

@@ -15,7 +15,8 @@ func carries(id string, at time.Time, files ...sluice.FileSeen) *sluice.Record {
 }
 
 func recordsByFile(t *testing.T, s sluice.Store) {
-	exe := sluice.FileSeen{Name: "dir/Rechnung ÄÖ.EXE", SHA256: Sum("exe"), Depth: 1}
+	exe := sluice.FileSeen{Name: "dir/Rechnung ÄÖ.EXE", SHA256: Sum("exe"), Depth: 1,
+		Links: []string{"https://Evil.example/Load?a=1"}, Signs: []string{"CODE_FETCHES", "MACRO_AUTORUN"}}
 	logo := sluice.FileSeen{Name: "logo.png", SHA256: Sum("logo")}
 	add(t, s, simple("none", noon),
 		carries("one", noon.Add(1), logo),
@@ -31,6 +32,11 @@ func recordsByFile(t *testing.T, s sluice.Store) {
 		{sluice.Query{File: ".exe"}, "locked two"},
 		{sluice.Query{File: " LOGO.png "}, "twice two one"},
 		{sluice.Query{File: "%"}, ""},
+		{sluice.Query{Inside: " macro_autorun"}, "two"},
+		{sluice.Query{Inside: "evil.EXAMPLE/load"}, "two"},
+		{sluice.Query{Inside: "evil.example", File: "rechnung", SHA256: Sum("exe")}, "two"},
+		{sluice.Query{Inside: "evil.example", SHA256: Sum("logo")}, ""}, // another file's address
+		{sluice.Query{Inside: "%"}, ""},
 		{sluice.Query{SHA256: Sum("logo"), File: "copy"}, "twice"},
 		{sluice.Query{SHA256: Sum("logo"), File: "rechnung"}, ""}, // another file's name
 		{sluice.Query{SHA256: Sum("logo"), Before: "twice", Limit: 1}, "two"},

@@ -135,7 +135,8 @@ func Record(id string, at time.Time) *sluice.Record {
 		}},
 		Reply: sluice.Reply{Code: 550, Enhanced: "5.7.1", Text: "Looks like phishing"}, Micros: 4321,
 		Files: []sluice.FileSeen{
-			{Name: "Invoice.ZIP", Type: "zip", Class: "archive", Size: 900, SHA256: Sum("zip"), Content: "whole", Marked: true},
+			{Name: "Invoice.ZIP", Type: "zip", Class: "archive", Size: 900, SHA256: Sum("zip"), Content: "whole", Marked: true,
+				Links: []string{"https://files.example/a"}, Signs: []string{"PASSWORD_WORKED"}},
 			{Name: "in/Invoice.exe", In: "Invoice.ZIP", Depth: 1, Type: "pe", Class: "executable", Size: 2000, Content: "locked", Marked: true},
 		},
 		FilesLeft: 3,

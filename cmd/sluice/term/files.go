@@ -11,6 +11,13 @@ import (
 // maxFileName bounds the name of a file on a line, in octets.
 const maxFileName = 160
 
+// maxInside bounds the line of what was found in a file, in octets, maxShown how many
+// addresses are shown.
+const (
+	maxInside = 400
+	maxShown  = 5
+)
+
 // Files writes what was found in the files of a message, as a tree: a line with name,
 // type, classes and size, and one with the digest, by which it can be found again.
 func (p Paint) Files(w io.Writer, list []sluice.FileSeen, left int) {
@@ -27,6 +34,15 @@ func (p Paint) Files(w io.Writer, list []sluice.FileSeen, left int) {
 		fmt.Fprintf(w, "%s%s  %s\n", indent, name, strings.Join(fileWords(f), ", "))
 		if !f.SHA256.IsZero() {
 			fmt.Fprintf(w, "%s  %s\n", indent, p.Dim("sha256 "+f.SHA256.String()))
+		}
+		if len(f.Signs) > 0 {
+			fmt.Fprintf(w, "%s  found %s\n", indent, Plain(strings.Join(f.Signs, ", "), maxInside))
+		}
+		for _, u := range f.Links[:min(len(f.Links), maxShown)] {
+			fmt.Fprintf(w, "%s  leads to %s\n", indent, Plain(u, maxFileName))
+		}
+		if n := len(f.Links) - maxShown; n > 0 {
+			fmt.Fprintf(w, "%s  and to %d more\n", indent, n)
 		}
 	}
 	if left > 0 {
