@@ -39,14 +39,14 @@ func TestTools(t *testing.T) {
 	}
 	out, errs := scan()
 	var got struct {
-		Evidence []struct{ Reason, Detail string } `json:"evidence"`
+		Evidence []struct{ ID, Detail string } `json:"evidence"`
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("%v: %s %s", err, out, errs)
 	}
 	found := ""
 	for _, e := range got.Evidence {
-		if e.Reason == "ENGINE_MALWARE" {
+		if e.ID == "ENGINE_MALWARE" {
 			found = e.Detail
 		}
 	}

@@ -42,6 +42,8 @@ func child(how, what string) {
 		layers, err = Enter(Config{})
 	case "tools":
 		layers, err = Enter(Config{Profile: Tools, Programs: strings.Split(os.Getenv("SLUICE_SANDBOX_PROGRAMS"), ":")})
+	case "tool":
+		layers, err = Enter(Config{Profile: Tool, Programs: strings.Split(os.Getenv("SLUICE_SANDBOX_PROGRAMS"), ":")})
 	case "cpu":
 		layers, err = Enter(Config{CPU: time.Second})
 	case "landlock": // alone: what holds where seccomp is missing
@@ -326,6 +328,26 @@ func TestTools(t *testing.T) {
 	}
 	for _, what := range []string{"run another", "run another by the loader", "read a file", "make a socket", "trace the parent", "write a file"} {
 		if o := send(t, "tools", what, env, "SLUICE_SANDBOX_FILE="+filepath.Join(t.TempDir(), "f")); !o.refused() {
+			t.Errorf("%s: %+v", what, o)
+		}
+	}
+}
+
+// TestTool: what becomes a program can do that, and less than what starts it.
+func TestTool(t *testing.T) {
+	needs(t, LayerLandlock)
+	needs(t, LayerSeccomp)
+	const program = "/bin/true"
+	if _, err := os.Stat(program); err != nil {
+		t.Skip(err)
+	}
+	env := "SLUICE_SANDBOX_PROGRAMS=" + program
+	if o := send(t, "tool", "run a program", env); o.code != 0 {
+		t.Errorf("it can't become the program: %+v", o)
+	}
+	for _, what := range []string{"run another", "run another by the loader", "read a file", "write a file", "make a socket", "fork", "clone3", "signal the parent",
+		"signal the parent's thread", "trace the parent", "read the parent's memory", "new user"} {
+		if o := send(t, "tool", what, env, "SLUICE_SANDBOX_FILE="+filepath.Join(t.TempDir(), "f")); !o.refused() {
 			t.Errorf("%s: %+v", what, o)
 		}
 	}

@@ -110,8 +110,9 @@ func Find(ctx context.Context, c *Config) (p Programs, err error) {
 // languages reads tesseract's list: a line with the folder in quotes, and one for each.
 func languages(out string) (folder string, known []string, err error) {
 	head, rest, _ := strings.Cut(out, "\n")
-	_, quoted, ok := strings.Cut(head, `"`)
-	if folder, _, ok = strings.Cut(quoted, `"`); !ok || !filepath.IsAbs(folder) {
+	_, quoted, _ := strings.Cut(head, `"`)
+	folder, _, ok := strings.Cut(quoted, `"`)
+	if !ok || !filepath.IsAbs(folder) {
 		return "", nil, fmt.Errorf("inspect/tools: tesseract --list-langs doesn't say where they are: %q", firstLine([]byte(out)))
 	}
 	if _, err := os.Stat(folder); err != nil {
