@@ -396,7 +396,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "c582594ab4a455e2"
+const hash = "6a262006f64438d8"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -2511,7 +2511,7 @@ var entries = [...]Entry{
 		Source: "measured on modern mail",
 	},
 	{ID: "IMAGE_ONLY", Group: "link", Phase: "message", Threat: "spam",
-		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 5.5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "fitted: spamassassin, lists_2019_2026, enron_raw, glitchyzorua_419 (train), 12 of 1871 bad and 0 of 6113 good; held low, since shops send such mail",
 		Reply:  "the message is a picture to click on with hardly any text",
 		Fix:    "say in text who you are and what it is about",
@@ -2631,8 +2631,8 @@ var entries = [...]Entry{
 		Source: "RFC 2369; measured on modern mail",
 	},
 	{ID: "LINK_BASE_ELSEWHERE", Group: "link", Phase: "message", Threat: "phish",
-		Points: 1.5, Hard: "", Code: 550, Enhanced: "5.7.1",
-		Weight: "judged: splits an address in two so that filters miss it; pages that people send on have it too",
+		Points: 0.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: splits an address in two so that filters miss it; measured: 3 of 10574 good, notices of a bug tracker, and 1 of 6237 bad",
 		Reply:  "links are completed by a base address elsewhere",
 		Fix:    "write links in full",
 		Page:   "Links in the message are only parts of addresses, which a base address of another organization completes. Mail programs differ in what they make of that.",
@@ -2661,7 +2661,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "LINK_FREE_HOST", Group: "link", Phase: "message", Threat: "phish",
-		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: free web space is where much phish lives, beside hobby sites and forms",
 		Reply:  "a link leads to free web space",
 		Fix:    "link to a site of your own",
@@ -2812,7 +2812,7 @@ var entries = [...]Entry{
 	},
 	{ID: "LINK_RECIPIENT_ENCODED", Group: "link", Phase: "message", Threat: "phish",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
-		Weight: "judged: some who count clicks do it honestly; plain addresses in queries are too common to count",
+		Weight: "judged: some who count clicks do it honestly; measured: 1 of 10574 good and 8 of 6237 bad; plain addresses in queries are too common to count",
 		Reply:  "a link carries the recipient's address in disguise",
 		Fix:    "leave personal data out of links",
 		Page:   "A link carries the recipient's address, written so that people and filters don't see it.",
@@ -2831,7 +2831,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "LINK_RISKY_TLD", Group: "link", Phase: "message", Threat: "phish",
-		Points: 1.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: top-level domains where abuse outweighs use; honest names exist there too, and the sender's own counts as FROM_RISKY_TLD",
 		Reply:  "a link leads to a top-level domain that is often abused",
 		Fix:    "link to a site of your own",
@@ -2851,7 +2851,7 @@ var entries = [...]Entry{
 		Source: "practice",
 	},
 	{ID: "LINK_SHORTENER", Group: "link", Phase: "message", Threat: "phish",
-		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: people shorten links honestly, and phish hides behind them",
 		Reply:  "a link is shortened",
 		Fix:    "link openly",

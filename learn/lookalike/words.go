@@ -82,6 +82,9 @@ top total touch tower town track trade train transfer transit travel travelers t
 unity universal university up urban valley value vanguard vault vector vegas velocity venture verge verify vertex vertical victor victory video view village vine vintage virgin vision visit
 visa vista vital vivid vogue voice volt voyage wall water wave way weather web west western white wild wind window windows wing winter wire wise wish wizard wolf women wonder wood
 work workday world worldwide worth yellow yield young zoom zone
+america american africa asia australia austria belgium berlin boston brazil britain british california canada chicago china denmark dublin england europe european finland
+florida france french german germany greece holland india ireland israel italy japan korea london madrid mexico moscow munich nederland newyork norway paris poland portugal
+russia scotland spain sweden swiss switzerland sydney texas tokyo toronto turkey ukraine vienna wales washington zurich
 `)
 
 func ordinaryWord(w string) bool {
