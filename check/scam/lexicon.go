@@ -18,6 +18,8 @@ import (
 //	phrase | another phrase
 //	change (my/our) bank * account     alternatives, and up to three words between
 //	uberweis~                          the beginning of a word
+//	@bank = bank/iban/account          words that stand for each other, in this file
+//	@new & @bank                       one after the other in either order, up to eight words between
 //
 // Phrases are folded as messages are, so they may be written with accents and
 // capitals. Punctuation parts words; "%", "$", "€" and "£" are words, and so is every
@@ -31,6 +33,7 @@ var lexiconFiles embed.FS
 const (
 	maxExpand = 256 // ways to read the alternatives of one phrase
 	gap       = 3   // words that "*" stands for at most
+	wideGap   = 8   // words that "&" stands for at most
 )
 
 // words is the lexicon that ships.
@@ -69,12 +72,13 @@ type lexicon struct {
 	// Phrases: a node is one word of one phrase, with those before it.
 	of    [][]int32 // nodes that a symbol moves to, deeper ones first
 	nodes []node
+	ends  map[int32][]end
 }
 
 type node struct {
 	parent int32 // -1 for the first word of a phrase
 	reach  int32 // how far behind the parent's word this one may stand
-	ends   []end
+	ends   bool  // a phrase is complete here: lexicon.ends
 }
 
 // end says that a phrase of a theme is complete.
@@ -86,11 +90,12 @@ type end struct {
 // compile builds the automaton of lexicon files, by name.
 func compile(files map[string]string) (*lexicon, error) {
 	c := compiler{
-		l: &lexicon{next: nil}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{},
+		l: &lexicon{ends: map[int32][]end{}}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{},
 	}
 	c.l.of = append(c.l.of, nil) // no symbol 0
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		theme := int32(-1)
+		c.groups = map[string]string{}
 		for i, line := range strings.Split(files[name], "\n") {
 			line, _, _ = strings.Cut(line, "#")
 			line = strings.TrimSpace(line)
@@ -99,6 +104,10 @@ func compile(files map[string]string) (*lexicon, error) {
 				continue
 			case line[0] == '[' && line[len(line)-1] == ']':
 				theme = c.theme(line[1 : len(line)-1])
+				continue
+			case line[0] == '@' && strings.Contains(line, " = "):
+				name, group, _ := strings.Cut(line, " = ")
+				c.groups[strings.TrimSpace(name)] = "(" + strings.TrimSpace(group) + ")"
 				continue
 			case theme < 0:
 				return nil, fmt.Errorf("scam: %s:%d: a phrase before the first theme", name, i+1)
@@ -126,6 +135,7 @@ type compiler struct {
 	symbols map[string]int32 // "word" and "word~"
 	trie    map[step]int32
 	depth   []int32
+	groups  map[string]string // of the file: "@name" and what it stands for, in brackets
 }
 
 type step struct {
@@ -149,9 +159,13 @@ func (c *compiler) phrase(theme int32, phrase string) error {
 	if phrase == "" {
 		return nil
 	}
-	all, err := expand(phrase)
-	if err != nil {
-		return err
+	var all [][]element
+	for _, p := range c.orders(phrase) {
+		ways, err := expand(p)
+		if err != nil {
+			return err
+		}
+		all = append(all, ways...)
 	}
 	for _, elements := range all {
 		parent := int32(-1)
@@ -161,12 +175,27 @@ func (c *compiler) phrase(theme int32, phrase string) error {
 		if parent < 0 {
 			return fmt.Errorf("%q has no word", phrase)
 		}
-		n := &c.l.nodes[parent]
-		if !slices.ContainsFunc(n.ends, func(e end) bool { return e.theme == theme }) {
-			n.ends = append(n.ends, end{theme, phrase})
+		c.l.nodes[parent].ends = true
+		if !slices.ContainsFunc(c.l.ends[parent], func(e end) bool { return e.theme == theme }) {
+			c.l.ends[parent] = append(c.l.ends[parent], end{theme, phrase})
 		}
 	}
 	return nil
+}
+
+// orders puts groups into a phrase, and writes "a & b" in both orders.
+func (c *compiler) orders(phrase string) []string {
+	fields := strings.Fields(phrase)
+	for i, f := range fields {
+		if g, ok := c.groups[f]; ok {
+			fields[i] = g
+		}
+	}
+	a, b, both := strings.Cut(strings.Join(fields, " "), " & ")
+	if !both {
+		return []string{a}
+	}
+	return []string{a + " & " + b, b + " & " + a}
 }
 
 func (c *compiler) symbol(w string) int32 {
@@ -260,6 +289,11 @@ func expand(phrase string) ([][]element, error) {
 		case rest[0] == '*':
 			reach, rest = gap+1, rest[1:]
 			continue
+		case rest[0] == '&':
+			reach, rest = wideGap+1, rest[1:]
+			continue
+		case rest[0] == '@':
+			return nil, fmt.Errorf("%q: no such group", phrase)
 		case rest[0] == '(':
 			inside, after, ok := strings.Cut(rest[1:], ")")
 			if !ok {

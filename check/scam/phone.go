@@ -21,7 +21,7 @@ func phone(s string) string {
 		plus := i > 0 && s[i-1] == '+'
 		digits, groups, end, gap := 0, 1, i, 0
 		for j := i; j < len(s) && digits < 16 && gap <= 3; {
-			if digitByte(s[j]) || s[j]|0x20 == 'o' && gap == 0 {
+			if digitByte(s[j]) || s[j]|0x20 == 'o' && (gap == 0 || j+1 < len(s) && digitByte(s[j+1])) {
 				if gap > 0 {
 					groups++
 				}

@@ -37,10 +37,12 @@ func Checks(c Config) []check.Checker {
 	return []check.Checker{&fraud{c.Correspondents}}
 }
 
-// A fraud is stated from a probability of a half on, and hinted at from a fifth.
+// A fraud is stated from odds of two to three on, and hinted at from one to six: precision
+// on the cases is complete there, and the odds are those of a mix that has more fraud than
+// mail has.
 var (
-	stateAt = logit(0.5)
-	hintAt  = logit(0.2)
+	stateAt = logit(0.4)
+	hintAt  = logit(0.14)
 )
 
 func logit(p float64) float64 { return math.Log(p / (1 - p)) }

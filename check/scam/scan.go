@@ -10,7 +10,7 @@ type hits struct {
 }
 
 // sentence is how far apart the words on both sides of a full stop are taken to be.
-const sentence = 2 * (gap + 1)
+const sentence = 2 * (wideGap + 1)
 
 // matcher goes through a text, word by word.
 type matcher struct {
@@ -130,18 +130,18 @@ func (m *matcher) flush() {
 // move lets every phrase that waits for a symbol go on.
 func (m *matcher) move(symbol int32) {
 	for _, k := range m.l.of[symbol] {
-		n := &m.l.nodes[k]
+		n := m.l.nodes[k]
 		if n.parent >= 0 {
 			if since := m.last[n.parent]; since == 0 || m.at-since > n.reach || since == m.at {
 				continue
 			}
 		}
 		m.last[k] = m.at
-		if len(n.ends) == 0 || m.done[k] {
+		if !n.ends || m.done[k] {
 			continue
 		}
 		m.done[k] = true
-		for _, e := range n.ends {
+		for _, e := range m.l.ends[k] {
 			if m.h.kinds[e.theme] == 0 {
 				m.h.first[e.theme] = e.phrase
 			}

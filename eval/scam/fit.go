@@ -121,9 +121,9 @@ const (
 
 func newFit(c scam.Weigher, list []example) *fit {
 	f := &fit{class: c}
-	f.add("bias", -3.5, -9, -1)
+	f.add("bias", -2.5, -9, -0.5)
 	for _, n := range c.For {
-		p := 1.2
+		p := 1.5
 		if strings.HasPrefix(n, "@") {
 			p = 0.5
 		}

@@ -30,7 +30,7 @@ func main() {
 func run(args []string, w io.Writer) error {
 	fs := flag.NewFlagSet("scam", flag.ContinueOnError)
 	shared := fs.String("shared", "../shared", "folder with corpora/; cases alone where it is empty")
-	part := fs.String("part", "test", "half of the cases and part of the mail: test or train")
+	part := fs.String("part", "test", "cases: test, fresh or train; and part of the mail: train for train, else test")
 	fitting := fs.Bool("fit", false, "fit the weights and write them")
 	out := fs.String("weights", "check/scam/weights.txt", "file that -fit writes")
 	show := fs.Bool("misses", false, "name each case that is missed or wrongly accused")
@@ -51,6 +51,9 @@ func run(args []string, w io.Writer) error {
 	}
 	if *shared == "" {
 		return nil
+	}
+	if *part != "train" {
+		*part = "test"
 	}
 	return mail(filepath.Join(*shared, "corpora"), *part, w)
 }

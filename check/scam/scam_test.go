@@ -1,0 +1,251 @@
+package scam
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/check"
+	"sluice/check/checktest"
+	"sluice/internal/golden"
+	"sluice/learn/text"
+	"sluice/message"
+	"sluice/reason"
+)
+
+const btc, segwit, ether, tron = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
+	"0x52908400098527886E0F7030069857D2E4169EE7", "TJRyWwFs9wTFGZg3JbrVriFbNfCug5tDeC"
+
+func plain(fields, body string) string {
+	return checktest.Mail("Content-Type: text/plain; charset=utf-8\n"+fields, body+"\n")
+}
+
+func TestFrauds(t *testing.T) {
+	const free = "From: Bob <bob@gmail.com>"
+	checktest.Table(t, Checks(Config{}), []checktest.Case{
+		{"plain", plain("", "Here are the minutes of the meeting. See you on Monday."), ""},
+		{"payment change", plain(free, "Our bank details have changed, the old account is under audit. Please pay the invoice to the new account."), "BEC_PAYMENT_CHANGE"},
+		{"behind look-alike letters", plain(free, "Оur bаnk dеtаils hаve chаngеd, the оld аccоunt is under аudit. Pleаse pаy the invоice to the nеw aсcount."), "BEC_PAYMENT_CHANGE"},
+		{"behind invisible characters", plain(free, "Our ba\u200bnk det\u200bails have cha\u200bnged, the old acc\u200bount is under audit. Please pay the invoice to the new account."), "BEC_PAYMENT_CHANGE"},
+		{"payroll", plain(free, "I changed banks and want to update my direct deposit before the next payroll. What do you need from me?"), "BEC_PAYROLL"},
+		{"gift cards", plain(free, "I'm in a meeting. Please buy gift cards for some clients and send me pictures of the codes."), "BEC_GIFT_CARD"},
+		{"quoted by a reply", plain("In-Reply-To: <1@example.net>", "Thank you for the report, this is a known fraud and we have closed the mailbox that it came from. Nothing else is needed from you.\n\n> I'm in a meeting. Please buy gift cards for some clients and\n> send me pictures of the codes."), ""},
+		{"a quotation of no thread", plain(free, "Please see below.\n\n> I'm in a meeting. Please buy gift cards for some clients and\n> send me pictures of the codes. Keep it a surprise."), "BEC_GIFT_CARD"},
+		{"extortion", plain("", "I recorded you with your webcam. Pay $900 in bitcoin within 48 hours to "+btc+" or all your contacts will see."), "EXTORTION"},
+		{"an address alone", plain("", "Donations: "+btc), "COIN_ADDRESS"},
+		{"a segwit address", plain("", "Donations: "+segwit), "COIN_ADDRESS"},
+		{"an Ethereum address", plain("", "Donations: "+ether), "COIN_ADDRESS"},
+		{"a Tron address", plain("", "Donations: "+tron), "COIN_ADDRESS"},
+		{"wrong checksums", plain("", "1BoatSLRHtKNngkdXEeobR76b53LETtpyU bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdp 0x52908400098527886e0F7030069857D2E4169EE7"), ""},
+		{"credentials", plain("", "Your account will be suspended. Verify your account: https://login.example.com/"), "CREDENTIAL_LURE"},
+		{"credentials in Japanese", plain("", "アカウントが停止されました。こちらをクリック https://login.example.com/"), "CREDENTIAL_LURE"},
+		{"credentials in capitals and accents", plain("", "VOTRE COMPTE A ÉTÉ SUSPENDU. CLIQUEZ ICI https://login.example.com/"), "CREDENTIAL_LURE"},
+		{"without a link", plain("", "Your account will be suspended. Verify your account at the desk."), ""},
+		{"inside other words", plain("", "Unlock accountability: https://www.example.com/ with unusual activityless"), ""},
+		{"over a full stop", plain("", "We heard of unusual. Activity is fine, verify. Your account is https://www.example.com/"), ""},
+		{"prize", plain("", "Congratulations! You have been selected for our shopper survey. Claim now: https://x.example.com/"), "PRIZE_LURE"},
+		{"news of money", plain("", "The company raised 5 million dollars from a bank and paid its auditor."), ""},
+	})
+}
+
+// A sender who is known, or who bears a known name, is judged otherwise for the same
+// words.
+func TestTies(t *testing.T) {
+	raw := plain("From: Bob <bob@gmail.com>", "Are you available? I need you to do a quick task. I'm in a meeting, no calls, just email.")
+	odds := func(k Ties) float64 {
+		_, o := Read(&check.Input{Message: message.Parse([]byte(raw), message.DefaultLimits())}, k).best()
+		return o
+	}
+	none, namesake, known, inside := odds(Ties{}), odds(Ties{Namesake: true}), odds(Ties{Known: true, Wrote: true}), odds(Ties{Inside: true})
+	if !(namesake > none && none > known && known >= inside && none > inside) {
+		t.Errorf("namesake %.1f, nothing known %.1f, known %.1f, inside %.1f", namesake, none, known, inside)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct{ text, phone, account string }{
+		{"call +1 (808) 555-0142 now", "1 (808) 555-0142", ""},
+		{"call 1–808–555–O161.", "1–808–555–O161", ""},
+		{"+49 30 5550142", "49 30 5550142", ""},
+		{"card 4111 1111 1111 1111", "", ""},
+		{"in 1998, 1999 and 2000", "", ""},
+		{"IBAN DE89 3704 0044 0532 0130 00 please", "", "DE89 3704 0044 0532 0130 00"},
+		{"IBAN GB33BUKB20201555555555", "", "GB33BUKB20201555555555"},
+		{"IBAN GB33BUKB20201555555556", "", ""},
+	} {
+		if got := phone(c.text); got != c.phone {
+			t.Errorf("%q: telephone %q, want %q", c.text, got, c.phone)
+		}
+		if got := accountNumber(c.text); got != c.account {
+			t.Errorf("%q: account %q, want %q", c.text, got, c.account)
+		}
+	}
+	for s, want := range map[string]bool{"1,000,000": true, "USD 3.500.000": true, "$10.5 million": true, "2 Millionen Euro": true, "5 million users": false, "10,000": false, "1.2.3": false} {
+		if millions(s) != want {
+			t.Errorf("%q: a sum of millions %v, want %v", s, !want, want)
+		}
+	}
+}
+
+func TestParts(t *testing.T) {
+	for _, c := range [][3]string{
+		{"hello\n> old\nbye\n", "hello\nbye\n", "old\n"},
+		{"hello\n\nOn 3 March, Ann wrote:\nold\n", "hello\n\n", "On 3 March, Ann wrote:\nold\n"},
+		{"hallo\nAm 3. März schrieb Ann:\nalt\n", "hallo\n", "Am 3. März schrieb Ann:\nalt\n"},
+		{"hi\n-----Original Message-----\nold\n", "hi\n", "-----Original Message-----\nold\n"},
+		{"hi\nFrom: Ann\nSent: today\nold\n", "hi\n", "From: Ann\nSent: today\nold\n"},
+		{"From: the bottom of my heart\nhello\n", "From: the bottom of my heart\nhello\n", ""},
+		{"", "", ""},
+	} {
+		if own, quoted := parts(c[0]); own != c[1] || quoted != c[2] {
+			t.Errorf("%q: %q and %q", c[0], own, quoted)
+		}
+	}
+}
+
+func TestCompile(t *testing.T) {
+	for text, want := range map[string]string{
+		"a phrase":              "before the first theme",
+		"[a]\n(b/c":             "a bracket stays open",
+		"[a]\nb *":              "ends in a gap",
+		"[a]\n@none b":          "no such group",
+		"[a]\n!!!":              "has no word",
+		"[a]\nb | c d | (e/f)~": "",
+	} {
+		_, err := compile(map[string]string{"x.txt": text})
+		if got := fmt.Sprint(err); want == "" && err != nil && !strings.Contains(got, "~") || want != "" && !strings.Contains(got, want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	l, err := compile(map[string]string{"x.txt": "@p = pay/wire\n[a]\nchange (my/our) bank * account\n[b]\nuberweis~\n[c]\n@p & today"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[string]string{
+		"Change my bank account": "a", "change our BANK's main account": "a", "change bank account": "", "change my bank. Account": "",
+		"change my bank at long last account": "a", "change my bank at very long last account": "",
+		"Überweisen Sie": "b", "today we pay": "c", "wire it all by today": "c", "pay. Today": "",
+	} {
+		m := l.match()
+		m.scan(text.AppendNormal(nil, s, 1000))
+		var got []string
+		for i, n := range m.h.kinds {
+			if n > 0 {
+				got = append(got, l.themes[i])
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, want %q", s, got, want)
+		}
+	}
+}
+
+// Every theme that a class names is in the lexicon, and every weight is of a class's
+// own features.
+func TestClasses(t *testing.T) {
+	for _, c := range classes {
+		for _, name := range slices.Concat(c.asks, c.with, honest) {
+			if !slices.Contains(words.themes, name) {
+				t.Errorf("%s: no theme %q", c.reason, name)
+			}
+		}
+		if c.bias >= 0 || len(c.weights) == 0 {
+			t.Errorf("%s: not fitted", c.reason)
+		}
+	}
+	for _, bad := range []string{"[NONE]", "bias 1", "[BEC_PAYROLL]\nnothing 1", "[BEC_PAYROLL]\nbias x", "[BEC_PAYROLL]\nbias 100"} {
+		if load([]*class{{reason: reason.BECPayroll}}, bad) == nil {
+			t.Errorf("%q loads", bad)
+		}
+	}
+}
+
+// What the admin reads.
+func TestDetails(t *testing.T) {
+	var b strings.Builder
+	for _, body := range []string{
+		"I changed banks and want to update my direct deposit before the next payroll. What do you need from me?",
+		"Ich habe die Bank gewechselt und möchte meine Bankverbindung für die Gehaltsabrechnung ändern.",
+		"Your computer is infected with a virus. Call Microsoft support now at +1 808 555 0150.",
+		"Dear Friend, I am a barrister. My late client left the sum of $8.5 million in a bank. You are the next of kin; we share 50/50. Reply with your full name.",
+		"The flat is free. I'm abroad; as soon as the deposit is received I'll send you the keys by courier.",
+		"Let us meet on Monday.",
+	} {
+		fmt.Fprintf(&b, "%s\n", body)
+		for _, e := range checktest.Run(t, Checks(Config{}), checktest.Input(plain("From: Bob <bob@gmail.com>", body))) {
+			fmt.Fprintf(&b, "  %s %+.1f %s\n", e.Reason, e.Raw, e.Detail)
+		}
+	}
+	golden.Check(t, "testdata/details.golden", []byte(b.String()))
+}
+
+// FuzzScan puts any bytes through the check, and holds the scanner to its slow twin:
+// both see the same words.
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{"change our bank details", "+1 (808) 555-0142", "DE89 3704 0044 0532 0130 00", btc, "p\u0430y\u200bpal 50/50", "1,000,", "口座 お荷物", "\xff\u0130\ufb03 à é ß", "> a\nOn x wrote:\nb"} {
+		f.Add(s)
+	}
+	checks := Checks(Config{})
+	f.Fuzz(func(t *testing.T, s string) {
+		checktest.Run(t, checks, checktest.Input(plain("", s)))
+		b := text.AppendNormal(nil, s, len(s)+100)
+		n := 0
+		w := walker{word: func([]byte) { n++ }}
+		w.walk(b)
+		m := words.match()
+		m.scan(b)
+		if m.h.tokens != n {
+			t.Errorf("%q: %d words, the twin sees %d", s, m.h.tokens, n)
+		}
+	})
+}
+
+// FuzzCompile: no lexicon crashes the compiler.
+func FuzzCompile(f *testing.F) {
+	f.Add("[a]\n(b/c) * d~ | e & f")
+	f.Add("@x = a/b\n[c]\n@x @x @x (a b/c d/)")
+	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) < 2000 {
+			l, err := compile(map[string]string{"x": s})
+			if err == nil {
+				m := l.match()
+				m.scan([]byte("a b c d"))
+			}
+		}
+	})
+}
+
+func prose(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "The committee will look at item %d of your report, and then we pay the new lamps in the reading room by bank transfer. ", i)
+	}
+	return b.String()[:n]
+}
+
+// BenchmarkScan is one pass over 10 kB: ordinary text, and the words that most phrases
+// wait for.
+func BenchmarkScan(b *testing.B) {
+	for name, s := range map[string]string{"prose": prose(10 << 10), "worst": strings.Repeat("your new account pay bank ", 400)[:10<<10]} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			buf := make([]byte, 0, 12<<10)
+			for b.Loop() {
+				m := words.match()
+				buf = text.AppendNormal(buf[:0], s, 12<<10)
+				m.scan(buf)
+			}
+		})
+	}
+}
+
+// BenchmarkRead is the whole check of a parsed message of 10 kB.
+func BenchmarkRead(b *testing.B) {
+	in := &check.Input{Message: message.Parse([]byte(plain("", prose(10<<10))), message.DefaultLimits())}
+	in.Message.View()
+	b.ReportAllocs()
+	for b.Loop() {
+		Read(in, Ties{}).best()
+	}
+}
