@@ -374,7 +374,9 @@ const (
 	TextStyled                 = "TEXT_STYLED"                   // the text is written in mathematical or decorated letters
 	TextTagCharacters          = "TEXT_TAG_CHARACTERS"           // the text holds invisible tag characters
 	ThreadFaked                = "THREAD_FAKED"                  // the message looks like a reply, but answers nothing
+	ThreadFakedAsk             = "THREAD_FAKED_ASK"              // the message looks like a reply, answers nothing, and asks for something
 	ThreadKnown                = "THREAD_KNOWN"                  // References or In-Reply-To names a known thread; the author is authenticated and a participant of it.
+	ThreadNamesake             = "THREAD_NAMESAKE"               // the message continues a conversation under a participant's name, from another address
 	ThreadStranger             = "THREAD_STRANGER"               // the message continues a conversation that its sender is not part of
 	ThreadTextTaken            = "THREAD_TEXT_TAKEN"             // the message quotes a conversation that its sender is not part of
 	TLSHelloBad                = "TLS_HELLO_BAD"                 // your program's way to start TLS is one that spam senders use
@@ -396,7 +398,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "6a262006f64438d8"
+const hash = "4777d0aff99b7447"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -4092,7 +4094,7 @@ var entries = [...]Entry{
 	},
 	{ID: "THREAD_FAKED", Group: "identity", Phase: "message", Threat: "scam",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",
-		Weight: "judged: spammers write Re: so that a first message is opened; some programs of honest people lose the reference fields. 2.5 where the stranger asks for something",
+		Weight: "judged: spammers write Re: so that a first message is opened; some programs of honest people lose the reference fields",
 		Reply:  "the message looks like a reply, but answers nothing",
 		Fix:    "send a first message as what it is",
 		Page:   "The subject says that the message is a reply, and it quotes earlier text, but it names no message that it answers, and the recipient has never exchanged mail with its author. Senders of unwanted mail do so to be read.",
@@ -4100,9 +4102,19 @@ var entries = [...]Entry{
 		Admin:  "A reply's subject and quoted text without In-Reply-To and References, from an author whom the recipients don't know.",
 		Source: "practice",
 	},
+	{ID: "THREAD_FAKED_ASK", Group: "identity", Phase: "message", Threat: "scam",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: a stranger's reply to nothing that asks for what frauds ask for; the ask itself is counted in its own group",
+		Reply:  "the message looks like a reply, answers nothing, and asks for something",
+		Fix:    "send a first message as what it is",
+		Page:   "The subject says that the message is a reply, and it quotes earlier text, but it names no message that it answers, the recipient has never exchanged mail with its author, and it asks for something that frauds ask for.",
+		User:   "This message looks like a reply, but you have not written to its sender. Do nothing that it asks for before you know who that is.",
+		Admin:  "As THREAD_FAKED, and the message asks for money, data, or another channel.",
+		Source: "practice",
+	},
 	{ID: "THREAD_KNOWN", Group: "reputation", Phase: "message", Threat: "none",
 		Points: -2, Hard: "", Code: 0, Enhanced: "",
-		Weight: "judged: the author is authenticated and takes part in the conversation that the message continues; less than a reply to a message of ours, which it stands beside without points",
+		Weight: "judged: the author is authenticated and takes part in the conversation that the message continues; less than a reply to a message of ours, beside which it isn't stated",
 		Reply:  "",
 		Fix:    "",
 		Page:   "The message continues a conversation that its author takes part in, which speaks for it.",
@@ -4110,9 +4122,19 @@ var entries = [...]Entry{
 		Admin:  "References or In-Reply-To names a known thread; the author is authenticated and a participant of it.",
 		Source: "RFC 5322 3.6.4; practice",
 	},
+	{ID: "THREAD_NAMESAKE", Group: "identity", Phase: "message", Threat: "phish",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: intruders who continue a stolen conversation mostly keep the name of the one whose mailbox it was; people with a second address do too",
+		Reply:  "the message continues a conversation under a participant's name, from another address",
+		Fix:    "write from the address that takes part in it",
+		Page:   "The message says that it continues a conversation, and its author has the name of somebody who takes part, but neither that person's address nor that organization's domain. Intruders who have read a mailbox do so. If you write from a second address, say so by the first one.",
+		User:   "The sender continues a conversation of yours under a participant's name, but from another address. Ask that person by another way before you open files, follow links, or pay.",
+		Admin:  "As THREAD_STRANGER, and the display name is that of a participant.",
+		Source: "practice: conversation hijacking (Emotet, QakBot)",
+	},
 	{ID: "THREAD_STRANGER", Group: "identity", Phase: "message", Threat: "phish",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
-		Weight: "judged: who reads a stolen mailbox answers its threads from elsewhere; so do people to whom a conversation was handed over, therefore little alone, and 3.5 where the author has the name of a participant",
+		Weight: "judged: who reads a stolen mailbox answers its threads from elsewhere; so do people to whom a conversation was handed over, therefore little alone",
 		Reply:  "the message continues a conversation that its sender is not part of",
 		Fix:    "write from the address that takes part in it, or have a participant add you",
 		Page:   "The message says that it continues a conversation, and that conversation exists, but the author's address and organization have no part in it. Intruders who have read a mailbox do so. If somebody handed the conversation over to you, ask that person to write first and to copy you in.",

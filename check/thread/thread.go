@@ -42,12 +42,9 @@ func Checks(c Config) []check.Checker {
 	return []check.Checker{&belongs{c}}
 }
 
-// Points that the catalogue's weights speak of.
-const (
-	strangerNamesake = 3.5
-	fakedAsk         = 2.5
-	leastPrints      = 3 // runs of words; one may be a phrase that everybody uses
-)
+// leastPrints is how many runs of words are taken text; one may be a phrase that
+// everybody uses.
+const leastPrints = 3
 
 type belongs struct{ Config }
 
@@ -55,7 +52,7 @@ type belongs struct{ Config }
 func (b *belongs) Info() check.Info {
 	return check.Info{
 		Name: "thread/belongs", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Heavy,
-		Reasons: []sluice.Reason{reason.ThreadKnown, reason.ThreadStranger, reason.ThreadFaked, reason.ThreadTextTaken},
+		Reasons: []sluice.Reason{reason.ThreadKnown, reason.ThreadStranger, reason.ThreadNamesake, reason.ThreadFaked, reason.ThreadFakedAsk, reason.ThreadTextTaken},
 	}
 }
 
@@ -74,14 +71,10 @@ func (b *belongs) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence
 	ask := askOf(in, s.Author)
 	place := b.Threads.Place(in.Now, ask)
 	if place.In {
-		if !s.Aligned {
-			return nil, nil // who forges a participant is others' business
+		if !s.Aligned || b.answers(in, ask) {
+			return nil, nil // who forges a participant is others' business; REPLY_TO_OURS says the rest
 		}
-		e := b.found(reason.ThreadKnown, "a conversation that "+check.Quote(s.Author.String())+" takes part in")
-		if b.answers(in, ask) {
-			e.Raw = 0 // REPLY_TO_OURS says it
-		}
-		return []sluice.Evidence{e}, nil
+		return []sluice.Evidence{b.found(reason.ThreadKnown, "a conversation that "+check.Quote(s.Author.String())+" takes part in")}, nil
 	}
 	relation := b.closest(in, s.Author.String())
 	if s.Aligned && relation != correspondent.Unknown || automatic(in) {
@@ -89,12 +82,11 @@ func (b *belongs) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence
 	}
 	var out []sluice.Evidence
 	if place.Known && place.Ours && !place.Beside {
-		e := b.found(reason.ThreadStranger, check.Quote(s.Author.String())+" isn't in the conversation that the message refers to")
+		id, who := sluice.Reason(reason.ThreadStranger), ""
 		if place.Namesake {
-			e.Raw = strangerNamesake
-			e.Detail += ", and has the name of somebody who is"
+			id, who = reason.ThreadNamesake, ", and has the name of somebody who is"
 		}
-		out = append(out, e)
+		out = append(out, b.found(id, check.Quote(s.Author.String())+" isn't in the conversation that the message refers to"+who))
 	}
 	_, quoted := split(in.Message)
 	if quoted == "" {
@@ -126,12 +118,13 @@ func (b *belongs) faked(ctx context.Context, in *check.Input, relation correspon
 	if kind, _ := quote.Subject(subject); kind != quote.Reply {
 		return e, false
 	}
-	e = b.found(reason.ThreadFaked, check.Quote(subject))
+	id := sluice.Reason(reason.ThreadFaked)
+	if b.Asks != nil && b.Asks(ctx, in) {
+		id = reason.ThreadFakedAsk
+	}
+	e = b.found(id, check.Quote(subject))
 	if f := h.Field("Subject"); f != nil {
 		e.Range = sluice.Range{Off: f.Range.Off, Len: f.Range.Len}
-	}
-	if b.Asks != nil && b.Asks(ctx, in) {
-		e.Raw = fakedAsk
 	}
 	return e, true
 }

@@ -76,6 +76,7 @@ type who uint32
 type message struct {
 	Thread hash
 	Day    uint16
+	Ours   bool // our side wrote in the thread when it was learned
 }
 
 // thread is a conversation.
@@ -93,6 +94,7 @@ type print struct {
 	Thread hash // ^0: stands in several
 	Author who
 	Day    uint16
+	Ours   bool
 }
 
 const several = ^hash(0)
@@ -126,15 +128,11 @@ func New(cfg Config) (*Table, error) {
 		cfg.SaveEvery = 5 * time.Minute
 	}
 	t := &Table{cfg: cfg, key: sha256.Sum256(append([]byte("thread\x00"), cfg.Key...))}
-	t.ids = shelf.New[hash]("id", cfg.Capacity, func(m *message, now time.Time) float64 { return t.left(m.Day, now) })
+	t.ids = shelf.New[hash]("id", cfg.Capacity, func(m *message, now time.Time) float64 { return t.worth(m.Day, m.Ours, now) })
 	t.threads = shelf.New[hash]("thread", cfg.Capacity/2, func(c *thread, now time.Time) float64 {
-		w := t.left(c.Day, now)
-		if c.Flags&ours != 0 && w > 0 {
-			w += 1000
-		}
-		return w
+		return t.worth(c.Day, c.Flags&ours != 0, now)
 	})
-	t.prints = shelf.New[hash]("print", 2*cfg.Capacity, func(p *print, now time.Time) float64 { return t.left(p.Day, now) })
+	t.prints = shelf.New[hash]("print", 2*cfg.Capacity, func(p *print, now time.Time) float64 { return t.worth(p.Day, p.Ours, now) })
 	t.Keeper = &shelf.Keeper{Kind: MemoKind, Mark: strconv.FormatUint(uint64(t.hash("key")), 16), Every: cfg.SaveEvery,
 		Shelves: []shelf.Kept{t.ids, t.threads, t.prints}}
 	return t, nil
@@ -166,6 +164,15 @@ func days(t time.Time) uint16 { return uint16(min(max(t.Unix()/86400, 1), 1<<16-
 // left is for how many days something counts yet; below 0 it is over.
 func (t *Table) left(then uint16, now time.Time) float64 {
 	return float64(int(t.cfg.Keep/day) - max(int(days(now))-int(then), 0))
+}
+
+// worth keeps what our side wrote before all that only others did.
+func (t *Table) worth(then uint16, ours bool, now time.Time) float64 {
+	w := t.left(then, now)
+	if ours && w >= 0 {
+		w += 1000
+	}
+	return w
 }
 
 // Mailbox is a name and an address; both may be hostile.
@@ -202,7 +209,7 @@ func (t *Table) Learn(now time.Time, m Message) {
 		}
 		at = t.hash("t", m.Tenant, first)
 	}
-	let := false
+	let, mine := false, false
 	t.threads.Update(at, now, func(c *thread) bool {
 		if t.left(c.Day, now) < 0 {
 			*c = thread{}
@@ -218,6 +225,7 @@ func (t *Table) Learn(now time.Time, m Message) {
 		if m.Ours {
 			c.Flags |= ours
 		}
+		mine = c.Flags&ours != 0
 		c.Day = max(c.Day, today)
 		c.add(author)
 		if !m.Ours {
@@ -241,7 +249,7 @@ func (t *Table) Learn(now time.Time, m Message) {
 				return false // the first thread keeps it
 			}
 			before := *x
-			x.Thread, x.Day = at, max(x.Day, today)
+			x.Thread, x.Day, x.Ours = at, max(x.Day, today), mine
 			return *x != before
 		})
 	}
@@ -257,7 +265,7 @@ func (t *Table) Learn(now time.Time, m Message) {
 			case p.Thread != at:
 				p.Thread = several
 			}
-			p.Day = max(p.Day, today)
+			p.Day, p.Ours = max(p.Day, today), mine
 			return *p != before
 		})
 	}
