@@ -63,6 +63,11 @@ type Config struct {
 	Files       Files       `toml:"files"`
 	Engines     Engines     `toml:"engines"`
 	Tools       Tools       `toml:"tools"`
+	Brands      []Brand     `toml:"brand"`
+	People      []Person    `toml:"person"`
+	Links       Links       `toml:"links"`
+	Review      Review      `toml:"review"`
+	Banner      Banner      `toml:"banner"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -280,6 +285,8 @@ func Default() *Config {
 		Tools:    defaultTools(),
 		Campaign: Campaign{Fingerprints: 1_000_000, OutbreakNetworks: 4},
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
+		Review:   Review{PerDay: 10},
+		Banner:   Banner{Language: "en"},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }
@@ -355,6 +362,9 @@ func (c *Config) finish() error {
 		return err
 	}
 	if err := c.finishPort(); err != nil {
+		return err
+	}
+	if err := c.finishSpeakers(); err != nil {
 		return err
 	}
 	return c.checkRules()
