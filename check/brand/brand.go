@@ -63,7 +63,7 @@ func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
 		return nil // own users
 	}
 	s := check.SenderOf(ctx, in)
-	if s.Traffic == check.List || bounce(in) {
+	if bounce(in) {
 		return nil
 	}
 	all := c.claims(in, s)
@@ -71,7 +71,11 @@ func (c *Config) check(ctx context.Context, in *check.Input) []sluice.Evidence {
 	if i, r := j.best(all); r != none {
 		return j.rightful(&all[i], r)
 	}
-	if reply(in.Message) {
+	if s.Traffic == check.List { // who writes to one keeps his name, and the list its own small print
+		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool {
+			return c.at&inName == 0 || c.brand.Kind == brand.Cloud || c.brand.Kind == brand.Software
+		})
+	} else if reply(in.Message) {
 		all = slices.DeleteFunc(slices.Clone(all), func(c claim) bool { return c.at&(inName|inNamePart|inWord) == 0 })
 	}
 	if out := j.wrongful(all); len(out) > 0 {

@@ -81,6 +81,9 @@ func TestClaims(t *testing.T) {
 		{"Russian", "Сбербанк <a@example.org>", "x", "x", "BRAND_NAME"},
 		{"subject", "Customer Care <a@example.org>", "Your Netflix account is on hold", page("Hello", "https://evil.example/"), "BRAND_SUBJECT"},
 		{"subject in front", "Customer Care <a@example.org>", "DHL: 1 parcel", page("Hello", "https://evil.example/"), "BRAND_SUBJECT"},
+		{"prize", "Customer Care <a@example.org>", "500€ IKEA Gutschein", page("Hello", "https://evil.example/"), "BRAND_SUBJECT"},
+		{"a bank's kind before its name", "Banco Bradesco <a@example.org>", "x", "Olá", "BRAND_NAME"},
+		{"a word", "Customer Care <a@example.org>", "Your Next Order", page("your FREE account at your next order", "https://example.org/"), ""},
 		{"signature", "Customer Care <a@example.org>", "x", page("Hello<br>The PayPal Team", "https://evil.example/"), "BRAND_TEXT"},
 		{"footer", "Customer Care <a@example.org>", "x", page("Hello<br>Copyright © 2024-2026 Netflix, Inc. All rights reserved", "https://evil.example/"), "BRAND_FOOTER"},
 		{"logo", "Customer Care <a@example.org>", "x", "<img src=\"https://img.example/a.png\" alt=\"FedEx logo\"><p>Hi</p><a href=\"https://evil.example/\">Go</a>", "BRAND_LOGO_ALT"},
@@ -122,7 +125,9 @@ func TestRights(t *testing.T) {
 		{"stranger who doesn't", bad, "From: PayPal <service@example.org>", "BRAND_NAME"},
 		{"another brand's domain", good, "From: PayPal <service@fedex.com>", "BRAND_NAME"},
 		{"anybody may send from there", good, "From: DocuSign <dse@docusign.net>", ""},
-		{"a list", good, "From: PayPal <service@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", ""},
+		{"somebody of the firm on a list", good, "From: \"Ann Archer, PayPal\" <ann@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", ""},
+		{"a list of a platform", good, "From: GitHub <g@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", ""},
+		{"a list as a veil", good, "From: PayPal <service@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", "BRAND_NAME"},
 		{"a bounce", good, "From: PayPal <service@example.org>\nContent-Type: multipart/report; boundary=b", ""},
 	} {
 		in := live(v, c.client, c.fields, "Hello")

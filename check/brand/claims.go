@@ -141,7 +141,7 @@ func standing(others string, m brand.Match) place {
 		if via[w] {
 			return part // "Ann via DocuSign"
 		}
-		if !brand.Hollow(w) {
+		if !brand.Hollow(w) && !leads[w] {
 			lead++
 		}
 	}
@@ -172,6 +172,11 @@ var about = set(`users user owners owner club fans fan forum podcast meetup maga
 	competitors alternative alternatives collectors consultants developers jobs`)
 
 var via = set(`via through über`)
+
+// leads are words before a brand that don't say who else writes: "Banco Bradesco".
+var leads = set(`bank banco banca banque bankhaus shop store company firm society empresa societe société technical technischer technische technik soporte tecnico técnico técnica
+	gerencia gerência relacionamento notificacao notificação notificaciones taxa taxas importante important wichtig wichtige attention achtung atencion atención atenção ultimo último último
+	final last second welcome willkommen bienvenue bienvenido bienvenida bem vindo benvenuto equipo équipe equipe team your customer`)
 
 func set(list string) map[string]bool {
 	m := map[string]bool{}
@@ -205,14 +210,27 @@ func (f *finder) subject(s string) {
 	f.list.Find(s, func(m brand.Match) bool {
 		written := s[m.Start:m.End]
 		switch {
-		case m.Form != 0 && !m.Name.Common, owns(s, m):
-			f.add(m, inSubject, written)
-		case m.Start <= 1 && !m.Name.Common && heads(s[m.End:]): // "DHL: …", "[PayPal] …"
+		case m.Name.Common: // "Your Next Order"
+		case m.Form != 0, owns(s, m), prize(s, m), m.Start <= 1 && heads(s[m.End:]): // "DHL: …", "[PayPal] …"
 			f.add(m, inSubject, written)
 		}
 		return true
 	})
 }
+
+// prize says whether a name has what one could win there beside it.
+func prize(s string, m brand.Match) bool {
+	before, after := around(s, m)
+	for _, w := range append(before[max(0, len(before)-2):], after[:min(len(after), 2)]...) {
+		if prizes[w] {
+			return true
+		}
+	}
+	return false
+}
+
+var prizes = set(`gutschein gutscheins einkaufsgutschein geschenkkarte belohnung überraschung voucher giftcard gift reward rewards prize coupon cadeaukaart kadobon waardebon
+	bon chèque cheque carte cadeau tarjeta regalo premio buono vale cupom presentkort gavekort airdrop`)
 
 // heads says whether a name in front of rest is a headline.
 func heads(rest string) bool {
@@ -244,6 +262,9 @@ func (f *finder) text(s string) {
 			f.add(m, inFooter, written)
 		} else if signs(s, m) {
 			f.add(m, inText, written)
+		}
+		if m.Name.Common && written != m.Name.Text { // "your FREE account"
+			return true
 		}
 		switch m.Brand.Kind {
 		case brand.Payment, brand.Cloud, brand.Social: // every receipt has "your PayPal account"
