@@ -19,7 +19,10 @@ type Call struct {
 	Button bool
 	Index  int // of the link in the view
 
-	first, last int // of the links to the same place with the same words
+	first, last int    // of the links to the same place with the same words
+	org         string // registrable domain of Host
+	service     string // that counts the clicks; "" for none
+	site, said  uint64 // hashes of Site and Words
 }
 
 // Bounds of what is read of one message's links.
@@ -29,9 +32,10 @@ const (
 )
 
 // calls lists what a message leads to, the most prominent first, one for each site and
-// words. tracker is Config.Tracker.
-func calls(v *message.View, tracker func(string) (string, bool)) []Call {
+// words.
+func (m *Memory) calls(v *message.View) []Call {
 	var out []Call
+	var last Call // most links of a message lead to one host
 	type key struct{ site, words string }
 	at := map[key]int{}
 	repeated := map[string]int{}
@@ -48,7 +52,13 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 		if t.Host == "" {
 			continue
 		}
-		c := Call{Site: place(&t, tracker), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i}
+		if t.Host != last.Host {
+			last = Call{Host: t.Host, org: links.OrgDomain(t.Host)}
+			if s, ok := m.cfg.Tracker(t.Host); ok {
+				last.service = s
+			}
+		}
+		c := Call{Site: place(&t, &last), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i, org: last.org, service: last.service}
 		if l.Source == links.FromText {
 			c.Words, read = before(v.Plain, l.Text, read)
 		}
@@ -63,7 +73,7 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 		}
 		k := key{c.Site, c.Words}
 		if j, ok := at[k]; ok {
-			c.first = out[j].first
+			c.first, c.site, c.said = out[j].first, out[j].site, out[j].said
 			if c.Weight > out[j].Weight {
 				out[j] = c
 			}
@@ -71,6 +81,10 @@ func calls(v *message.View, tracker func(string) (string, bool)) []Call {
 			continue
 		}
 		at[k] = len(out)
+		c.site = m.cfg.Prints.Hash(hashSite, c.Site)
+		if c.Words != "" {
+			c.said = m.cfg.Prints.Hash(hashWords, c.Words)
+		}
 		out = append(out, c)
 	}
 	slices.SortStableFunc(out, func(a, b Call) int {
@@ -186,19 +200,16 @@ func before(s, address string, from int) (string, int) {
 
 // place is what tells one owner's web space from another's: the registrable domain,
 // and more where one domain serves many.
-func place(l *links.Link, tracker func(string) (string, bool)) string {
+func place(l *links.Link, c *Call) string {
 	switch {
 	case domains.Shortener(l.Host):
 		return l.Host + segments(l.Path, 1)
 	case domains.FreeHost(l.Host) || shared[l.Host]:
 		return l.Host + segments(l.Path, 3)
+	case c.service != "":
+		return l.Host
 	}
-	if tracker != nil {
-		if _, ok := tracker(l.Host); ok {
-			return l.Host
-		}
-	}
-	return links.OrgDomain(l.Host)
+	return c.org
 }
 
 // shared are hosts where anybody may put a form, a page or a file below a path.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/learn/campaign"
-	"sluice/message/header"
 	"sluice/message/links"
 )
 
@@ -175,17 +174,17 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 	}
 	for i := range p.Calls {
 		c := &p.Calls[i]
-		if k := h(hashSite, c.Site); !slices.Contains(e.Sites, k) && len(e.Sites) < mostPlaces {
+		if k := c.site; !slices.Contains(e.Sites, k) && len(e.Sites) < mostPlaces {
 			e.Sites = append(e.Sites, k)
 		}
 		if c.Weight < 0.5*p.Calls[0].Weight || c.Weight < leastWeight {
 			continue
 		}
-		if k := h(hashSite, c.Site); !slices.Contains(e.Calls, k) && len(e.Calls) < mostAsked {
+		if k := c.site; !slices.Contains(e.Calls, k) && len(e.Calls) < mostAsked {
 			e.Calls = append(e.Calls, k)
 		}
 		if c.Words != "" && len(e.Wording) < mostAsked {
-			if k := h(hashWords, c.Words); !slices.Contains(e.Wording, k) {
+			if k := c.said; !slices.Contains(e.Wording, k) {
 				e.Wording = append(e.Wording, k)
 			}
 		}
@@ -224,9 +223,8 @@ func (p *Print) labels() []string {
 			out = append(out, s)
 		}
 	}
-	from, _ := p.msg.From()
 	last := ""
-	for w := range strings.FieldsSeq(normal(header.DecodeWords(from.Name), 200)) {
+	for w := range strings.FieldsSeq(p.named) {
 		w = squeeze(w)
 		add(w)
 		add(last + w)

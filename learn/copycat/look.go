@@ -8,7 +8,6 @@ import (
 
 	"sluice/internal/domains"
 	"sluice/learn/campaign"
-	"sluice/message/links"
 )
 
 // Verdict is what a message is to the campaigns that are remembered.
@@ -114,7 +113,7 @@ func (m *Memory) Look(p *Print, s campaign.Sighting) Finding {
 func (m *Memory) against(p *Print, s *campaign.Sighting, one *record, found []hit) (f Finding, named bool) {
 	var all [window]*record
 	n := 0
-	var shared hit // what the message shares with any of them
+	shared := hit{owner: uint16(one.owner >> 48)} // what the message shares with any of them
 	for i := range found {
 		if c := m.at(found[i].of); c != nil && c.owner == one.owner {
 			shared.ofOwner, shared.pictures = max(shared.ofOwner, found[i].ofOwner), max(shared.pictures, found[i].pictures)
@@ -129,24 +128,38 @@ func (m *Memory) against(p *Print, s *campaign.Sighting, one *record, found []hi
 	if n == 0 {
 		return Finding{}, false
 	}
-	call := m.strange(p, all[:n])
-	claims := p.claims(one.name())
-	forged := s.Domain == "" && p.author() == one.name()
-	var twin *record
-	var like likeness
-	for _, c := range all[:n] {
+	var likes [window]likeness
+	near := 0 // at best
+	for i, c := range all[:n] {
 		h := shared
-		for i := range found {
-			if m.at(found[i].of) == c {
-				h = found[i]
-				h.ofOwner, h.pictures = shared.ofOwner, max(h.pictures, shared.pictures)
+		for j := range found {
+			if k := &found[j]; k.owner == shared.owner && m.at(k.of) == c {
+				h = *k
+				h.ofOwner, h.pictures = shared.ofOwner, max(k.pictures, shared.pictures)
 			}
 		}
-		l := m.liken(p, c, &h)
+		likes[i] = m.liken(p, c, &h)
+		l := likes[i]
+		l.certain, l.claims = true, true
+		near = max(near, l.nearness())
+	}
+	if near == 0 {
+		return Finding{}, false
+	}
+	claims := p.claims(one.name())
+	forged := s.Domain == "" && p.author == one.name()
+	var call astray
+	if s.Domain != one.name() {
+		call = m.strange(p, all[:n])
+	}
+	var twin *record
+	var like likeness
+	for i, c := range all[:n] {
+		l := &likes[i]
 		l.certain, l.claims, l.forged = call.certain, claims, forged
 		l.near = l.nearness()
 		if twin == nil || l.better(&like) {
-			twin, like = c, l
+			twin, like = c, *l
 		}
 	}
 	return m.judge(p, s, twin, &like, &call), twin.flags&flagNamed != 0
@@ -328,26 +341,26 @@ const mostWeighed = 60
 func (m *Memory) strange(p *Print, all []*record) (out astray) {
 	owner := all[0].name()
 	rotates := map[string]bool{}
-	h := m.cfg.Prints.Hash
 	top := p.Calls[0].Weight
 	var intact *Call
 	var unknown astray
 	first, last := len(p.msg.View().Links), -1 // of those that lead where they should
 	for i := range p.Calls[:min(len(p.Calls), mostWeighed)] {
 		k := &p.Calls[i]
-		words, inside, asked := false, links.OrgDomain(k.Host) == owner, false
-		site, said := h(hashSite, k.Site), h(hashWords, k.Words)
+		words, inside, asked := false, k.org == owner, false
 		for _, c := range all {
-			words = words || k.Words != "" && has(&c.wording, said)
-			inside = inside || c.inside(k, site)
-			asked = asked || has(&c.calls, site)
+			words = words || k.Words != "" && has(&c.wording, k.said)
+			inside = inside || c.inside(k)
+			asked = asked || has(&c.calls, k.site)
 		}
-		service, counted := m.cfg.Tracker(k.Host)
-		if counted && !inside {
-			if _, ok := rotates[service]; !ok {
-				rotates[service] = m.rotates(all, service)
+		counted := false
+		if k.service != "" && !inside {
+			r, ok := rotates[k.service]
+			if !ok {
+				r = m.rotates(all, k.service)
+				rotates[k.service] = r
 			}
-			counted = rotates[service]
+			counted = r
 		}
 		if inside || counted {
 			first, last = min(first, k.first), max(last, k.last)
@@ -382,14 +395,14 @@ func (m *Memory) strange(p *Print, all []*record) (out astray) {
 
 // inside says whether a link leads where a campaign's do. Where anybody can have a
 // place, only the campaign's own calls count.
-func (c *record) inside(k *Call, site uint64) bool {
-	return has(&c.calls, site) || c.leads(site) && k.Site == links.OrgDomain(k.Host)
+func (c *record) inside(k *Call) bool {
+	return has(&c.calls, k.site) || k.Site == k.org && c.leads(k.site)
 }
 
 // weigh decides about a near message that leads astray.
 func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, call *astray) (Verdict, string) {
 	owner := c.name()
-	leads := links.OrgDomain(call.Host)
+	leads := call.org
 	speaks := !strings.Contains(label(leads), label(owner)) && p.names(leads) // of where it leads
 	aligned := s.Domain != ""
 	known := aligned && s.History && !domains.FreeMail(s.Domain)
@@ -409,7 +422,7 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 	case home && label(s.Domain) == label(owner):
 		return Hint, "the sender has the same name"
 	}
-	if call.unknown && (!l.claims || p.author() == owner || p.Marks != 0) {
+	if call.unknown && (!l.claims || p.author == owner || p.Marks != 0) {
 		return Foreign, "" // as genuine mail that was passed on
 	}
 	if !l.claims {

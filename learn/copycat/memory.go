@@ -51,7 +51,12 @@ func (c *Config) defaults() {
 	}
 }
 
-func wellKnown(host string) (string, bool) { return org(host), domains.Counter(host) }
+func wellKnown(host string) (string, bool) {
+	if !domains.Counter(host) {
+		return "", false
+	}
+	return org(host), true
+}
 
 // record is a campaign, 256 octets.
 type record struct {

@@ -53,6 +53,10 @@ type Print struct {
 
 	msg  *message.Message
 	says string // see words
+
+	author string // registrable domain of the author's address
+	named  string // the author's name, in normal form
+	signed string // and the address, without spaces and marks
 }
 
 // Empty says whether there is nothing to compare the message by, or it leads nowhere.
@@ -63,7 +67,8 @@ func (p *Print) Empty() bool { return p == nil || p.Text.N == 0 && p.Layout.N ==
 func (m *Memory) Print(msg *message.Message, of *campaign.Print) *Print {
 	v := msg.View()
 	p := &Print{Runs: of.Text.Least, Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
-	p.Calls = calls(v, m.cfg.Tracker)
+	p.Calls = m.calls(v)
+	p.from()
 	last := ""
 	for i := range v.Links {
 		l := &v.Links[i]
@@ -222,22 +227,23 @@ func (p *Print) names(domain string) bool {
 	return false
 }
 
-// author is the registrable domain of the author's address.
-func (p *Print) author() string {
-	from, _ := p.msg.From()
-	return org(from.Domain)
+// from reads who the message says that it is from.
+func (p *Print) from() {
+	a, _ := p.msg.From()
+	p.author = org(a.Domain)
+	p.named = " " + normal(header.DecodeWords(a.Name), 400) + " "
+	p.signed = squeeze(p.named + normal(a.Local+" "+a.Domain, 600))
 }
 
 // claims says whether the author goes by the name of a domain's owner: in the display
 // name, or in the address.
 func (p *Print) claims(domain string) bool {
-	from, _ := p.msg.From()
-	if p.author() == domain {
+	if p.author == domain {
 		return true
 	}
-	name := squeeze(normal(header.DecodeWords(from.Name)+" "+from.Local+" "+from.Domain, 1000))
-	l := squeeze(normal(label(domain), 200))
-	return len(l) >= 4 && strings.Contains(name, l) || strings.Contains(" "+normal(header.DecodeWords(from.Name), 400)+" ", " "+normal(label(domain), 200)+" ")
+	label := normal(label(domain), 200)
+	l := squeeze(label)
+	return len(l) >= 4 && strings.Contains(p.signed, l) || strings.Contains(p.named, " "+label+" ")
 }
 
 // address says whether s[from:to] is a part of a host or an address: those are links.
