@@ -92,6 +92,9 @@ func entry(text string) (key, name string) {
 		return csv(text)
 	}
 	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return "", "" // white space of another kind
+	}
 	if len(fields) >= 2 {
 		// A hosts file; anything else behind the first word is a remark.
 		if a, err := netip.ParseAddr(fields[0]); err == nil && (a.IsUnspecified() || a.IsLoopback()) {

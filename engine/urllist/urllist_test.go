@@ -236,6 +236,7 @@ func TestDNS(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(feed))
+	f.Add([]byte("\v\n"))
 	f.Add([]byte("\xef\xbb\xbfhttp://[::1]/\n\"\",\"http://x\""))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := parse(bytes.NewReader(b), maphash.MakeSeed(), 100)
