@@ -245,7 +245,7 @@ func (f *finder) text(s string) {
 		times int
 		owned brand.Match
 	}
-	casual := map[*brand.Brand]mention{}
+	mentions := map[*brand.Brand]mention{}
 	read := 0
 	f.list.Find(s, func(m brand.Match) bool {
 		written := s[m.Start:m.End]
@@ -266,19 +266,18 @@ func (f *finder) text(s string) {
 		if m.Name.Common && written != m.Name.Text { // "your FREE account"
 			return true
 		}
+		c := mentions[m.Brand]
+		if c.times++; c.owned.Brand == nil && c.times <= maxOwned && owns(s, m) {
+			c.owned = m
+		}
+		mentions[m.Brand] = c
+		needed := 1
 		switch m.Brand.Kind {
 		case brand.Payment, brand.Cloud, brand.Social: // every receipt has "your PayPal account"
-			c := casual[m.Brand]
-			if c.times++; c.owned.Brand == nil && owns(s, m) {
-				c.owned = m
-			}
-			if casual[m.Brand] = c; c.times >= leading && c.owned.Brand != nil {
-				f.add(c.owned, inText, s[c.owned.Start:c.owned.End])
-			}
-		default:
-			if owns(s, m) {
-				f.add(m, inText, written)
-			}
+			needed = leading
+		}
+		if c.owned.Brand != nil && c.times >= needed {
+			f.add(c.owned, inText, s[c.owned.Start:c.owned.End])
 		}
 		return true
 	})
@@ -287,6 +286,10 @@ func (f *finder) text(s string) {
 // leading is how often a text names a brand that it speaks for, where others speak of
 // what people have there too.
 const leading = 3
+
+// maxOwned is at how many mentions of a brand the words around are read for whose the
+// thing is.
+const maxOwned = 16
 
 // near is how many octets around a name are read.
 const near = 48
@@ -378,9 +381,12 @@ func copyright(s string, m brand.Match) bool {
 	if i := strings.LastIndexByte(head, '\n'); i >= 0 {
 		head = head[i+1:]
 	}
-	low := strings.ToLower(head)
-	i := strings.LastIndex(low, "©")
-	if i < 0 {
+	low, i := "", -1
+	if strings.ContainsAny(head, "©(") || strings.Contains(head, "opyright") || strings.Contains(head, "OPYRIGHT") {
+		low = strings.ToLower(head)
+		i = strings.LastIndex(low, "©")
+	}
+	if i < 0 && low != "" {
 		if i = strings.LastIndex(low, "copyright"); i < 0 {
 			i = strings.LastIndex(low, "(c)")
 		}
