@@ -70,12 +70,13 @@ type lexicon struct {
 	prefix  []int32 // symbol of the beginning "word~" that ends there, 0 for none
 
 	// Phrases: a node is one word of one phrase, with those before it.
-	of    [][]int32 // nodes that a symbol moves to, deeper ones first
-	nodes []node
+	of    [][]node // what a symbol moves to, deeper ones first
+	nodes int
 	ends  map[int32][]end
 }
 
 type node struct {
+	number int32
 	parent int32 // -1 for the first word of a phrase
 	reach  int32 // how far behind the parent's word this one may stand
 	ends   bool  // a phrase is complete here: lexicon.ends
@@ -124,7 +125,10 @@ func compile(files map[string]string) (*lexicon, error) {
 	}
 	// Deeper nodes first, so that one word of a message is never two of a phrase.
 	for _, list := range c.l.of {
-		slices.SortFunc(list, func(a, b int32) int { return int(c.depth[b] - c.depth[a]) })
+		for i := range list {
+			list[i].ends = len(c.l.ends[list[i].number]) > 0
+		}
+		slices.SortFunc(list, func(a, b node) int { return int(c.depth[b.number] - c.depth[a.number]) })
 	}
 	return c.l, nil
 }
@@ -175,7 +179,6 @@ func (c *compiler) phrase(theme int32, phrase string) error {
 		if parent < 0 {
 			return fmt.Errorf("%q has no word", phrase)
 		}
-		c.l.nodes[parent].ends = true
 		if !slices.ContainsFunc(c.l.ends[parent], func(e end) bool { return e.theme == theme }) {
 			c.l.ends[parent] = append(c.l.ends[parent], end{theme, phrase})
 		}
@@ -215,12 +218,12 @@ func (c *compiler) node(parent int32, e element) int32 {
 	k := step{parent, strings.Join(e.words, "/"), e.reach}
 	n, ok := c.trie[k]
 	if !ok {
-		n = int32(len(c.l.nodes))
+		n = int32(c.l.nodes)
 		c.trie[k] = n
-		c.l.nodes = append(c.l.nodes, node{parent: parent, reach: e.reach})
+		c.l.nodes++
 		for _, w := range e.words {
 			symbol := c.symbol(w)
-			c.l.of[symbol] = append(c.l.of[symbol], n)
+			c.l.of[symbol] = append(c.l.of[symbol], node{number: n, parent: parent, reach: e.reach})
 		}
 		d := int32(0)
 		if parent >= 0 {

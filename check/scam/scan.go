@@ -32,7 +32,7 @@ const maxHeads = 4
 func (l *lexicon) match() *matcher {
 	return &matcher{
 		l: l, h: &hits{kinds: make([]uint8, len(l.themes)), first: make([]string, len(l.themes))},
-		last: make([]int32, len(l.nodes)), done: make([]bool, len(l.nodes)), at: sentence, state: 1,
+		last: make([]int32, l.nodes), done: make([]bool, l.nodes), at: sentence, state: 1,
 	}
 }
 
@@ -129,8 +129,8 @@ func (m *matcher) flush() {
 
 // move lets every phrase that waits for a symbol go on.
 func (m *matcher) move(symbol int32) {
-	for _, k := range m.l.of[symbol] {
-		n := m.l.nodes[k]
+	for _, n := range m.l.of[symbol] {
+		k := n.number
 		if n.parent >= 0 {
 			if since := m.last[n.parent]; since == 0 || m.at-since > n.reach || since == m.at {
 				continue
