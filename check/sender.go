@@ -65,14 +65,17 @@ func (s *Sender) Proved() []string {
 	return out
 }
 
-// WellKnown is the brand of the shipped list whose domain the author's is, nil for
-// none. What anybody may have a platform write to strangers isn't the platform's word.
+// WellKnown is the brand of the shipped list that stands behind the message: the
+// author's domain is proved and the brand's, or the brand signed; nil for none. What
+// anybody may have a platform write to strangers isn't the platform's word.
 func (s *Sender) WellKnown() *brand.Brand {
-	if c := service.Of(s.Author.Domain); c != nil && (c.Kind.Open() || !c.Kind.Sends()) {
-		return nil
-	}
-	if of := brand.Shipped().Of(header.Lower(s.Author.Domain)); len(of) > 0 {
-		return of[0]
+	for _, d := range s.Proved() {
+		if c := service.Of(d); c != nil && (c.Kind.Open() || !c.Kind.Sends()) {
+			continue
+		}
+		if of := brand.Shipped().Of(d); len(of) > 0 {
+			return of[0]
+		}
 	}
 	return nil
 }
@@ -142,7 +145,7 @@ func newSender(ctx context.Context, in *Input) *Sender {
 	}
 	s.Modern = s.Known || Lately(in, modern) || h.Field("DKIM-Signature") != nil || h.Field("List-Unsubscribe-Post") != nil
 	s.Traffic = s.traffic(in, passed)
-	s.Coherent = s.Aligned && s.WellKnown() != nil || slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
+	s.Coherent = s.WellKnown() != nil || slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
 	return s
 }
 
@@ -252,7 +255,7 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 		return Personal
 	case v.HasHTML && offersLeave(v):
 		return Campaign
-	case leads(v):
+	case leads(v), !s.Clear: // no mail program writes an author that can't be read
 		return Notice
 	}
 	return Unclear
@@ -261,7 +264,7 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 // typed says whether somebody wrote the message: it looks so, and something shows a
 // mail program or a mailbox, or there is nothing to follow.
 func (s *Sender) typed(h *header.Header, v *message.View) bool {
-	if !personal(v) || machine(s.Author.Local) {
+	if !personal(v) || !s.Clear || machine(s.Author.Local) {
 		return false
 	}
 	for _, name := range [...]string{"In-Reply-To", "References", "User-Agent", "Thread-Index", "Thread-Topic", "X-Originating-IP"} {

@@ -257,6 +257,12 @@ const (
 	LinkUser                   = "LINK_USER"                     // a link shows a name before the true target
 	LinkWrittenAround          = "LINK_WRITTEN_AROUND"           // an address is written so that only people can read it
 	LocalError                 = "LOCAL_ERROR"                   // this server has trouble of its own
+	LureDeadline               = "LURE_DEADLINE"                 // it presses for time, and the sender does not fit its name
+	LureGift                   = "LURE_GIFT"                     // it promises gifts, and the sender does not fit its name
+	LureQuotes                 = "LURE_QUOTES"                   // it gathers addresses for insurers or lenders in a strange name
+	LureServices               = "LURE_SERVICES"                 // it offers services that nobody asked for
+	LureStrangers              = "LURE_STRANGERS"                // it says itself that it does not come from whom it names
+	LureWonder                 = "LURE_WONDER"                   // it promises wonders, and the sender does not fit its name
 	MacroAutorun               = "MACRO_AUTORUN"                 // an attached document has a macro that runs by itself
 	MailLoop                   = "MAIL_LOOP"                     // more than 100 Received fields, so the message runs in a loop
 	MessageIDInvalid           = "MESSAGE_ID_INVALID"            // the Message-ID field is malformed
@@ -398,7 +404,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "4777d0aff99b7447"
+const hash = "db5841d12506955c"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -962,7 +968,7 @@ var entries = [...]Entry{
 		Admin:  "List-Id with further list fields: list mail.",
 		Source: "RFC 2919; RFC 2369",
 	},
-	{ID: "BULK_NO_LEAVE", Group: "structure", Phase: "message", Threat: "bulk",
+	{ID: "BULK_NO_LEAVE", Group: "identity", Phase: "message", Threat: "bulk",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: measured on modern mail: HTML mail for many without List-Unsubscribe; receipts and notices are left out",
 		Reply:  "mail for many without List-Unsubscribe",
@@ -1093,7 +1099,7 @@ var entries = [...]Entry{
 		Source: "measured on modern mail",
 	},
 	{ID: "CLIENT_OF_AUTHOR", Group: "session", Phase: "message", Threat: "none",
-		Points: -2.5, Hard: "", Code: 0, Enhanced: "",
+		Points: -2, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: measured on modern mail: the client's confirmed name is in the author's organization",
 		Reply:  "",
 		Fix:    "",
@@ -2931,6 +2937,66 @@ var entries = [...]Entry{
 		User:   "Trouble in the mail system delayed a message.",
 		Admin:  "An error of our own; the detail holds it.",
 		Source: "RFC 3463 X.3.0",
+	},
+	{ID: "LURE_DEADLINE", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 2.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it presses for time, and the sender does not fit its name",
+		Fix:    "send from a domain of your own name",
+		Page:   "The message presses its reader for time, and its sender's name and domain don't fit.",
+		User:   "It presses you for time, and the sender is not known.",
+		Admin:  "Two or more phrases of deadlines or scarcity, by an incoherent sender.",
+		Source: "measured on modern mail",
+	},
+	{ID: "LURE_GIFT", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it promises gifts, and the sender does not fit its name",
+		Fix:    "send from a domain of your own name",
+		Page:   "The message promises a gift or a prize, and its sender's name and domain don't fit.",
+		User:   "It promises a gift, and the sender is not known.",
+		Admin:  "Two or more phrases about gifts, rewards or surveys, by an incoherent sender.",
+		Source: "measured on modern mail",
+	},
+	{ID: "LURE_QUOTES", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 3.5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it gathers addresses for insurers or lenders in a strange name",
+		Fix:    "send from a domain of your own name",
+		Page:   "The message collects people who want insurance, loans or repairs, in a name that doesn't fit its domain.",
+		User:   "It collects addresses for others.",
+		Admin:  "Two or more phrases of lead generation, by an incoherent sender.",
+		Source: "measured on modern mail",
+	},
+	{ID: "LURE_SERVICES", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it offers services that nobody asked for",
+		Fix:    "write to people who asked",
+		Page:   "The message offers web design, lists of addresses, loans or the like to somebody who didn't ask.",
+		User:   "It offers services that you did not ask for.",
+		Admin:  "Two or more phrases of cold offers, in no conversation.",
+		Source: "measured on modern mail",
+	},
+	{ID: "LURE_STRANGERS", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it says itself that it does not come from whom it names",
+		Fix:    "send in your own name",
+		Page:   "The message says in its small print that it has nothing to do with the brand that it names.",
+		User:   "Its small print says that it is not from whom it names.",
+		Admin:  "A phrase such as not affiliated with, by an incoherent sender.",
+		Source: "measured on modern mail",
+	},
+	{ID: "LURE_WONDER", Group: "scam", Phase: "message", Threat: "spam",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: measured on modern mail: one of the groups of lures, each between 2.6 and 7 points; only for senders whose name and domain do not fit",
+		Reply:  "it promises wonders, and the sender does not fit its name",
+		Fix:    "send from a domain of your own name",
+		Page:   "The message promises a wonder for health or money, and its sender's name and domain don't fit.",
+		User:   "It promises wonders, and the sender is not known.",
+		Admin:  "Two or more phrases of miracle cures, by an incoherent sender.",
+		Source: "measured on modern mail",
 	},
 	{ID: "MACRO_AUTORUN", Group: "attachment", Phase: "message", Threat: "malware",
 		Points: 2, Hard: "", Code: 552, Enhanced: "5.7.1",

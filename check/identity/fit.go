@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 
 	"sluice"
 	"sluice/check"
@@ -33,7 +34,13 @@ func newFit() check.Checker {
 			return nil
 		}
 		words := nameWords(s.Author.Name)
-		if len(words) == 0 || h.Field("In-Reply-To") != nil {
+		if h.Field("In-Reply-To") != nil {
+			return nil
+		}
+		if len(words) == 0 {
+			if s.Mass() && s.Known && s.Carrier() == nil && hollowName(s.Author.Name) && s.WellKnown() == nil {
+				return []sluice.Evidence{at(reason.FromNameForeign, detail+": an office of nobody", f)}
+			}
 			return nil
 		}
 		for _, d := range s.Proved() {
@@ -56,6 +63,12 @@ func newFit() check.Checker {
 		}
 		return nil
 	})
+}
+
+// hollowName says whether a name has words, and all of them say nothing of who it is.
+func hollowName(name string) bool {
+	words := allWords(name)
+	return len(words) > 0 && ascii(name) && !slices.ContainsFunc(words, func(w string) bool { return !hollow[w] })
 }
 
 // person says whether the name is one of a person at a mailbox of his own: a given

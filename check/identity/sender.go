@@ -8,6 +8,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/internal/domains"
+	"sluice/learn/brand"
 	"sluice/learn/service"
 	"sluice/message/header"
 	"sluice/message/links"
@@ -19,10 +20,10 @@ import (
 func newProof() check.Checker {
 	return check.Look(check.Info{
 		Name: "identity/proof", Phase: sluice.PhaseMessage, Group: sluice.GroupIdentity, Cost: check.Remote,
-		Reasons: []sluice.Reason{reason.AuthNothingPasses, reason.BulkUnsigned, reason.FromOursUnproved},
+		Reasons: []sluice.Reason{reason.AuthNothingPasses, reason.BulkUnsigned, reason.BulkNoLeave, reason.FromOursUnproved},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
-		s := check.SenderOf(ctx, in)
-		if s.Author.Domain == "" || s.Traffic == check.List || in.Conn == nil || in.Conn.Trusted || in.Conn.Auth != "" {
+		s := check.SenderOf(ctx, in) // an author without a domain proves nothing either
+		if s.Traffic == check.List || in.Conn == nil || in.Conn.Trusted || in.Conn.Auth != "" {
 			return nil
 		}
 		var out []sluice.Evidence
@@ -37,8 +38,11 @@ func newProof() check.Checker {
 		switch {
 		case s.Known && nothing(ctx, in):
 			out = append(out, check.Found(reason.AuthNothingPasses, check.Quote(s.Author.Domain)))
-		case !signed && check.Lately(in, signedSince) && in.Auth.Upstream(in.Message) == nil:
+		case !signed && s.Clear && check.Lately(in, signedSince) && in.Auth.Upstream(in.Message) == nil:
 			out = append(out, check.Found(reason.BulkUnsigned, s.Traffic.String()))
+		}
+		if s.Traffic == check.Campaign && in.Message.View().HasHTML && in.Message.Header().Field("List-Unsubscribe") == nil && check.Lately(in, signedSince) {
+			out = append(out, check.Found(reason.BulkNoLeave, ""))
 		}
 		return out
 	})
@@ -62,7 +66,7 @@ func nothing(ctx context.Context, in *check.Input) bool {
 }
 
 // signedSince is the year from which on the large receivers refuse bulk mail without
-// a signature.
+// a signature and a way to leave.
 const signedSince = 2024
 
 // newClient compares who the client is with who speaks.
@@ -72,7 +76,7 @@ func newClient() check.Checker {
 		Reasons: []sluice.Reason{reason.ClientOfAuthor, reason.ClientOfService, reason.ClientTwoOwners, reason.ClientGeneric},
 	}, func(ctx context.Context, in *check.Input) []sluice.Evidence {
 		s := check.SenderOf(ctx, in)
-		if s.Author.Domain == "" || !s.Mass() {
+		if !s.Mass() {
 			return nil
 		}
 		var out []sluice.Evidence
@@ -106,13 +110,13 @@ func newStanding() check.Checker {
 		}
 		f := in.Message.Header().Field("From")
 		if known := s.WellKnown(); known != nil {
-			if !s.Aligned || !s.Mass() {
+			if !s.Mass() {
 				return nil
 			}
 			return []sluice.Evidence{at(reason.DomainWellKnown, check.Quote(known.String())+" at "+check.Quote(s.Author.Domain), f)}
 		}
-		if !s.Modern || s.Traffic == check.Personal || service.Of(s.Author.Domain) != nil {
-			return nil
+		if !s.Modern || s.Traffic == check.Personal || service.Of(s.Author.Domain) != nil || len(brand.Shipped().Of(header.Lower(s.Author.Domain))) > 0 {
+			return nil // that a known name isn't proved is for others to say
 		}
 		var out []sluice.Evidence
 		if s.Mass() && s.Known && s.Carrier() == nil && !s.Mailboxed() {

@@ -11,6 +11,7 @@ import (
 	checkcorrespondent "sluice/check/correspondent"
 	"sluice/check/identity"
 	"sluice/check/link"
+	"sluice/check/lure"
 	"sluice/check/recipient"
 	"sluice/check/scam"
 	"sluice/check/session"
@@ -50,6 +51,7 @@ func Checks(c Config) []check.Checker {
 		identity.Checks(),
 		structure.Checks(structure.Config{Names: c.Names}),
 		link.Checks(),
+		lure.Checks(),
 		attachment.Checks(c.Inspected),
 		text.Checks(),
 		brand.Checks(c.Brands),
