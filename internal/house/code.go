@@ -109,7 +109,7 @@ var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/ch
 	"directory", "directory/file", "directory/ldap", "directory/callahead",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign", "learn/lookalike", "learn/domain",
-	"learn/correspondent", "learn/brand", "check/brand", "learn/thread", "learn/anomaly", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
+	"learn/correspondent", "learn/brand", "check/brand", "check/scam", "learn/thread", "learn/anomaly", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",
 	"engine/clamd", "engine/icap", "engine/hashlist", "engine/tlsh", "engine/urllist", "engine/expand",
 	"inspect/child/identify", "inspect/child/archive/appended", "inspect/child/archive/cab", "inspect/child/archive/cms",
 	"inspect/child/archive/disk", "inspect/child/archive/letter", "inspect/child/archive/listing", "inspect/child/archive/lzma",
