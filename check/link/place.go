@@ -26,21 +26,22 @@ func newPlace() check.Checker {
 
 // places states where links lead; us is the author's organisation.
 func places(s *statements, us string, list []*links.Link) {
-	var last struct{ host, org string } // most links of a message lead to one host
+	orgs := make(map[string]string, 16) // most links of a message lead to few hosts
 	for _, l := range list {
 		if !web(l) || l.Host == "" {
 			continue
 		}
-		seen := l.Host == last.host
+		of, seen := orgs[l.Host]
 		if !seen {
-			last.host, last.org = l.Host, org(l.Host)
+			of = org(l.Host)
+			orgs[l.Host] = of
 		}
-		if to := redirects(l, last.org); to != "" {
+		if to := redirects(l, of); to != "" {
 			s.add(reason.LinkRedirect, l, check.Quote(l.Host)+" leads on to "+check.Quote(to))
 		}
 		// "sendmail.cf" in plain text is a file; the sender's own domain has
 		// counted already.
-		if (!seen || l.Source == links.FromAnchor) && last.org != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
+		if (!seen || l.Source == links.FromAnchor) && of != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
 			s.add(reason.LinkRiskyTLD, l, check.Quote(l.Host))
 		}
 		switch {
@@ -48,7 +49,7 @@ func places(s *statements, us string, list []*links.Link) {
 		case domains.Shortener(l.Host):
 			s.add(reason.LinkShortener, l, check.Quote(l.Host))
 		case domains.FreeHost(l.Host):
-			if last.org != us {
+			if of != us {
 				s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
 				if speaksOfLogin(l) {
 					s.add(reason.LinkFreeHostLogin, l, check.Quote(l.Raw))

@@ -234,8 +234,11 @@ func (l *leads) Info() check.Info {
 
 var linkReasons = []sluice.Reason{reason.LinkLooksLikeUs, reason.LinkLooksLikeBrand, reason.LinkNamesBrand}
 
-// maxHosts bounds the hosts of one message that are looked up.
-const maxHosts = 100
+// Bounds of one message: links that are looked at, and hosts that are looked up.
+const (
+	maxLinks = 500
+	maxHosts = 100
+)
 
 // Check looks each host up once.
 func (l *leads) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, error) {
@@ -245,8 +248,18 @@ func (l *leads) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 	v := in.Message.View()
 	list := make([]*links.Link, 0, len(v.Links))
 	for i := range v.Links {
-		if k := &v.Links[i]; k.Source != links.FromImage && k.Source != links.FromOther {
-			list = append(list, k)
+		k := &v.Links[i]
+		if k.Source == links.FromImage || k.Source == links.FromOther {
+			continue
+		}
+		list = append(list, k)
+		for _, u := range links.Carried(k.Path) { // where a redirector or a gateway's link leads on
+			on := links.Parse(u)
+			on.Part, on.Range = k.Part, k.Range
+			list = append(list, &on)
+		}
+		if len(list) >= maxLinks {
+			break
 		}
 	}
 	return l.links(list), nil

@@ -2,7 +2,9 @@ package lookalike_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"sluice"
 	"sluice/check"
@@ -49,6 +51,7 @@ func TestMessages(t *testing.T) {
 		{"link to a brand", link("https://www.paypal-secure-login.net/x"), "LINK_LOOKS_LIKE_BRAND"},
 		{"link to a brand's name", link("https://netflix.evil-host.net/x"), "LINK_NAMES_BRAND"},
 		{"link to a brand", link("https://www.paypal.com/x"), ""},
+		{"behind a gateway's link", link("https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Frnicrosoft.com%2F&amp;data=x"), "LINK_LOOKS_LIKE_BRAND"},
 		{"picture", checktest.Mail("Content-Type: text/html", `<img src="https://paypa1.com/x">`), ""},
 	})
 }
@@ -102,9 +105,18 @@ func BenchmarkLinks(b *testing.B) {
 	in.Message.View()
 	c := lookalike.Checks(config())[1]
 	b.ReportAllocs()
+	start := cpu()
 	for b.Loop() {
 		if _, err := c.Check(b.Context(), in); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(cpu()-start)/float64(b.N), "cpu-ns/op")
+}
+
+// cpu is the time that the process has used; other programs don't count.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // a failure shows as 0
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

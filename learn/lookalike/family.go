@@ -1,6 +1,7 @@
 package lookalike
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -414,14 +415,20 @@ func (l *look) stripped(w string, services int, login Family) {
 	if digits != w && len(w)-len(digits) >= 2 && len(digits) >= least {
 		l.part(digits, services+1, login, 0)
 	}
-	for n := longestService; n >= shortestService; n-- {
-		if len(digits)-n >= least {
-			if p := pull(digits[:n]); p > 0 && (n > 3 || digits[:n] == "www") {
-				l.part(digits[n:], services+p, login, 0)
-			}
-			if p := pull(digits[len(digits)-n:]); p > 0 && (n > 3 || strings.HasSuffix(digits, "com")) {
-				l.part(digits[:len(digits)-n], services+p, login, 0)
-			}
+	if len(digits) < least {
+		return
+	}
+	fits := uint32(1)<<min(len(digits)-least+1, 31) - 1 // lengths that leave a name
+	for set := beginning[digits[0]] & fits; set != 0; set &= set - 1 {
+		n := bits.TrailingZeros32(set)
+		if p := pull(digits[:n]); p > 0 && (n > 3 || digits[:n] == "www") {
+			l.part(digits[n:], services+p, login, 0)
+		}
+	}
+	for set := ending[digits[len(digits)-1]] & fits; set != 0; set &= set - 1 {
+		n := bits.TrailingZeros32(set)
+		if p := pull(digits[len(digits)-n:]); p > 0 && (n > 3 || strings.HasSuffix(digits, "com")) {
+			l.part(digits[:len(digits)-n], services+p, login, 0)
 		}
 	}
 }

@@ -129,6 +129,15 @@ const (
 // all strings with one character missing come from one pass.
 const prime = 0x9fb21c651e98df25
 
+// powers of prime.
+var powers = func() (p [maxLabel + 2]uint64) {
+	p[0] = 1
+	for i := range len(p) - 1 {
+		p[i+1] = p[i] * prime
+	}
+	return p
+}()
+
 func (x *Index) value(r rune) uint64 { return (uint64(r) + 1) * (x.seed | 1) }
 
 // mix finishes a hash.
@@ -160,19 +169,14 @@ func (x *Index) hashDomain(s string) uint64 {
 func (x *Index) edits(s []rune, out []uint64) []uint64 {
 	n := len(s)
 	var after [maxLabel + 2]uint64 // hash of what follows
-	var power [maxLabel + 2]uint64
-	power[0] = 1
-	for i := range n {
-		power[i+1] = power[i] * prime
-	}
 	for i := n - 1; i >= 0; i-- {
-		after[i] = after[i+1] + x.value(s[i])*power[n-1-i]
+		after[i] = after[i+1] + x.value(s[i])*powers[n-1-i]
 	}
 	out = append(out, mix(after[0], ofEdit))
 	before := uint64(0)
 	for i, r := range s {
 		if i == 0 || r != s[i-1] { // of a pair one is enough
-			out = append(out, mix(before*power[n-1-i]+after[i+1], ofEdit))
+			out = append(out, mix(before*powers[n-1-i]+after[i+1], ofEdit))
 		}
 		before = before*prime + x.value(r)
 	}

@@ -24,12 +24,17 @@ official app apps store shop promo promotion bonus gift rewards reward survey pr
 id my mein www com net org inc corp ltd group global int intl usa hr payroll docs share sharepoint onedrive drive file files
 `)
 
-var shortestService, longestService = func() (short, long int) {
-	short = 3 // "id" and "my" only count where hyphens set them apart
+// beginning and ending have, for each letter, the lengths of service words that begin or
+// end with it, as bits: most words of most labels need no look at the table. Words of two
+// letters ("id", "my") only count where hyphens set them apart.
+var beginning, ending = func() (b, e [256]uint32) {
 	for w := range serviceWords {
-		long = max(long, len(w))
+		if n := len(w); n > 2 {
+			b[w[0]] |= 1 << n
+			e[w[n-1]] |= 1 << n
+		}
 	}
-	return short, long
+	return b, e
 }()
 
 func service(w string) bool { return serviceWords[w] }

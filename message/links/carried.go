@@ -19,7 +19,7 @@ const (
 // times, in base64 or in hexadecimal; each once, at most eight. Where they lead is for
 // Parse to say.
 func Carried(path string) (out []string) {
-	if len(path) < 10 || len(path) > maxCarriedPath {
+	if len(path) < 10 || len(path) > maxCarriedPath || !mayCarry(path) {
 		return nil
 	}
 	s := path
@@ -43,6 +43,11 @@ func Carried(path string) (out []string) {
 		}
 	}
 	return out
+}
+
+// mayCarry is a quick look that tells most links from those that carry anything.
+func mayCarry(path string) bool {
+	return strings.IndexByte(path, '%') >= 0 || strings.Contains(path, "://") || strings.Contains(path, "aHR0c") || strings.Contains(path, "68747470")
 }
 
 // unpacked reads a token that begins as "http" does in base64 or hexadecimal.
