@@ -68,7 +68,7 @@ func TestMessages(t *testing.T) {
 		{"form for the sender", html(`<form action="https://www.example.org/"><input name=q></form>`), ""},
 
 		{"shortener", plain("See https://bit.ly/abc\n"), "LINK_SHORTENER"},
-		{"free space", html(a("https://login-bank.pages.dev/", "here")), "LINK_FREE_HOST"},
+		{"free space", html(a("https://login-bank.pages.dev/", "here")), "LINK_FREE_HOST LINK_FREE_HOST_LOGIN"},
 		{"its own free space", from("x@me.weebly.com", a("https://me.weebly.com/", "here")), ""},
 		{"cheap top-level domain", html(a("https://win.click/", "here")), "LINK_RISKY_TLD"},
 		{"the sender's own cheap domain", checktest.Mail("From: x@win.click\nContent-Type: text/html", "<p>Hello</p>"+a("https://win.click/", "here")), ""},
