@@ -6,6 +6,7 @@ package lookalike
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice"
@@ -233,6 +234,9 @@ func (l *leads) Info() check.Info {
 }
 
 var linkReasons = []sluice.Reason{reason.LinkLooksLikeUs, reason.LinkLooksLikeBrand, reason.LinkNamesBrand}
+
+// LinkReasons are what [InLinks] may state.
+func LinkReasons() []sluice.Reason { return slices.Clone(linkReasons) }
 
 // Bounds of one message: links that are looked at, and hosts that are looked up.
 const (

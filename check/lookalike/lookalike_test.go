@@ -1,6 +1,7 @@
 package lookalike_test
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,6 +88,9 @@ func TestInLinks(t *testing.T) {
 	out := lookalike.InLinks(config(), []string{"https://rnicrosoft.com/", "mailto:x@paypa1.com", ":", ""}, "where a shortener leads")
 	if len(out) != 1 || out[0].Reason != "LINK_LOOKS_LIKE_BRAND" || !strings.Contains(out[0].Detail, "shortener") {
 		t.Errorf("%+v", out)
+	}
+	if !slices.Contains(lookalike.LinkReasons(), out[0].Reason) {
+		t.Errorf("%s isn't declared", out[0].Reason)
 	}
 	if out := lookalike.InLinks(lookalike.Config{}, []string{"https://paypa1.com/"}, ""); out != nil {
 		t.Error(out)

@@ -57,6 +57,9 @@ func Checks(c Config) (out []check.Checker) {
 
 var reasons = []sluice.Reason{reason.URLListUnknown, reason.URLListed, reason.URLListedAbused}
 
+// Reasons are what [InLinks] may state.
+func Reasons() []sluice.Reason { return slices.Clone(reasons) }
+
 // newFiles looks all links up in the lists in files, pictures too.
 func newFiles(c Config) check.Checker {
 	return check.Func(check.Info{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,7 +82,7 @@ func TestDNS(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		ev := urllist.InLinks(ctx, c, []string{"https://evil.com/x", "", "mailto:a@evil.com"}, "behind a shortener")
-		if len(ev) != 1 || !strings.Contains(ev[0].Detail, "shortener") {
+		if len(ev) != 1 || !strings.Contains(ev[0].Detail, "shortener") || !slices.Contains(urllist.Reasons(), ev[0].Reason) {
 			t.Errorf("%+v", ev)
 		}
 		in := checktest.Input(checktest.Mail("Content-Type: text/html", body))
