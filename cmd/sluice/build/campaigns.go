@@ -18,6 +18,7 @@ import (
 	"sluice/explain/ref"
 	"sluice/internal/durable"
 	"sluice/learn/campaign"
+	"sluice/learn/copycat"
 	"sluice/learn/reputation"
 )
 
@@ -64,13 +65,33 @@ func campaigns(cfg *config.Config, now time.Time, log *slog.Logger) (m *campaign
 	return m, false
 }
 
+func copycatFile(cfg *config.Config) string { return filepath.Join(cfg.Data, "copycats") }
+
+// copycats loads what copies of campaigns are held against; nil where no campaigns are
+// remembered.
+func copycats(cfg *config.Config, mem *campaign.Memory, related func(owner, domain string) bool, log *slog.Logger) *copycat.Memory {
+	if mem == nil {
+		return nil
+	}
+	m := copycat.New(copycat.Config{Prints: mem, Related: related})
+	if err := m.Load(durable.OS{}, copycatFile(cfg)); err != nil {
+		err = errors.Join(err, os.Rename(copycatFile(cfg), copycatFile(cfg)+".unread"))
+		log.Error("copies of campaigns: what was remembered can't be read; the file is kept as copycats.unread", "error", err)
+	}
+	return m
+}
+
 // saveCampaigns writes the whole memory, tens of megabytes.
 func (m *Memory) saveCampaigns(ctx context.Context, cfg *config.Config) {
 	if m.Campaigns.Memory == nil {
 		return
 	}
 	save := func() error { return m.Campaigns.Memory.Save(ctx, durable.OS{}, campaignFile(cfg)) }
-	if err := m.Around(save); err != nil && ctx.Err() == nil {
+	err := m.Around(save)
+	if m.Campaigns.Copycats != nil {
+		err = errors.Join(err, m.Campaigns.Copycats.Save(ctx, durable.OS{}, copycatFile(cfg)))
+	}
+	if err != nil && ctx.Err() == nil {
 		m.log.Error("campaigns: can't be saved; it is tried again", "error", fmt.Sprint(err))
 	}
 }

@@ -40,8 +40,8 @@ var Version = "devel"
 
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
-func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning, s *Scanners) (gate.Settings, error) {
-	set, err := judge(cfg, log, true, known{l.Model, spoken{mem.Reputation}, s}, portChecks(cfg, port, mem)...)
+func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning, s *Scanners, sp *Speakers, pl *Places) (gate.Settings, error) {
+	set, err := judge(cfg, log, true, known{l.Model, spoken{mem.Reputation}, s, sp, pl}, portChecks(cfg, port, mem)...)
 	if err != nil {
 		return set, err
 	}
@@ -91,6 +91,8 @@ type known struct {
 	text     func() *online.Model // what was learned here
 	spoken   session.Learned      // how clients speak: only a daemon knows
 	scanners *Scanners
+	speakers *Speakers // default: the lists
+	places   *Places
 }
 
 // judge is Judge with all that is known, and more checks.
@@ -100,8 +102,16 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, k known, more ...c
 	if err != nil {
 		return gate.Settings{}, err
 	}
+	if k.speakers == nil {
+		if k.speakers, err = ListedSpeakers(cfg); err != nil {
+			return gate.Settings{}, err
+		}
+	}
 	list := append(checks.Checks(checks.Config{Names: []string{cfg.Hostname}, Addrs: listenAddrs(cfg),
-		Learned: k.spoken, Inspected: k.scanners != nil && k.scanners.Pool != nil, Lists: func() *recipient.Lists { return admin }}), checktext.Model(model, k.text))
+		Learned: k.spoken, Inspected: k.scanners != nil && k.scanners.Pool != nil, Lists: func() *recipient.Lists { return admin },
+		Correspondents: k.speakers.correspondents(), Brands: k.speakers.brandConfig(), People: k.speakers.people.Load}), checktext.Model(model, k.text))
+	list = append(list, k.speakers.checks()...)
+	list = append(list, k.places.checks(k.speakers.alikeConfig(), k.speakers.places())...)
 	own, err := adminRules(cfg)
 	if err != nil {
 		return gate.Settings{}, err

@@ -29,6 +29,8 @@ type Memory struct {
 	// Correspondents knows who writes to whom; nil where its key can't be kept.
 	Correspondents *correspondent.Table
 	Campaigns      checkcampaign.Config
+	// Related says whether a domain may send in the name of another; nil: nobody may.
+	Related func(owner, domain string) bool
 	// FreshCampaigns: their memory has none of the labels that were given before.
 	FreshCampaigns bool
 	// Around runs what writes the memory of campaigns, so that no label comes in
@@ -71,6 +73,7 @@ func NewMemory(ctx context.Context, cfg *config.Config, memos sluice.Memos, port
 	}
 	mem, fresh := campaigns(cfg, now, log)
 	m.Campaigns, m.FreshCampaigns = campaignChecks(mem, rep, port), fresh
+	m.Campaigns.Copycats = copycats(cfg, mem, func(owner, domain string) bool { return m.Related != nil && m.Related(owner, domain) }, log)
 	_, err = rep.Load(ctx, now, memos)
 	_, gerr := m.Guard.Load(ctx, now, memos)
 	err = errors.Join(err, gerr)

@@ -54,6 +54,8 @@ type Daemon struct {
 	memory   *build.Memory
 	learning *build.Learning
 	scanners *build.Scanners
+	speakers *build.Speakers
+	places   *build.Places
 	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
@@ -115,6 +117,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	if d.scanners, err = build.NewScanners(cfg, d.lists.Resolver, d.registry, log); err != nil {
 		return nil, err
 	}
+	if d.speakers, err = build.NewSpeakers(ctx, cfg, r.Store, r.Store, d.memory, log); err != nil {
+		return nil, err
+	}
+	if d.places, err = build.NewPlaces(cfg, d.lists.Resolver, log); err != nil {
+		return nil, err
+	}
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates, Scanners: d.scanners}
 	d.board = live.New(time.Now(), outer.Board())
@@ -134,7 +142,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
-	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
@@ -230,6 +238,7 @@ func (d *Daemon) read(o *gate.Observation) {
 		}
 		return nil
 	})
+	d.speakers.Observe(o)
 }
 
 // certificates lists those for mail.
@@ -379,6 +388,8 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	wg.Go(func() { d.certs.Run(work) })
 	wg.Go(func() { d.learning.Run(work) })
 	wg.Go(func() { d.scanners.Run(work) })
+	wg.Go(func() { d.places.Run(work) })
+	wg.Go(func() { d.speakers.Run(work, d.rooms.Store) })
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -426,7 +437,7 @@ func (d *Daemon) reload(load func() (*config.Config, error)) {
 
 // settings are what the gate works with.
 func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
-	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning, d.scanners)
+	set, err := build.Settings(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning, d.scanners, d.speakers, d.places)
 	if err != nil {
 		return set, err
 	}
@@ -450,6 +461,9 @@ func (d *Daemon) apply(cfg *config.Config) error {
 		return err
 	}
 	if err := d.port.Apply(cfg); err != nil {
+		return err
+	}
+	if err := d.speakers.Apply(cfg); err != nil {
 		return err
 	}
 	set, err := d.settings(cfg)
@@ -506,6 +520,9 @@ func (d *Daemon) Close() {
 	}
 	if d.scanners != nil {
 		d.scanners.Close()
+	}
+	if d.places != nil {
+		d.places.Close()
 	}
 	if d.learning != nil {
 		if err := d.learning.Close(); err != nil {
