@@ -156,11 +156,11 @@ func (l *look) whole() {
 	}
 	var room [4 * maxSame]uint32
 	var buf [maxLabel + 2]uint64
-	edits := l.x.edits(w.skeleton(), buf[:0])
-	if l.x.warm(edits) == 1 {
+	hashes := l.x.edits(w.skeleton(), append(buf[:0], l.x.hash(w.skeleton(), ofSkeleton)))
+	if l.x.warm(hashes) == 1 {
 		return // never: a place holds more, and the compiler can't know
 	}
-	s, rest := l.x.shard(l.x.hash(w.skeleton(), ofSkeleton))
+	s, rest := l.x.shard(hashes[0])
 	ids := s.find(rest, room[:0])
 	for _, id := range ids {
 		l.same(id)
@@ -168,7 +168,7 @@ func (l *look) whole() {
 	if len(w.skeleton()) < least-1 {
 		return
 	}
-	for _, h := range edits {
+	for _, h := range hashes[1:] {
 		s, rest := l.x.shard(h)
 		n := len(ids)
 		ids = s.find(rest, ids)
