@@ -255,7 +255,7 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 		return Personal
 	case v.HasHTML && offersLeave(v):
 		return Campaign
-	case leads(v), !s.Clear: // no mail program writes an author that can't be read
+	case leads(v), machine(s.Author.Local), !s.Clear: // no mail program writes an author that can't be read
 		return Notice
 	}
 	return Unclear
@@ -264,7 +264,7 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 // typed says whether somebody wrote the message: it looks so, and something shows a
 // mail program or a mailbox, or there is nothing to follow.
 func (s *Sender) typed(h *header.Header, v *message.View) bool {
-	if !personal(v) || !s.Clear || machine(s.Author.Local) {
+	if !personal(v) || !s.Clear || machine(s.Author.Local) || office(s.Author.Name) {
 		return false
 	}
 	for _, name := range [...]string{"In-Reply-To", "References", "User-Agent", "Thread-Index", "Thread-Topic", "X-Originating-IP"} {
@@ -273,6 +273,17 @@ func (s *Sender) typed(h *header.Header, v *message.View) bool {
 		}
 	}
 	return s.Free || !leads(v) || !v.HasHTML || s.Mailboxed()
+}
+
+// office says whether a name has a word that is an office's: "team", "support". Short
+// ones stand in people's names as well.
+func office(name string) bool {
+	for w := range strings.FieldsSeq(strings.ToLower(name[:min(len(name), 200)])) {
+		if len(w) > 3 && brand.Hollow(w) {
+			return true
+		}
+	}
+	return false
 }
 
 // machines are local parts that no person reads.

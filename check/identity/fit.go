@@ -50,7 +50,7 @@ func newFit() check.Checker {
 		}
 		own := service.Of(s.Author.Domain)
 		switch {
-		case !follows(in):
+		case !follows(in, s.Mass()):
 		case fitsDomain(words, s.Author.Domain):
 			return []sluice.Evidence{at(reason.FromNameFits, detail, f)}
 		case own != nil && own.Kind != service.Hosting: // sent for somebody by a service
@@ -93,11 +93,11 @@ func office(s *check.Sender) bool {
 	return false
 }
 
-// follows says whether the message has an anchor to the web.
-func follows(in *check.Input) bool {
+// follows says whether the message has an anchor to the web, or one to write to.
+func follows(in *check.Input, write bool) bool {
 	v := in.Message.View()
 	for i := range v.Links {
-		if l := &v.Links[i]; l.Source == links.FromAnchor && (l.Scheme == "http" || l.Scheme == "https") {
+		if l := &v.Links[i]; l.Source == links.FromAnchor && (l.Scheme == "http" || l.Scheme == "https" || write && l.Scheme == "mailto") {
 			return true
 		}
 	}

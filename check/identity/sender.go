@@ -38,7 +38,7 @@ func newProof() check.Checker {
 		switch {
 		case s.Known && nothing(ctx, in):
 			out = append(out, check.Found(reason.AuthNothingPasses, check.Quote(s.Author.Domain)))
-		case !signed && s.Clear && check.Lately(in, signedSince) && in.Auth.Upstream(in.Message) == nil:
+		case !signed && s.Clear && follows(in, true) && check.Lately(in, signedSince) && in.Auth.Upstream(in.Message) == nil:
 			out = append(out, check.Found(reason.BulkUnsigned, s.Traffic.String()))
 		}
 		if s.Traffic == check.Campaign && in.Message.View().HasHTML && in.Message.Header().Field("List-Unsubscribe") == nil && check.Lately(in, signedSince) {

@@ -47,6 +47,7 @@ func Model(shipped *learned.Model, here func() *online.Model) check.Checker {
 const (
 	coherentShare = 0.5 // of what speaks against a sender whose name, domain and proof fit
 	strangersGood = 4.0 // dB that good words may speak for one that nobody knows
+	nobodysGood   = 1.0 // and for one of whom nothing at all is proved
 )
 
 // temper holds the shipped model's word back for mail for many.
@@ -56,6 +57,9 @@ func temper(e *sluice.Evidence, s *check.Sender) {
 	case e.Raw > 0 && s.Coherent:
 		e.Raw = math.Round(e.Raw*coherentShare*10) / 10
 		e.Detail = "halved for a sender whose name fits; " + e.Detail
+	case e.Raw < -nobodysGood && s.Known && !s.Aligned && len(s.Signers) == 0:
+		e.Raw = -nobodysGood
+		e.Detail = "no more for a sender of whom nothing is proved; " + e.Detail
 	case e.Raw < -strangersGood && !s.Coherent && s.Carrier() == nil:
 		e.Raw = -strangersGood
 		e.Detail = "no more for an unknown sender; " + e.Detail
