@@ -34,6 +34,10 @@ func main() {
 	r.show(os.Stdout, *show)
 }
 
+// keeps are the kinds of noise that leave the mail what it was to a reader.
+var keeps = []string{"nothing else", "paraphrase", "synonyms", "colours, fonts, classes", "another layout", "tracker noise", "footer changed", "footer left out", "good words added",
+	"hidden text", "all links changed", "pictures moved", "zero-width characters"}
+
 // each is how many campaigns a brand has sent.
 const each = 8
 
@@ -179,6 +183,13 @@ func (r *result) show(w io.Writer, examples int) {
 		fmt.Fprintln(w)
 	}
 	table("copies, by noise", r.noises)
+	kept := map[string]*count{}
+	for _, name := range keeps {
+		if c := r.noises[name]; c != nil {
+			kept[name] = c
+		}
+	}
+	table("of them, the mail kept but for these", kept)
 	table("genuine, by way", r.ways)
 	fmt.Fprintf(w, "%d campaigns, %d features, %.1f MB; print and look-up %.1f µs a message\n", r.stats.Campaigns, r.stats.Features, float64(r.stats.Octets)/(1<<20), float64(r.spent.Microseconds())/float64(r.looks))
 	for i, e := range r.examples {

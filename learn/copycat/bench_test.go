@@ -78,7 +78,7 @@ func BenchmarkLook(b *testing.B) {
 		var at []*copycat.Print
 		for range 512 { // texts that share the random numbers of what is remembered
 			p := m.Print(msg, of)
-			p.Runs = make([]uint64, 256)
+			p.Runs = make([]uint64, 128)
 			for i := range p.Runs {
 				p.Runs[i] = r.Uint64()
 			}

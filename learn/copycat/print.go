@@ -36,6 +36,7 @@ const (
 const (
 	mostSites    = 32
 	mostPictures = 24
+	mostProbed   = 128     // runs of words: texts of six times a campaign's length are still known to hold it
 	maxPicture   = 1 << 20 // octets of an enclosed picture that are hashed
 	leastPicture = 800
 )
@@ -51,8 +52,10 @@ type Print struct {
 	Subject  string
 	Marks    Marks
 
-	msg  *message.Message
-	says string // see words
+	msg    *message.Message
+	says   string   // see words
+	joined string   // see join
+	starts []uint64 // bits: where words begin in joined
 
 	author string // registrable domain of the author's address
 	named  string // the author's name, in normal form
@@ -66,7 +69,7 @@ func (p *Print) Empty() bool { return p == nil || p.Text.N == 0 && p.Layout.N ==
 // in the message's size.
 func (m *Memory) Print(msg *message.Message, of *campaign.Print) *Print {
 	v := msg.View()
-	p := &Print{Runs: of.Text.Least, Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
+	p := &Print{Runs: of.Text.Least[:min(len(of.Text.Least), mostProbed)], Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
 	p.Calls = m.calls(v)
 	p.from()
 	last := ""
@@ -185,6 +188,7 @@ func (p *Print) words() string {
 		b = append(text.AppendNormal(b, v.Text, most), ' ')
 		b = append(text.AppendNormal(b, v.Alt, 4000), ' ')
 		p.says = string(b)
+		p.join()
 	}
 	return p.says
 }
@@ -212,19 +216,41 @@ func (p *Print) names(domain string) bool {
 	if len(squeezed) < 6 || strings.Trim(squeezed, "0") == "" {
 		return false
 	}
-	last := "" // of two words, or three, that stand in a row
-	for f := range strings.FieldsSeq(s[:min(len(s), 16<<10)]) {
-		if i := strings.IndexAny(f, "./@"); i > 0 && i+1 < len(f) && letter(f, i+1) {
-			last = ""
-			continue
+	for from := 0; ; { // written as two words, or three
+		i := strings.Index(p.joined[from:], squeezed)
+		if i < 0 {
+			return false
 		}
-		last += squeeze(f)
-		if strings.HasSuffix(last, squeezed) {
+		i += from
+		from = i + 1
+		if p.begins(i) && p.begins(i+len(squeezed)) {
 			return true
 		}
-		last = last[max(0, len(last)-2*maxDomain):]
 	}
-	return false
+}
+
+// begins says whether a word begins at an offset of joined.
+func (p *Print) begins(i int) bool { return p.starts[i/64]>>(i%64)&1 == 1 }
+
+// join fills joined and starts: the words without what stands between them, addresses
+// left out.
+func (p *Print) join() {
+	s := p.says[:min(len(p.says), 16<<10)]
+	b := make([]byte, 0, len(s))
+	p.starts = make([]uint64, len(s)/64+1)
+	for f := range strings.FieldsSeq(s) {
+		if i := strings.IndexAny(f, "./@"); i > 0 && i+1 < len(f) && letter(f, i+1) {
+			continue
+		}
+		p.starts[len(b)/64] |= 1 << (len(b) % 64)
+		for i := range len(f) {
+			if letter(f, i) {
+				b = append(b, f[i])
+			}
+		}
+	}
+	p.starts[len(b)/64] |= 1 << (len(b) % 64)
+	p.joined = string(b)
 }
 
 // from reads who the message says that it is from.

@@ -96,6 +96,14 @@ func seeded(parts ...uint64) *rand.Rand {
 
 func pick[T any](r *rand.Rand, of []T) T { return of[r.IntN(len(of))] }
 
+// capital writes a name with a capital; names are ASCII.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 func token(r *rand.Rand, n int) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 	b := make([]byte, n)
@@ -118,7 +126,7 @@ func Brands(n int) []*Brand {
 		seen[b.Name] = true
 		label := strings.ToLower(b.Name)
 		if i%5 == 4 { // two words
-			b.Name = strings.Title(label[:len(label)/2]) + " " + strings.Title(label[len(label)/2:]) //nolint:staticcheck // ASCII
+			b.Name = capital(label[:len(label)/2]) + " " + capital(label[len(label)/2:])
 		}
 		if i%7 == 6 { // the domain says less than the name
 			b.Name += " " + pick(r, []string{"Group", "Direct", "Online", "Bank", "Market"})
@@ -241,7 +249,7 @@ func fill(s string, slots map[string]string, r *rand.Rand) string {
 func (m *Mail) Address(to string, seed uint64) {
 	r := seeded(m.Brand.id, seed, uint64(len(to)), uint64(to[len(to)/3]))
 	m.To = to
-	name := strings.Title(strings.TrimRight(strings.Split(to, "@")[0], "0123456789")) //nolint:staticcheck // ASCII
+	name := capital(strings.TrimRight(strings.Split(to, "@")[0], "0123456789"))
 	link := func(b *Block) {
 		if b.Path != "" {
 			b.Link = m.Brand.Habit.Tracks(m.Brand, r, b.Path)

@@ -291,7 +291,7 @@ func encode(b *strings.Builder, typ, encoding, body string) {
 	case "qp":
 		b.WriteString("Content-Transfer-Encoding: quoted-printable\r\n\r\n")
 		w := quotedprintable.NewWriter(b)
-		w.Write([]byte(body)) //nolint:errcheck // to memory
+		w.Write([]byte(body))
 		w.Close()
 	default:
 		b.WriteString("Content-Transfer-Encoding: 8bit\r\n\r\n" + body)
