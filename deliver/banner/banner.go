@@ -181,6 +181,18 @@ const (
 // Add plans a banner in a recipient's language, the Writer's where there are no words
 // in it. No items, no banner, but those that are there go.
 func (w *Writer) Add(m *message.Message, items []Item, lang string) Plan {
+	e, left := w.Edit(m, items, lang)
+	p := plan(m, e, left)
+	if p.Parts == 0 && p.Left == "" && len(items) > 0 {
+		p.Left = LeftAmbiguous
+	}
+	return p
+}
+
+// Edit is [Writer.Add] to be made together with other edits by [rewrite.EditTexts],
+// behind those that change what the message says itself. left is why no part carries
+// the banner, as in [Plan].
+func (w *Writer) Edit(m *message.Message, items []Item, lang string) (e rewrite.TextEdit, left string) {
 	code := w.words.language(lang)
 	if code == "" {
 		code = w.language
@@ -199,31 +211,34 @@ func (w *Writer) Add(m *message.Message, items []Item, lang string) Plan {
 
 // Remove plans to take our banners off a message of one of our users, who answers or
 // forwards mail that had one. Others' banners stay.
-func (w *Writer) Remove(m *message.Message) Plan { return w.edit(m, nil, w.own) }
+func (w *Writer) Remove(m *message.Message) Plan {
+	e, left := w.RemoveEdit(m)
+	return plan(m, e, left)
+}
 
-// edit plans for all parts; tokens are those to remove, nil for all that look like one.
-func (w *Writer) edit(m *message.Message, b *block, tokens []string) Plan {
+// RemoveEdit is [Writer.Remove] to be made together with other edits.
+func (w *Writer) RemoveEdit(m *message.Message) (e rewrite.TextEdit, left string) {
+	return w.edit(m, nil, w.own)
+}
+
+// plan makes an edit alone.
+func plan(m *message.Message, e rewrite.TextEdit, left string) Plan {
+	changes, written := rewrite.EditTexts(m, e)
+	return Plan{Changes: changes, Parts: len(written), Left: left}
+}
+
+// edit is for all parts; tokens are those to remove, nil for all that look like one.
+func (w *Writer) edit(m *message.Message, b *block, tokens []string) (rewrite.TextEdit, string) {
 	parts, left := texts(m)
 	if b == nil && left == "" || b == nil && left == LeftNoText {
 		// A quotation may stand in any text.
 		parts, left = anyTexts(m), ""
 	}
 	if left != "" {
-		return Plan{Left: left}
+		return rewrite.TextEdit{}, left
 	}
-	plan := Plan{}
-	titles := w.titles()
-	for _, p := range parts {
-		changes, ok := edit(m, p, b, finder{tokens: tokens, titles: titles})
-		if ok {
-			plan.Changes = append(plan.Changes, changes...)
-			plan.Parts++
-		}
-	}
-	if plan.Parts == 0 && b != nil {
-		plan.Left = LeftAmbiguous
-	}
-	return plan
+	f := finder{tokens: tokens, titles: w.titles()}
+	return rewrite.TextEdit{Parts: parts, Edit: func(t *rewrite.Text) bool { return edit(t, b, f) }}, ""
 }
 
 func (w *Writer) titles() (out []string) {

@@ -2,17 +2,16 @@ package banner
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
+	"sluice/deliver/rewrite"
 	"sluice/message"
-	"sluice/message/header"
 )
 
 // texts are the parts that a client may show as the message's text, in the order of
 // the message, or why there are none.
 func texts(m *message.Message) (out []*message.Part, left string) {
-	if len(m.Parts) == 0 || m.Truncated || bareCR(m) {
+	if !rewrite.Plain(m) {
 		return nil, LeftAmbiguous
 	}
 	out, left = shown(m, m.Parts[0], 0)
@@ -35,12 +34,6 @@ func texts(m *message.Message) (out []*message.Part, left string) {
 	return out, ""
 }
 
-// bareCR says whether readers may disagree where lines end; the port takes no such
-// mail, files may be.
-func bareCR(m *message.Message) bool {
-	return slices.ContainsFunc(m.Defects, func(d message.Defect) bool { return d.Code == message.BareCR })
-}
-
 const maxDepth = 20
 
 // shown looks below one part.
@@ -54,7 +47,7 @@ func shown(m *message.Message, p *message.Part, depth int) (out []*message.Part,
 	case p.Type == "multipart/encrypted", strings.HasPrefix(p.Type, "application/pkcs7"), strings.HasPrefix(p.Type, "application/x-pkcs7"),
 		p.Type == "application/pgp-encrypted":
 		return nil, LeftEncrypted
-	case text(p):
+	case rewrite.IsText(p):
 		return []*message.Part{p}, ""
 	case p.Type == "multipart/report" || !p.IsMultipart():
 		return nil, ""
@@ -94,22 +87,10 @@ func children(p *message.Part) []*message.Part {
 	return out[:1]
 }
 
-// text says whether a part is text that is displayed and that a banner can stand in.
-func text(p *message.Part) bool {
-	return (p.Type == "text/plain" || p.Type == "text/html") && p.Disposition != "attachment" && p.Filename == "" && len(p.Children) == 0
-}
-
 // anyTexts are all texts that may quote a banner.
 func anyTexts(m *message.Message) (out []*message.Part) {
-	for _, p := range m.Parts {
-		if !text(p) || p.Ghost || pgp(m.Decoded(p)) || len(p.Readings) > 0 {
-			continue
-		}
-		ok := true
-		for q := p.Parent; q != nil && ok; q = q.Parent {
-			ok = !q.IsMessage() && q.Type != "multipart/signed" && q.Type != "multipart/encrypted" && len(q.Readings) == 0
-		}
-		if ok {
+	for _, p := range rewrite.Texts(m) {
+		if !pgp(m.Decoded(p)) {
 			out = append(out, p)
 		}
 	}
@@ -128,44 +109,4 @@ func pgp(b []byte) bool {
 		}
 		b = b[i+1:]
 	}
-}
-
-// boundaries are those of the multiparts around a part.
-func boundaries(p *message.Part) (out []string) {
-	for q := p.Parent; q != nil; q = q.Parent {
-		if b := q.Params["boundary"]; b != "" {
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-// splits says whether a body has a line that a reader could take for a boundary
-// around it.
-func splits(body []byte, around []string) bool {
-	for len(body) > 0 {
-		line, rest, _ := bytes.Cut(body, []byte("\n"))
-		if bytes.HasPrefix(line, []byte("--")) {
-			for _, b := range around {
-				if bytes.HasPrefix(line[2:], []byte(b)) {
-					return true
-				}
-			}
-		}
-		body = rest
-	}
-	return false
-}
-
-// contentFields are the fields of a part whose text became UTF-8.
-func contentFields(p *message.Part) (remove []header.Range, at int) {
-	h := &p.Header
-	at = h.Range.Off
-	for i := range h.Fields {
-		f := &h.Fields[i]
-		if f.Is("Content-Type") || f.Is("Content-Transfer-Encoding") {
-			remove = append(remove, f.Range)
-		}
-	}
-	return remove, at
 }

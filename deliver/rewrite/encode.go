@@ -1,4 +1,4 @@
-package banner
+package rewrite
 
 import "encoding/base64"
 
