@@ -59,7 +59,7 @@ func (m *Memory) calls(v *message.View) []Call {
 			}
 		}
 		c := Call{Site: place(&t, &last), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i, org: last.org, service: last.service}
-		if l.Source == links.FromText {
+		if l.Source == links.FromText && (strings.Contains(l.Text, "://") || strings.HasPrefix(l.Text, "www.")) { // else it may be a file's name
 			c.Words, read = before(v.Plain, l.Text, read)
 		}
 		if l.Conditional { // Outlook's twin of a button
@@ -178,7 +178,7 @@ func wording(l *links.Link) string {
 	}
 	s := normal(l.Text, 4*most)
 	s = strings.Trim(s, " .,:;!?>»›→-[]()\"'")
-	if len(s) > most || strings.Contains(s, "@") || !strings.Contains(s, " ") && strings.Contains(s, ".") {
+	if strings.Trim(s, "0 .,-[]()") == "" || len(s) > most || strings.Contains(s, "@") || !strings.Contains(s, " ") && strings.Contains(s, ".") {
 		return ""
 	}
 	return s

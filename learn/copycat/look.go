@@ -454,8 +454,12 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 		return Hint, "it was passed on"
 	case call.unknown && !call.certain:
 		return Hint, "the link is of the service that the campaign used"
-	case call.beside && !call.Button && l.forged:
-		return Hint, "the twin's own button is there as well"
+	case l.forged && !call.certain:
+		// Letters that link all over the world look so once their signature broke.
+		if !call.Button {
+			return Foreign, ""
+		}
+		return Hint, "the address is the owner's, and the button another one"
 	}
 	return Copy, ""
 }
