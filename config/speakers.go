@@ -59,7 +59,7 @@ type Review struct {
 // Banner puts plain words on top of mail that is delivered and suspicious.
 type Banner struct {
 	On       bool   `toml:"on"`
-	Language string `toml:"language"` // en, de, fr or es
+	Language string `toml:"language"` // en (default), de, fr or es
 	// FirstContact says so of every first message of a stranger, though nothing else is
 	// suspicious.
 	FirstContact bool `toml:"first_contact"`

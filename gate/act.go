@@ -181,9 +181,10 @@ func (s *session) delivery(ctx context.Context, j *judged, rcpts []sluice.Recipi
 	if slices.ContainsFunc(j.decisions, func(d sluice.Decision) bool { return d.Action == sluice.Strip }) {
 		parts = s.stripped(j)
 	}
-	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, parts, j.msg, rcpts, raw, now)
+	changes := s.annotations(j)
+	d := prepare(s.set, s.conn, j.env, &j.verdict, j.action, results, parts, changes, j.msg, rcpts, raw, now)
 	s.gate.sign(s.set, s.tx.route, s.conn, j.msg, d, now)
-	if len(parts) > 0 || tagged(&j.verdict, j.action, s.set.Policy) && s.set.SubjectTag != "" {
+	if len(parts)+len(changes) > 0 || tagged(&j.verdict, j.action, s.set.Policy) && s.set.SubjectTag != "" {
 		s.seal(ctx, j, d, now)
 	}
 	return d
@@ -191,10 +192,10 @@ func (s *session) delivery(ctx context.Context, j *judged, rcpts []sluice.Recipi
 
 // prepare builds a delivery; release uses it too.
 func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.Verdict, action sluice.Action,
-	results string, parts []rewrite.Part, m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
+	results string, parts []rewrite.Part, changes []rewrite.Change, m msgHeader, rcpts []sluice.Recipient, raw []byte, now time.Time) *sluice.Delivery {
 	env := *full
 	env.Rcpts = rcpts
-	edits := rewrite.Edits{AuthServID: set.Hostname, Parts: parts}
+	edits := rewrite.Edits{AuthServID: set.Hostname, Parts: parts, Changes: changes}
 	if tagged(v, action, set.Policy) {
 		edits.SubjectTag = set.SubjectTag
 	}
@@ -202,6 +203,9 @@ func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.
 	head := rewrite.Headers(rewrite.Options{Hostname: set.Hostname, Conn: conn, Envelope: &env, Verdict: v,
 		Action: action, Results: results, Required: verdict.Points(set.Policy.TagAt), Now: now})
 	utf8, eight := highBits(raw, m.Header().Range.Off+m.Header().Range.Len)
+	for _, c := range changes { // a banner may be the first that isn't ASCII
+		eight = eight || hasHigh(c.Text)
+	}
 	return &sluice.Delivery{ID: env.ID, Envelope: &env, Header: head, Body: body,
 		Utf8: utf8 || env.SMTPUTF8 && hasHigh(addresses(&env)), EightBit: eight}
 }

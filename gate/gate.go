@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/deliver/rewrite"
 	"sluice/explain"
 	"sluice/explain/ref"
 	"sluice/judge/pipeline"
@@ -25,6 +26,7 @@ import (
 	"sluice/judge/verdict"
 	"sluice/mailauth"
 	"sluice/mailauth/arc"
+	"sluice/message"
 	"sluice/reason"
 )
 
@@ -65,6 +67,11 @@ type Settings struct {
 	// Seal makes the ARC fields of a message changed by us for a recipient domain;
 	// no fields where it has no key. nil: nothing is sealed.
 	Seal func(raw []byte, domain, results string, chain arc.Result, now time.Time) ([]byte, error)
+
+	// Annotate plans what is written into a message that is delivered, for its readers:
+	// a banner, protected links. For mail of our own users it takes off what quotes of
+	// such mail carry. nil: messages stay as they are.
+	Annotate func(conn *sluice.Conn, env *sluice.Envelope, m *message.Message, v *sluice.Verdict) []rewrite.Change
 
 	hops []sluice.Deliverer // of Routes, each once
 }

@@ -33,7 +33,7 @@ func (g *Gate) Release(ctx context.Context, id, by string) error {
 	}
 	set, now := g.Settings(), g.cfg.Clock()
 	m := message.Parse(raw, message.DefaultLimits())
-	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", nil, m, q.Envelope.Rcpts, raw, now)
+	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", nil, nil, m, q.Envelope.Rcpts, raw, now)
 	if len(q.Envelope.Rcpts) > 0 { // all on one route, or to postmaster
 		rt, _ := set.Routes.of(q.Envelope.Rcpts[0].Address, q.Envelope.Outbound)
 		g.sign(set, rt, &q.Conn, m, d, now)

@@ -2,6 +2,8 @@ package gate
 
 import (
 	"cmp"
+	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"sluice"
@@ -63,4 +65,28 @@ func holds(why map[int]sluice.Reason, p *message.Part) bool {
 // was only stripped isn't.
 func tagged(v *sluice.Verdict, action sluice.Action, p policy.Policy) bool {
 	return action == sluice.Tag || action == sluice.Strip && v.Probability >= p.TagAt
+}
+
+// annotations are what is written into the message for its readers. It is called once
+// for those who get the message now; the rest, if any, gets the same.
+func (s *session) annotations(j *judged) (changes []rewrite.Change) {
+	if s.set.Annotate == nil || j.msg == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil { // plain mail is better than none
+			s.gate.cfg.Logger.Error("panic while annotating a message; it goes out without", "id", j.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			changes = nil
+		}
+	}()
+	changes = s.set.Annotate(s.conn, j.env, j.msg, &j.verdict)
+	if len(changes) > 0 && s.conn.Auth == "" && j.action == sluice.Accept {
+		j.action = sluice.Banner
+		for i := range j.decisions {
+			if j.decisions[i].Action == sluice.Accept {
+				j.decisions[i].Action = sluice.Banner
+			}
+		}
+	}
+	return changes
 }

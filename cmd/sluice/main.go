@@ -32,6 +32,7 @@ type commands struct {
 	Learn      learnCmd         `cmd:"" help:"Teach the text model from your own mail."`
 	Replay     replayCmd        `cmd:"" help:"Judge the log again under other settings, and say who would be treated otherwise."`
 	Eval       evalCmd          `cmd:"" help:"Try Sluice on labelled mail, yours too, and say what to expect of it."`
+	Brand      brandCmd         `cmd:"" help:"Look at the brands whose names are protected."`
 	Auth       authCmd          `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
 	Key        keyCmd           `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
 	Report     reportCmd        `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`

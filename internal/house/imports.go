@@ -62,7 +62,7 @@ var rooms = []room{
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	// What writes carriers uses what decoders' tests write them with.
 	{dir: "eval/carriers", may: []string{"inspect/child/document/cfb/cfbtest", "inspect/child/document/vba/vbatest", "inspect/child/image/imagetest"}},
-	{dir: "eval", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
+	{dir: "eval", may: append([]string{"scan", "replay"}, engine...), except: []string{"inspect/child"}},
 }
 
 // wiring may import everything.

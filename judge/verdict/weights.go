@@ -52,7 +52,7 @@ func JudgedWeights() Weights {
 	w.Groups[sluice.GroupText] = Group{Slope: 1, Low: 10, High: 25}
 	w.Groups[sluice.GroupLink] = Group{Slope: 1, Low: 5, High: 15}
 	w.Groups[sluice.GroupAttachment] = Group{Slope: 1, Low: 1, High: 15}
-	w.Groups[sluice.GroupBrand] = Group{Slope: 1, Low: 2, High: 15}
+	w.Groups[sluice.GroupBrand] = Group{Slope: 1, Low: 4, High: 15}
 	w.Groups[sluice.GroupCampaign] = Group{Slope: 1, Low: 6, High: 25}
 	w.Groups[sluice.GroupScam] = Group{Slope: 1, Low: 2, High: 15}
 	w.Groups[sluice.GroupRecipient] = Group{Slope: 1, Low: 10, High: 6}

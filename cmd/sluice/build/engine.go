@@ -52,6 +52,9 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 	}
 	set.Learned = l.Version
 	set.Verifier = Verifier(cfg, r)
+	if set.Annotate, err = annotator(cfg); err != nil {
+		return set, err
+	}
 	if set.Sign, err = Signer(cfg); err != nil {
 		return set, err
 	}
@@ -116,7 +119,7 @@ func judge(cfg *config.Config, log *slog.Logger, frugal bool, k known, more ...c
 	if err != nil {
 		return gate.Settings{}, err
 	}
-	files, err := fileChecks(cfg, k.scanners)
+	files, err := fileChecks(cfg, k)
 	if err != nil {
 		return gate.Settings{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	enginecheck "sluice/check/engine"
 	checkfiles "sluice/check/inspect"
 	"sluice/check/link"
+	checklookalike "sluice/check/lookalike"
 	checktext "sluice/check/text"
 	"sluice/config"
 	"sluice/dns"
@@ -185,7 +186,8 @@ func (s *Scanners) Close() {
 }
 
 // checks are those of files, by the settings in force; s may be nil.
-func fileChecks(cfg *config.Config, s *Scanners) ([]check.Checker, error) {
+func fileChecks(cfg *config.Config, k known) ([]check.Checker, error) {
+	s := k.scanners
 	if s == nil {
 		return nil, nil
 	}
@@ -205,7 +207,8 @@ func fileChecks(cfg *config.Config, s *Scanners) ([]check.Checker, error) {
 			for _, l := range list {
 				urls = append(urls, l.URL)
 			}
-			return link.InFiles(in, urls)
+			out := append(link.InFiles(in, urls), checklookalike.InLinks(k.speakers.alikeConfig(), urls, "in a file")...)
+			return append(out, k.places.inFiles(urls)...)
 		}})...), nil
 }
 

@@ -12,6 +12,7 @@ import (
 	checklookalike "sluice/check/lookalike"
 	checktext "sluice/check/text"
 	checkthread "sluice/check/thread"
+	checkurllist "sluice/check/urllist"
 	"sluice/gate"
 	"sluice/learn/anomaly"
 	"sluice/learn/lookalike"
@@ -70,22 +71,10 @@ func (s *Speakers) received(in *check.Input) {
 	if m, ok := checkthread.Incoming(ctx, in); ok {
 		l.threads.Learn(in.Now, m)
 	}
-	l.domains.Meet(in.Now, linkOwners(in))
+	l.domains.Meet(in.Now, checkurllist.Orgs(in.Message))
 	if c := l.memory.Campaigns; c.Memory != nil {
 		c.Remember(in.Notes, in.Message, c.Sighting(in.Conn, in.Envelope, in.Auth.Known(), in.Now))
 	}
-}
-
-// linkOwners are the organizational domains that links lead to, each once.
-func linkOwners(in *check.Input) (out []string) {
-	seen := map[string]bool{}
-	for _, l := range in.Message.View().Links {
-		if org := links.OrgDomain(l.Host); org != "" && !seen[org] {
-			seen[org] = true
-			out = append(out, org)
-		}
-	}
-	return out
 }
 
 // posing are reasons by which a message passes for somebody else's.
@@ -98,7 +87,7 @@ func (l *learnedSpeakers) rank(in *check.Input, o *gate.Observation) {
 		return
 	}
 	author, _ := in.Message.From()
-	ev := anomaly.Event{ID: o.ID, Tenant: in.Envelope.Tenant, Author: author.String(), Links: linkOwners(in)}
+	ev := anomaly.Event{ID: o.ID, Tenant: in.Envelope.Tenant, Author: author.String(), Links: checkurllist.Orgs(in.Message)}
 	for _, r := range in.Envelope.Rcpts {
 		ev.Known = ev.Known || l.memory.Correspondents != nil && l.memory.Correspondents.Known(in.Now, in.Envelope.Tenant, r.Address, ev.Author).Wrote
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"sluice"
 	"sluice/check"
@@ -20,7 +21,6 @@ import (
 	"sluice/engine/urllist"
 	"sluice/learn/domain"
 	"sluice/message/links"
-	"sluice/reason"
 )
 
 // Places are who knows about where links lead: lists in files and in the DNS, and what
@@ -96,16 +96,29 @@ func (p *Places) checks(alike checklookalike.Config, seen *domain.Memory) []chec
 	ask.Seen = seen
 	out := checkurllist.Checks(ask)
 	return append(out, checkexpand.Checks(checkexpand.Config{Client: p.Client, Judges: []checkexpand.Judge{
-		{Reasons: []sluice.Reason{reason.URLListed, reason.URLListedAbused},
+		{Reasons: checkurllist.Reasons(),
 			Run: func(ctx context.Context, _ *check.Input, urls []string, where string) []sluice.Evidence {
 				return checkurllist.InLinks(ctx, p.lists(), urls, where)
 			}},
-		{Reasons: []sluice.Reason{reason.LinkLooksLikeUs, reason.LinkLooksLikeBrand, reason.LinkNamesBrand},
+		{Reasons: checklookalike.LinkReasons(),
 			Run: func(_ context.Context, _ *check.Input, urls []string, where string) []sluice.Evidence {
 				return checklookalike.InLinks(alike, urls, where)
 			}},
 	}})...)
 }
+
+// inFiles judges links that were found in files.
+func (p *Places) inFiles(urls []string) []sluice.Evidence {
+	if p == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), filesWait)
+	defer cancel()
+	return checkurllist.InLinks(ctx, p.lists(), urls, "in a file")
+}
+
+// filesWait is how long lists in the DNS are waited for about links in files.
+const filesWait = 3 * time.Second
 
 // Run keeps the lists until ctx ends.
 func (p *Places) Run(ctx context.Context) {

@@ -129,8 +129,8 @@ func subkey(key []byte, use string) []byte {
 	return k
 }
 
-// Apply takes the lists of new settings.
-func (s *Speakers) Apply(cfg *config.Config) error {
+// Brands is the list in force: the shipped one with the admin's.
+func Brands(cfg *config.Config) (*brand.List, error) {
 	var more []brand.Brand
 	for _, b := range cfg.Brands {
 		one := brand.Brand{Domains: b.Domains, Links: b.Links}
@@ -141,7 +141,16 @@ func (s *Speakers) Apply(cfg *config.Config) error {
 	}
 	list, err := brand.Shipped().With(more)
 	if err != nil {
-		return fmt.Errorf("brand: %w", err)
+		return nil, fmt.Errorf("brand: %w", err)
+	}
+	return list, nil
+}
+
+// Apply takes the lists of new settings.
+func (s *Speakers) Apply(cfg *config.Config) error {
+	list, err := Brands(cfg)
+	if err != nil {
+		return err
 	}
 	var protected []correspondent.Protected
 	for _, p := range cfg.People {
