@@ -284,6 +284,7 @@ const (
 	NameMacro                  = "NAME_MACRO"                    // an attached Office file can hold macros
 	NameOfCorrespondent        = "NAME_OF_CORRESPONDENT"         // the sender's name is that of somebody the recipient knows under another address
 	NamePadded                 = "NAME_PADDED"                   // an attached file's name is padded to hide its end
+	NameSignerKnown            = "NAME_SIGNER_KNOWN"             // The display name is known under a DKIM signature that passes; the detail has the days.
 	NewLinkDomain              = "NEW_LINK_DOMAIN"               // a link leads to a domain that was never seen here before
 	NotSMTP                    = "NOT_SMTP"                      // this is a mail port and you speak another protocol
 	No8BitRoute                = "NO_8BIT_ROUTE"                 // the mailbox's server takes 7-bit messages only
@@ -404,7 +405,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "64b0d3cff0231199"
+const hash = "f6e7cd54f542d42d"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -3207,6 +3208,16 @@ var entries = [...]Entry{
 		User:   "The name of an attached file hides its type.",
 		Admin:  "Run of spaces before the extension, or dots and spaces behind a dangerous one.",
 		Source: "practice",
+	},
+	{ID: "NAME_SIGNER_KNOWN", Group: "reputation", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: 6 decibels for the message as for a name that fits its domain, 3 under a service's signature; earned in weeks of delivered mail, ended by a report",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail under this name and signature has been delivered here for weeks.",
+		User:   "Mail of this sender has come here for weeks.",
+		Admin:  "The display name is known under a DKIM signature that passes; the detail has the days.",
+		Source: "measured on modern mail: learned pairs of name and signing domain",
 	},
 	{ID: "NEW_LINK_DOMAIN", Group: "link", Phase: "message", Threat: "phish",
 		Points: 1, Hard: "", Code: 550, Enhanced: "5.7.1",

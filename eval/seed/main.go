@@ -137,6 +137,9 @@ func (b *bench) set(ctx context.Context, split []eval.Entry, s set) error {
 	summary(b.w, name, real)
 	fmt.Fprintf(b.w, "  %-32s %d of %d\n", "with results of authentication", proved, len(real))
 	summary(b.w, "  stubs", stubs)
+	summary(b.w, "  bad that claim a brand, against all good", slices.DeleteFunc(slices.Clone(real), func(o outcome) bool {
+		return o.entry.Class() == eval.Bad && !claims(&o)
+	}))
 	ablation(b.w, real)
 	b.details(real)
 	return nil

@@ -12,6 +12,8 @@ import (
 	"sluice"
 	"sluice/eval"
 	"sluice/judge/verdict"
+	"sluice/learn/brand"
+	"sluice/message"
 )
 
 // sides are the scores of a set.
@@ -93,6 +95,21 @@ func summary(w io.Writer, name string, list []outcome) {
 	if len(bad) > 0 {
 		fmt.Fprintf(w, "  %-32s %s\n", "bad kept from their mailbox", percent(countHeld(list, eval.Bad)))
 	}
+}
+
+// claims says whether the display name or the subject has a name of the shipped list of
+// brands, and the author's domain isn't the brand's. It looks at the letter alone.
+func claims(o *outcome) bool {
+	m := message.Parse(o.raw, message.DefaultLimits())
+	author, _ := m.From()
+	found := false
+	for _, text := range []string{author.Name, m.View().Subject} {
+		brand.Shipped().Find(text, func(match brand.Match) bool {
+			found = found || !match.Brand.Sends(author.Domain)
+			return !found
+		})
+	}
+	return found
 }
 
 // without weighs a set anew, leaving out what drop names.

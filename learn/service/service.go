@@ -79,8 +79,8 @@ type Service struct {
 //go:embed services.txt
 var text string
 
-// table is never written to once the program runs.
-var table, count = func() (map[string]*Service, int) {
+// shipped is never written to once the program runs.
+var shipped, count = func() (map[string]*Service, int) {
 	t, n, err := parse(text)
 	if err != nil {
 		panic("service: " + err.Error()) // a test reads the table
@@ -130,7 +130,7 @@ const maxLabels = 8
 // "shop.myshopify.com" is the platform's.
 func Of(host string) *Service {
 	for range maxLabels {
-		if s := table[host]; s != nil {
+		if s := shipped[host]; s != nil {
 			return s
 		}
 		_, rest, ok := strings.Cut(host, ".")

@@ -16,7 +16,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("%d services, Count %d", n, Count())
 	}
 	seen := map[Kind]int{}
-	for d, s := range table {
+	for d, s := range shipped {
 		seen[s.Kind]++
 		if d != strings.ToLower(d) || strings.Count(d, ".") < 1 || strings.Count(d, ".") > 3 {
 			t.Errorf("%s: %q is no domain as it is looked up", s.Name, d)
