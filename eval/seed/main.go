@@ -62,9 +62,8 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 // set is a corpus and how it is judged.
 type set struct {
 	corpus string
-	label  string // "" for all
-	seed   bool   // the case itself, with all figures
-	trust  bool   // the border host's results are known
+	seed   bool // the case itself, with all figures
+	trust  bool // the border host's results are known
 }
 
 var sets = []set{
