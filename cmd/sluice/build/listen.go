@@ -9,6 +9,7 @@ import (
 	"sluice"
 	"sluice/check"
 	checkcorrespondent "sluice/check/correspondent"
+	"sluice/check/identity"
 	checklookalike "sluice/check/lookalike"
 	checktext "sluice/check/text"
 	checkthread "sluice/check/thread"
@@ -70,6 +71,9 @@ func (s *Speakers) received(in *check.Input) {
 	cancel()
 	if m, ok := checkthread.Incoming(ctx, in); ok {
 		l.threads.Learn(in.Now, m)
+	}
+	if name, signers, ok := identity.Learned(ctx, in); ok {
+		l.names.Received(in.Now, in.Envelope.Tenant, name, signers)
 	}
 	l.domains.Meet(in.Now, checkurllist.Orgs(in.Message))
 	if c := l.memory.Campaigns; c.Memory != nil {

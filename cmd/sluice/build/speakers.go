@@ -16,6 +16,7 @@ import (
 	"sluice"
 	"sluice/check"
 	checkbrand "sluice/check/brand"
+	"sluice/check/identity"
 	checklookalike "sluice/check/lookalike"
 	checkthread "sluice/check/thread"
 	"sluice/config"
@@ -26,6 +27,7 @@ import (
 	"sluice/learn/domain"
 	"sluice/learn/lookalike"
 	"sluice/learn/reputation"
+	"sluice/learn/service"
 	"sluice/learn/thread"
 )
 
@@ -46,6 +48,7 @@ type Speakers struct {
 type learnedSpeakers struct {
 	memory  *Memory
 	brands  *brand.Table
+	names   *service.Memory
 	domains *domain.Memory
 	threads *thread.Table
 	lane    *anomaly.Lane // nil: nothing is queued
@@ -88,6 +91,9 @@ func NewSpeakers(ctx context.Context, cfg *config.Config, store sluice.Store, re
 	}
 	l := &learnedSpeakers{memory: mem, reviews: reviews, queue: make(chan reviewed, 64), log: log, domains: domain.New(domain.Config{})}
 	if l.brands, err = brand.New(brand.Config{Key: subkey(key, brand.MemoKind)}); err != nil {
+		return nil, err
+	}
+	if l.names, err = service.NewMemory(service.Config{Key: subkey(key, "service")}); err != nil {
 		return nil, err
 	}
 	if l.threads, err = thread.New(thread.Config{Key: subkey(key, thread.MemoKind)}); err != nil {
@@ -212,6 +218,7 @@ func (s *Speakers) brandConfig() checkbrand.Config {
 func (s *Speakers) checks() []check.Checker {
 	out := checklookalike.Checks(s.alikeConfig())
 	if l := s.learned; l != nil {
+		out = append(out, identity.Known(l.names)...)
 		out = append(out, checkthread.Checks(checkthread.Config{Threads: l.threads, Correspondents: l.memory.Correspondents})...)
 	}
 	return out
@@ -246,7 +253,7 @@ type kept interface {
 }
 
 func (l *learnedSpeakers) kept() []kept {
-	out := []kept{l.brands, l.domains, l.threads}
+	out := []kept{l.brands, l.names, l.domains, l.threads}
 	if l.lane != nil {
 		out = append(out, l.lane)
 	}
