@@ -102,34 +102,71 @@ func Failure(err error, o Options) sluice.Reply {
 }
 
 // Relayed renders the next hop's own refusal: its code and words, bounded and
-// escaped, with our reference. A reply that is no refusal at all, or that finds
-// fault with how we speak to it, is not the sender's trouble, and temporary.
+// escaped, with our reference. Addresses are left out of the words: behind an alias
+// they may be ones that the sender doesn't know. The class and the page are those of
+// [RelayedReason]; a refusal that isn't the sender's trouble is told in our words.
 func Relayed(r sluice.Reply, o Options) sluice.Reply {
-	if !r.Temporary() && !r.Permanent() {
-		return Reason(reason.BackendGarbage, o)
-	}
-	switch r.Code / 10 {
-	case 50, 53: // it takes us for a bad client, or wants a login: our trouble
-		return Reason(reason.BackendGarbage, o)
-	}
-	if r.Code == 421 { // it ends its session with us, not ours with the sender
-		r.Code = 451
-	}
-	why, class := sluice.Reason(reason.BackendRejected), "Refused by the mailbox's server"
-	if r.Temporary() {
-		why, class = reason.BackendDeferred, "Try again later"
+	why, code := RelayedReason(r)
+	if why == reason.BackendGarbage {
+		return Reason(why, o)
 	}
 	e, _ := reason.Lookup(string(why))
-	out := sluice.Reply{Code: r.Code, Enhanced: e.Enhanced}
+	out := sluice.Reply{Code: code, Enhanced: e.Enhanced}
 	if validEnhanced(r.Enhanced, r.Code) {
 		out.Enhanced = r.Enhanced
 	}
-	words := strings.TrimRight(ASCII(oneLine(r.Text), 200), " .")
+	words := strings.TrimRight(ASCII(withoutAddresses(r.Text), 200), " .")
 	if words == "" {
 		words = e.Reply
 	}
-	out.Text = fit(class+": "+words, "", o)
+	out.Text = fit(Class(sluice.ThreatNone, false, code, e.Enhanced)+": "+words, "", o)
 	return out
+}
+
+// RelayedReason says which reason of the catalogue stands for the next hop's own
+// refusal, and with which code it is passed on. A reply that is no refusal at all, or
+// that finds fault with how we speak to it, is not the sender's trouble, and temporary.
+func RelayedReason(r sluice.Reply) (why sluice.Reason, code int) {
+	if !r.Temporary() && !r.Permanent() || r.Code/10 == 50 || r.Code/10 == 53 {
+		e, _ := reason.Lookup(reason.BackendGarbage)
+		return reason.BackendGarbage, e.Code
+	}
+	code = r.Code
+	if code == 421 { // it ends its session with us, not ours with the sender
+		code = 451
+	}
+	if why, ok := relayed[r.Enhanced]; ok && validEnhanced(r.Enhanced, r.Code) {
+		return why, code
+	}
+	if r.Temporary() {
+		return reason.BackendDeferred, code
+	}
+	return reason.BackendRejected, code
+}
+
+// relayed are the enhanced codes that say more than refused or deferred (RFC 3463 3).
+// The relay's own words for a next hop that can't be used carry them too.
+var relayed = map[string]sluice.Reason{
+	"4.3.2": reason.BackendBusy,
+	"4.4.1": reason.BackendDown,
+	"4.4.2": reason.BackendLost,
+	"4.5.0": reason.BackendGarbage,
+	"4.7.5": reason.BackendTLS,
+	"5.6.3": reason.No8BitRoute,
+	"5.6.7": reason.NoSMTPUTF8Route,
+}
+
+// withoutAddresses makes one line of s and takes mail addresses out.
+func withoutAddresses(s string) string {
+	words := strings.Fields(s)
+	for i, w := range words {
+		if !strings.Contains(w, "@") {
+			continue
+		}
+		end := strings.TrimRight(w, ".,;:!?")
+		words[i] = "<address>" + w[len(end):]
+	}
+	return strings.Join(words, " ")
 }
 
 // lookup returns the entry of why if it has a code of the class, else that of

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func WhyPage(f ref.Facts) Page {
 			continue
 		}
 		if p.Title == "" && i == 0 && e.Code != 0 {
-			p.Title = Class(titleThreat(f, e), e.Hard == "stop", f.Code, e.Enhanced)
+			p.Title = titleOf(f, e)
 			p.What, p.Fix = sentence(e.Reply), sentence(e.Fix)
 		}
 		p.Causes = append(p.Causes, Cause{ID: e.ID, Words: e.Page, Fix: sentence(e.Fix), Source: e.Source})
@@ -55,11 +56,14 @@ func WhyPage(f ref.Facts) Page {
 	return p
 }
 
-func titleThreat(f ref.Facts, e reason.Entry) sluice.Threat {
-	if t := threatOf(e); t == sluice.ThreatNone || e.Hard == "stop" || f.Threat == sluice.ThreatNone {
-		return t
+// titleOf are the class words that the reply began with. A soft fact that leads a
+// refused message stands for a sum, which has the words of the verdict's threat
+// ([Reply]); every other reason speaks for itself ([Reason]).
+func titleOf(f ref.Facts, e reason.Entry) string {
+	if f.Phase == sluice.PhaseMessage && f.Code/100 == 5 && e.Code/100 == 5 && e.Hard == "" && e.Group != "delivery" {
+		return Class(cmp.Or(f.Threat, sluice.ThreatSpam), false, f.Code, summed(e).Enhanced)
 	}
-	return f.Threat
+	return Class(threatOf(e), e.Hard == "stop", f.Code, e.Enhanced)
 }
 
 func pageFacts(f ref.Facts) [][2]string {

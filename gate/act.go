@@ -127,7 +127,9 @@ func (s *session) backendRefusal(j *judged, outcomes []sluice.Outcome, temporary
 	case r.Positive(): // never a false 250
 		r = sluice.ReplyTo(pick.Err)
 	}
-	return explain.Relayed(r, s.options(j.id, sluice.PhaseMessage, &j.verdict, r.Code, ""))
+	why, code := explain.RelayedReason(r)
+	// The page tells of the next hop's refusal; what we found is not its cause.
+	return explain.Relayed(r, s.options(j.id, sluice.PhaseMessage, &sluice.Verdict{}, code, why))
 }
 
 // accepted is the one honest positive reply: it doesn't say whether the message

@@ -138,5 +138,9 @@ func (s *session) decide(j *judged) {
 // refusal renders the reply to a refused or deferred message.
 func (s *session) refusal(j *judged) sluice.Reply {
 	e, _ := reason.Lookup(string(j.why))
-	return explain.Reply(j.action, j.why, j.verdict, s.options(j.id, sluice.PhaseMessage, &j.verdict, e.Code, j.why))
+	shown := &j.verdict
+	if j.action == sluice.Defer {
+		shown = &sluice.Verdict{} // it waits for another cause than what speaks against it
+	}
+	return explain.Reply(j.action, j.why, j.verdict, s.options(j.id, sluice.PhaseMessage, shown, e.Code, j.why))
 }

@@ -105,7 +105,8 @@ func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sl
 	l, err := route.Directory.Lookup(ctx, local+"@"+domain)
 	if l.Reply.Temporary() || l.Reply.Permanent() {
 		// The back end knows the mailbox and won't have its mail now.
-		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, l.Reply.Code, ""))
+		why, code := explain.RelayedReason(l.Reply)
+		r := explain.Relayed(l.Reply, s.options(s.tx.env.ID, sluice.PhaseRcpt, &sluice.Verdict{}, code, why))
 		s.missed(to, r)
 		return r, true
 	}

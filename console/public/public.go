@@ -141,6 +141,7 @@ type view struct {
 	Page                    *explain.Page
 	Text                    string
 	When                    string
+	Login                   bool // it was a login that was refused
 }
 
 func (s *site) render(w http.ResponseWriter, status int, name string, v *view) {
@@ -178,7 +179,7 @@ func (s *site) why(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		p := explain.WhyPage(facts(f, s.cfg.Node))
-		s.render(w, http.StatusOK, "why", &view{Title: p.Title, Page: &p, When: phases[f.Phase]})
+		s.render(w, http.StatusOK, "why", &view{Title: p.Title, Page: &p, When: phases[f.Phase], Login: f.Phase == sluice.PhaseAuth})
 	case errors.Is(err, ErrExpired):
 		s.text(w, http.StatusGone, "This reference is too old",
 			"Explanations are kept for some weeks. Send the message again: if it is refused again, the new reply holds a new link.")
