@@ -59,4 +59,5 @@ const (
 	DoorSMTP       = "smtp"
 	DoorSubmission = "submission" // own users, who log in (RFC 6409)
 	DoorLMTP       = "lmtp"       // RFC 2033
+	DoorScan       = "scan"       // files
 )

@@ -152,10 +152,10 @@ func newSender(ctx context.Context, in *Input) *Sender {
 // modern is the year from which on mail for many is authenticated as a rule.
 const modern = 2019
 
-// Lately says whether a message is of a year or later. Stored mail tells its own time;
-// what comes now is of now.
+// Lately says whether a message is of a year or later. Mail that is read from files
+// tells its own time; what comes now is of now.
 func Lately(in *Input, year int) bool {
-	if in.Conn == nil || !in.Conn.Stored {
+	if in.Conn == nil || !in.Conn.Stored && in.Conn.Door != sluice.DoorScan {
 		return in.Now.Year() >= year
 	}
 	t, err := mail.ParseDate(in.Message.Header().Get("Date"))

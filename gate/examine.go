@@ -16,7 +16,9 @@ type Examined struct {
 
 // Examine takes a message through the phases of a session, in the same order
 // and with the same checks, and hands it to nobody. It is what scan and lint
-// run: a stored message gets the verdict that a live one would.
+// run: a stored message gets the verdict that a live one would. What a gate
+// remembers it learns from, as if the message had been answered as the policy
+// says.
 func (g *Gate) Examine(ctx context.Context, c *sluice.Conn, env sluice.Envelope, raw []byte) *Examined {
 	s := g.open(ctx, c)
 	if c.Hello.Name != "" {
@@ -45,6 +47,15 @@ func (g *Gate) Examine(ctx context.Context, c *sluice.Conn, env sluice.Envelope,
 	s.run(ctx, sluice.PhaseData, &s.tx.env)
 	j := &judged{id: env.ID, env: &s.tx.env}
 	s.judge(ctx, j, raw)
+	reply := sluice.Reply{Code: 250}
+	switch j.action {
+	case sluice.Reject:
+		reply.Code = 550
+	case sluice.Defer:
+		reply.Code = 451
+	}
+	s.learnFrom(j, reply)
+	s.observe(j, reply)
 	files, left := seen(j)
 	return &Examined{Action: j.action, Message: j.msg, Record: sluice.Record{ID: j.id, Time: env.Received, Conn: *c,
 		Envelope: env, Subject: j.msg.View().Subject, MessageID: j.msg.Header().Get("Message-Id"), Size: int64(len(raw)),

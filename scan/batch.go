@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // maxBatchLine bounds one line of a batch.
@@ -26,11 +27,12 @@ type Job struct {
 	HasFrom bool       // "mail_from" was given
 	Rcpts   []string   // "rcpt"
 	Account string     // "authenticated": the account; true is the sender's address
+	Time    time.Time  // "time": when it comes, RFC 3339; zero where absent
 	Line    int
 }
 
 // Batch reads JSON objects, one a line, with the keys id, file, ip, helo,
-// mail_from, rcpt and authenticated. All but file may be left out; empty lines
+// mail_from, rcpt, authenticated and time. All but file may be left out; empty lines
 // are passed over. An unknown key, a key given twice or a wrong value is an error
 // with line and column; the caller may go on to the next line or stop. File names
 // are relative to dir; name stands in errors. MaxSize as in [Config].
@@ -158,6 +160,17 @@ func (p *jobParser) field(j *Job, key string) error {
 		if j.Client = parseAddr(s); !j.Client.IsValid() {
 			return fmt.Errorf("ip: %q is no address", s)
 		}
+		return nil
+	case "time":
+		var s string
+		if err := p.text(key, &s); err != nil || s == "" {
+			return err
+		}
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return fmt.Errorf("time: %q is no time such as 2026-11-24T15:00:00Z", s)
+		}
+		j.Time = at
 		return nil
 	case "mail_from":
 		t, err := p.token()

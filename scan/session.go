@@ -14,7 +14,7 @@ import (
 // named id and, like the envelope, dated now. An author stands in for an envelope
 // sender that isn't known, which is not the null sender.
 func (o *Origin) Session(id string, m *message.Message, now time.Time) (*sluice.Conn, sluice.Envelope) {
-	conn := &sluice.Conn{ID: id, Door: "scan", Start: now, Stored: true}
+	conn := &sluice.Conn{ID: id, Door: sluice.DoorScan, Start: now, Stored: true}
 	if o.Client.IsValid() {
 		conn.Client = netip.AddrPortFrom(o.Client, 0)
 	}

@@ -103,7 +103,7 @@ func (c *scanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer s.files.Close()
+	defer s.close()
 	jobs, inputs := c.Jobs, c.sources(a)
 	if c.Batch != "" {
 		f, err := os.Open(c.Batch)
@@ -183,10 +183,20 @@ type scanner struct {
 	ip   netip.Addr
 
 	files *build.Scanners
+	begun time.Time        // of the clock
+	at    time.Time        // when the message comes, by its line of the batch
+	stage *build.Rehearsal // of a batch
+}
+
+func (s *scanner) close() {
+	s.files.Close()
+	if s.stage != nil {
+		_ = s.stage.Close() // a folder of keys in the temporary one
+	}
 }
 
 func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
-	s := &scanner{ctx: a.ctx, cmd: c}
+	s := &scanner{ctx: a.ctx, cmd: c, begun: time.Now()}
 	if c.IP != "" {
 		ip, err := netip.ParseAddr(c.IP)
 		if err != nil {
@@ -210,13 +220,19 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 	if s.files, err = build.NewScanners(cfg, nil, nil, log); err != nil {
 		return nil, err
 	}
-	set, err := build.JudgeHere(cfg, log, false, here, s.files)
-	if err != nil {
+	gc := gate.Config{Clock: s.clock, Rand: rand.Reader}
+	if c.Batch != "" {
+		if s.stage, err = build.NewRehearsal(a.ctx, cfg, log, here, s.files); err != nil {
+			return nil, err
+		}
+		gc.Settings, gc.Port, gc.Observe = s.stage.Settings, s.stage.Port, s.stage.Observe
+	} else if gc.Settings, err = build.JudgeHere(cfg, log, false, here, s.files); err != nil {
 		return nil, err
 	}
+	set := &gc.Settings
 	set.Verifier = mailauth.New(mailauth.Config{Resolver: r, Hostname: cfg.Hostname, Sealers: cfg.ARCSealers, Upstream: trust(c.TrustAuthres)})
 	set.Budget = 5 * time.Minute
-	s.gate = gate.New(gate.Config{Settings: set, Clock: s.clock(), Rand: rand.Reader})
+	s.gate = gate.New(gc)
 	return s, nil
 }
 
@@ -228,14 +244,17 @@ func trust(id string) authres.Trust {
 	return authres.Trust{IDs: []string{id}}
 }
 
-// clock is the real one, or one that starts at --now, so that durations stay
-// true.
-func (s *scanner) clock() func() time.Time {
-	if s.cmd.Now.IsZero() {
-		return time.Now
+// clock is the real one, or one that starts at --now or the line's time, so that
+// durations stay true.
+func (s *scanner) clock() time.Time {
+	start := s.cmd.Now
+	if !s.at.IsZero() {
+		start = s.at
 	}
-	start := time.Now()
-	return func() time.Time { return s.cmd.Now.Add(time.Since(start)) }
+	if start.IsZero() {
+		return time.Now()
+	}
+	return start.Add(time.Since(s.begun))
 }
 
 // judge reads and judges one message. One that can't be read is a result with
@@ -274,6 +293,9 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 			e.Rcpts = j.Rcpts
 		}
 		account = j.Account
+		if s.at = j.Time; !s.at.IsZero() {
+			s.begun = time.Now()
+		}
 	}
 	e.Client, e.Hello = first(s.ip, e.Client), first(s.cmd.Helo, e.Hello)
 	if s.cmd.From != nil {
@@ -284,6 +306,9 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 	}
 	conn, env := e.Session(in.item.ID, m, s.gate.Now())
 	conn.Auth = account
+	if in.job != nil && (in.job.Client.IsValid() || account != "") {
+		conn.Stored = false // as if it came
+	}
 	return conn, env
 }
 
