@@ -11,7 +11,7 @@ import (
 // pure lists the folders, with those below them, where time and randomness are
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
-	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "complaint"}
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "complaint", "reply", "bounce"}
 	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/lot.go", "smtpd/tarpit.go", "reason/internal"}
 )
 
@@ -104,7 +104,7 @@ func Traps(m *Module) []Finding {
 }
 
 // hostile are the folders that parse bytes from outside.
-var hostile = []string{"smtp", "smtpd", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
+var hostile = []string{"smtp", "smtpd", "reply", "bounce", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
 	"dns", "dns/dnstest", "dns/dnsbl", "scan", "config", "deliver/quarantine", "deliver/banner", "explain",
 	"directory", "directory/file", "directory/ldap", "directory/callahead",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",

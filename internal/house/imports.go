@@ -51,6 +51,9 @@ var rooms = []room{
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
+	// What others answer is explained by a table; a bounce holds what others answered.
+	{dir: "reply", may: []string{".", "reason", "smtp"}},
+	{dir: "bounce", may: append([]string{"reply"}, values...)},
 	// What a report says needs the report formats, and who sent it the authentication.
 	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
