@@ -34,6 +34,7 @@ type commands struct {
 	Eval       evalCmd          `cmd:"" help:"Try Sluice on labelled mail, yours too, and say what to expect of it."`
 	Brand      brandCmd         `cmd:"" help:"Look at the brands whose names are protected."`
 	Auth       authCmd          `cmd:"" help:"Say who a message, or a domain, is: SPF, DKIM, ARC, DMARC as a tree."`
+	Lint       lintCmd          `cmd:"" help:"Look at a message of your own: what receivers think of it, and what to change."`
 	Key        keyCmd           `cmd:"" help:"Make keys that mail is signed with (DKIM), and show their DNS records."`
 	Report     reportCmd        `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
 	Top        topCmd           `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`

@@ -58,9 +58,10 @@ var rooms = []room{
 	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
-	{dir: "console", may: []string{".", "reason", "explain", "message", "live"}},
+	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report"}},
 	{dir: "config", may: values},
 	{dir: "certs", may: []string{"."}},
+	{dir: "lint/report"}, // what was found, as plain values: for pages too
 	{dir: "lint", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	// What writes carriers uses what decoders' tests write them with.

@@ -1,0 +1,425 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sluice"
+	"sluice/lint/report"
+	"sluice/mailauth/bimi"
+	"sluice/mailauth/dkim"
+	"sluice/mailauth/dmarc"
+	"sluice/mailauth/iprev"
+	"sluice/mailauth/nullmx"
+	"sluice/mailauth/spf"
+	"sluice/message/header"
+	"sluice/message/links"
+	"sluice/reason"
+)
+
+// What receivers publish; the checklist and the advice name them.
+const (
+	google    = "Google's sender guidelines"       // support.google.com/a/answer/81126
+	yahoo     = "Yahoo's sender best practices"    // senders.yahooinc.com/best-practices
+	microsoft = "Outlook's rules for high volumes" // techcommunity.microsoft.com, April 2025
+)
+
+// spfLimit is how many terms of an SPF policy may ask the DNS (RFC 7208 4.6.4).
+const spfLimit = 10
+
+// connection tells what is known of how the message came.
+func (s *subject) connection() {
+	s.section("connection", "How it came", true)
+	c := s.in.Conn
+	if !c.Client.Addr().IsValid() {
+		s.fact(report.Unknown, "client", "no address is known").Why = "what depends on it is left out: SPF, reverse DNS, reputation; name the sending address"
+		return
+	}
+	f := s.fact(report.Info, "client", c.Client.Addr().String())
+	if s.in.Guessed {
+		f.Why = "as the topmost Received field of a public address says"
+	}
+	if c.Hello.Name != "" {
+		s.fact(report.Info, "greeting", quote(c.Hello.Verb+" "+c.Hello.Name))
+	}
+	switch {
+	case c.TLS != nil:
+		s.fact(report.Good, "encryption", quote(c.TLS.Version+" "+c.TLS.Cipher))
+	case !s.in.Guessed:
+		s.fact(report.Bad, "encryption", "none").Source = google
+		s.advise(fix{Advice: report.Advice{ID: "tls", Area: "connection", Need: report.Must, Standard: true,
+			What: "The message came without encryption.", Do: "Let the sending server use STARTTLS wherever it is offered.", Source: google}})
+	}
+	s.fact(report.Info, "envelope sender", quote("<"+s.in.Envelope.From+">"))
+	if s.live {
+		s.ptr()
+	}
+}
+
+// ptr is the address's name and whether it leads back.
+func (s *subject) ptr() {
+	r := &s.reverse
+	value := r.Name
+	if value == "" {
+		value = list(r.Names, 3)
+	}
+	level := map[iprev.Class]report.Level{iprev.Confirmed: report.Good, iprev.Unknown: report.Unknown}[r.Class]
+	if r.Class == iprev.NoName || r.Class == iprev.Unconfirmed {
+		level = report.Bad
+	}
+	f := s.fact(level, "reverse DNS", quote(strings.TrimSpace(string(r.Class)+" "+value)))
+	f.Why, f.Source = quote(r.Problem), "RFC 8601 3"
+	for _, t := range r.Trace {
+		f.More = append(f.More, quote(fmt.Sprintf("%s: %s %s", t.Query, t.Outcome, t.Answer)))
+	}
+	switch {
+	case level == report.Bad:
+		s.advise(fix{Advice: report.Advice{ID: "reverse-dns", Area: "connection", Need: report.Must, Standard: true,
+			What: "The sending address has no name that leads back to it.", Seen: quote(r.Problem),
+			Do:     "Set a PTR record for " + r.IP.String() + " to the server's host name, and let that name have the address as A or AAAA.",
+			Source: google + "; " + yahoo},
+			takes: []sluice.Reason{reason.IprevNone, reason.IprevFail, reason.ClientGeneric}, gives: []sluice.Reason{reason.IprevPass}})
+	case r.Generic.Kind != "":
+		f.Level = report.Warn
+		s.advise(fix{Advice: report.Advice{ID: "generic-name", Area: "connection", Need: report.Should, Standard: true,
+			What: "The sending address has a name that a provider made for it.", Seen: quote(r.Name + ": " + r.Generic.Why),
+			Do: "Have the provider set a name of your own, such as mail." + s.orgOr("example.com") + ".", Source: "practice; M3AAWG sender best practices"},
+			takes: []sluice.Reason{reason.IprevDynamic, reason.IprevNumbered, reason.ClientGeneric, reason.HeloGeneric}, gives: []sluice.Reason{reason.IprevPass}})
+	}
+}
+
+func (s *subject) orgOr(other string) string {
+	if s.org != "" {
+		return s.org
+	}
+	return other
+}
+
+// authentication is who the message is from, and who proves it.
+func (s *subject) authentication() {
+	s.section("authentication", "Who it is from", true)
+	s.authorFact()
+	if s.live {
+		s.spfFact()
+	}
+	s.signatures()
+	if s.arc.Instances > 0 {
+		s.fact(report.Info, "ARC", fmt.Sprintf("%s, %d sealers", s.arc.Status, len(s.arc.Sets))).Why = quote(s.arc.Problem)
+	}
+	if s.author.Domain != "" {
+		s.policyFact()
+	}
+	s.replies()
+	s.bimiFact()
+}
+
+func (s *subject) authorFact() {
+	level, value := report.Good, s.author.Address
+	if !s.author.Clear {
+		level = report.Bad
+	}
+	if s.author.Display != "" {
+		value = s.author.Display + " <" + value + ">"
+	}
+	f := s.fact(level, "author", quote(value))
+	for _, p := range s.author.Problems {
+		f.More = append(f.More, quote(string(p.Code)+": "+p.Detail))
+	}
+	if !s.author.Clear {
+		s.advise(fix{Advice: report.Advice{ID: "from", Area: "authentication", Need: report.Must, Standard: true,
+			What: "The From field isn't one plain address, so mail programs differ on who the author is.", Seen: strings.Join(f.More, "; "),
+			Do: `Write From as one address with an optional name: Example Shop <news@example.com>.`, Source: "RFC 5322 3.6.2; RFC 9989"},
+			takes: []sluice.Reason{reason.FromUnclear, reason.FromAmbiguous, reason.FromInvalid, reason.FromMissing, reason.FromDuplicate, reason.FromMultiple}})
+	}
+}
+
+// spfFact is the policy of the envelope's domain.
+func (s *subject) spfFact() {
+	r := &s.spf
+	level := report.Bad
+	switch r.Result {
+	case spf.Pass:
+		level = report.Good
+	case spf.TempError:
+		level = report.Unknown
+	case spf.Neutral:
+		level = report.Warn
+	}
+	f := s.fact(level, "SPF", quote(fmt.Sprintf("%s for %s", r.Result, r.Domain)))
+	f.Why, f.Source = quote(r.String()), "RFC 7208"
+	f.More = append(f.More, fmt.Sprintf("%d of at most %d look-ups, %d of them void", r.Lookups, spfLimit, r.Voids))
+	for _, t := range r.Trace {
+		if t.Outcome == "record" {
+			f.More = append(f.More, quote(strings.Repeat("  ", min(t.Depth, 10))+t.Domain+": "+t.Answer))
+		}
+	}
+	if level != report.Good && level != report.Unknown {
+		do := "Publish an SPF policy for " + quote(r.Domain) + " that lists the servers it sends from, and ends in -all or ~all."
+		if r.Result == spf.PermError {
+			do = "Mend the policy of " + quote(r.Domain) + ": " + quote(r.Problem) + "."
+		} else if r.Result != spf.None {
+			do = "Add " + r.IP.String() + " to the SPF policy of " + quote(r.Domain) + ", or send from a server that it lists."
+		}
+		s.advise(fix{Advice: report.Advice{ID: "spf", Area: "authentication", Need: report.Must, Standard: true,
+			What: "SPF doesn't pass for the envelope's sender.", Seen: f.Why, Do: do, Source: "RFC 7208; " + google + "; " + yahoo + "; " + microsoft},
+			takes: []sluice.Reason{reason.SPFFail, reason.SPFSoftfail, reason.SPFNeutral, reason.SPFNone, reason.SPFPermerror, reason.AuthNothingPasses},
+			gives: []sluice.Reason{reason.SPFPass}})
+	}
+	s.spfHygiene()
+}
+
+// spfHygiene is what is wrong with a policy that works.
+func (s *subject) spfHygiene() {
+	r := &s.spf
+	if r.Result != spf.PermError && r.Lookups >= spfLimit-1 {
+		s.advise(fix{Advice: report.Advice{ID: "spf-lookups", Area: "authentication", Need: report.Should, Standard: true,
+			What: fmt.Sprintf("The SPF policy takes %d look-ups up to the term that matches; at more than %d receivers give up.", r.Lookups, spfLimit),
+			Do:   "Drop includes of services that you no longer use, or give each service a subdomain of its own.", Source: "RFC 7208 4.6.4"}})
+	}
+	for _, t := range r.Trace {
+		if t.Outcome != "record" || t.Domain != r.Domain && t.Depth > 0 {
+			continue
+		}
+		terms := strings.Fields(header.Lower(t.Answer))
+		if slices.Contains(terms, "+all") || slices.Contains(terms, "all") {
+			s.advise(fix{Advice: report.Advice{ID: "spf-all", Area: "authentication", Need: report.Must, Standard: true,
+				What: "The SPF policy lets everybody send for the domain.", Seen: quote(t.Answer), Do: "End it in -all or ~all.", Source: "RFC 7208 5.1"}})
+		}
+		if slices.ContainsFunc(terms, func(x string) bool { return strings.TrimLeft(x, "+-~?") == "ptr" || strings.Contains(x, "ptr:") }) {
+			s.advise(fix{Advice: report.Advice{ID: "spf-ptr", Area: "authentication", Need: report.Should, Standard: true,
+				What: "The SPF policy uses ptr, which is slow and which receivers may skip.", Seen: quote(t.Answer), Do: "Name the addresses with ip4, ip6 or a.", Source: "RFC 7208 5.5"}})
+		}
+	}
+}
+
+// alignedDKIM says whether a passing signature speaks for the author's domain.
+func (s *subject) alignedDKIM() bool { return s.aligned("dkim") }
+
+func (s *subject) aligned(method string) bool {
+	return slices.ContainsFunc(s.dmarc.Identifiers, func(id dmarc.Identifier) bool {
+		return id.Method == method && id.Result == "pass" && (id.Aligned || s.org != "" && links.OrgDomain(id.Domain) == s.org && s.dmarc.Record == nil)
+	})
+}
+
+// unsigned is the evidence that goes where a message is signed for its author.
+var unsigned = []sluice.Reason{reason.DKIMNone, reason.DKIMFail, reason.DKIMKeyMissing, reason.DKIMKeyRevoked, reason.DKIMKeyBroken, reason.DKIMSyntax,
+	reason.DKIMShortKey, reason.DKIMSha1, reason.DKIMBodyLength, reason.DKIMExpired, reason.DKIMFromUnsigned, reason.DKIMDuplicateFrom, reason.DKIMPublicSuffix,
+	reason.DKIMPassForeign, reason.AuthNothingPasses, reason.BulkUnsigned, reason.DMARCFailNone, reason.DMARCFailQuarantine, reason.DMARCFailReject}
+
+// signatures are the DKIM signatures, their keys and what they cover.
+func (s *subject) signatures() {
+	if len(s.dkim) == 0 {
+		s.fact(report.Bad, "DKIM", "no signature").Source = "RFC 6376"
+	}
+	for i := range s.dkim {
+		s.signature(&s.dkim[i])
+	}
+	if s.alignedDKIM() {
+		return
+	}
+	tried := slices.ContainsFunc(s.dkim, func(r dkim.Result) bool { return r.Status == dkim.TempError })
+	if len(s.dkim) > 0 && (!s.asked || tried) {
+		return // the keys could not be asked for
+	}
+	a := report.Advice{ID: "dkim-align", Area: "authentication", Need: report.Must, Standard: true, Source: "RFC 6376; " + google + "; " + yahoo + "; " + microsoft}
+	domain := quote(s.orgOr("your domain"))
+	passing := s.passing()
+	switch {
+	case len(s.dkim) == 0:
+		a.ID, a.What = "dkim", "The message isn't signed."
+		a.Do = "Sign it with DKIM as " + domain + ", with a key of 2048 bits RSA. If this is a draft, look at it again as it arrives."
+	case len(passing) > 0:
+		a.What = "The message is signed by " + list(passing, 3) + ", not by its author's domain."
+		a.Do = "Have the service sign as " + domain + " too: publish its keys there as CNAME or TXT records (custom or authenticated domain, in its settings)."
+	default:
+		a.ID, a.What, a.Seen = "dkim-broken", "No signature passes.", quote(s.dkim[0].Problem)
+		a.Do = "Sign as " + domain + " as the last thing that happens to the message, and publish the key at " + quote(s.dkim[0].KeyName) + "."
+	}
+	gives := []sluice.Reason{reason.DKIMPassAligned}
+	if s.dmarc.Record != nil {
+		gives = append(gives, reason.DMARCPass)
+	}
+	s.advise(fix{Advice: a, takes: unsigned, gives: gives})
+}
+
+// passing lists the domains of signatures that pass.
+func (s *subject) passing() (out []string) {
+	for i := range s.dkim {
+		if s.dkim[i].Status == dkim.Pass && !slices.Contains(out, s.dkim[i].Domain) {
+			out = append(out, s.dkim[i].Domain)
+		}
+	}
+	return out
+}
+
+func (s *subject) signature(r *dkim.Result) {
+	level := map[dkim.Status]report.Level{dkim.Pass: report.Good, dkim.TempError: report.Unknown, dkim.Neutral: report.Warn}[r.Status]
+	if level == report.Info {
+		level = report.Bad
+	}
+	aligned := "not the author's domain"
+	if s.org != "" && links.OrgDomain(r.Domain) == s.org {
+		aligned = "the author's domain"
+	} else if level == report.Good {
+		level = report.Info
+	}
+	f := s.fact(level, "DKIM", quote(fmt.Sprintf("%s, d=%s (%s), s=%s", r.Status, r.Domain, aligned, r.Selector)))
+	f.Why, f.Source = quote(r.Problem), "RFC 6376"
+	if r.KeyBits > 0 {
+		f.More = append(f.More, quote(fmt.Sprintf("key %s: %s, %d bits", r.KeyName, r.KeyType, r.KeyBits)))
+	}
+	f.More = append(f.More, quote("signs "+strings.Join(r.Signed, " ")))
+	if len(r.Unsigned) > 0 {
+		f.More = append(f.More, quote("doesn't sign "+strings.Join(r.Unsigned, " ")))
+	}
+	if r.Status != dkim.Pass {
+		return
+	}
+	where := " (d=" + quote(r.Domain) + ")"
+	if r.Weak {
+		s.advise(fix{Advice: report.Advice{ID: "dkim-key", Area: "authentication", Need: report.Should, Standard: true,
+			What: fmt.Sprintf("The signing key has %d bits%s.", r.KeyBits, where), Do: "Make a key of 2048 bits under a new selector, sign with it, and revoke the old one a week later.", Source: "RFC 8301 3.2"},
+			takes: []sluice.Reason{reason.DKIMWeakKey}})
+	}
+	if r.BodyLength >= 0 {
+		s.advise(fix{Advice: report.Advice{ID: "dkim-length", Area: "authentication", Need: report.Must, Standard: true,
+			What: "The signature covers only the beginning of the body (l=)" + where + ".", Do: "Sign without l=: anybody can put text behind the signed part.", Source: "RFC 6376 8.2"},
+			takes: []sluice.Reason{reason.DKIMBodyLength}})
+	}
+	if r.Testing {
+		s.advise(fix{Advice: report.Advice{ID: "dkim-testing", Area: "authentication", Need: report.Should, Standard: true,
+			What: "The key is marked as being tested (t=y)" + where + ".", Do: "Take t=y out of the key's record: receivers may ignore such signatures.", Source: "RFC 6376 3.6.1"}})
+	}
+	if missing := important(r); len(missing) > 0 {
+		s.advise(fix{Advice: report.Advice{ID: "dkim-fields", Area: "authentication", Need: report.Should, Standard: true,
+			What: "The signature leaves out fields that people read" + where + ".", Seen: list(missing, 8), Do: "Sign From, To, Subject, Date, Reply-To, MIME-Version, Content-Type and the List fields, and name From, To and Subject once more in h= than they stand there.",
+			Source: "RFC 6376 5.4"}, takes: []sluice.Reason{reason.DKIMReplayMarks}})
+	}
+}
+
+// important are the unsigned fields whose forging changes what a reader sees.
+func important(r *dkim.Result) (out []string) {
+	for _, f := range r.Unsigned {
+		switch header.Lower(f) {
+		case "from", "subject", "to", "reply-to", "date", "content-type", "content-transfer-encoding", "mime-version":
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// policyFact is what the author's domain asks receivers to do.
+func (s *subject) policyFact() {
+	d := &s.dmarc
+	level := map[dmarc.Value]report.Level{dmarc.Pass: report.Good, dmarc.TempError: report.Unknown}[d.Value]
+	if level == report.Info {
+		level = report.Bad
+	}
+	if !s.live && len(s.dkim) == 0 || !s.asked {
+		level = report.Unknown
+	}
+	f := s.fact(level, "DMARC", quote(fmt.Sprintf("%s for %s", d.Value, d.Domain)))
+	f.Why, f.Source = quote(d.Why), "RFC 9989"
+	for _, id := range d.Identifiers {
+		word := "not aligned"
+		if id.Aligned {
+			word = "aligned"
+		}
+		f.More = append(f.More, quote(strings.TrimSpace(fmt.Sprintf("%s %s: %s, %s %s", id.Method, id.Domain, id.Result, word, id.Why))))
+	}
+	if d.Record == nil {
+		if s.asked && d.Value != dmarc.TempError && d.Value != dmarc.PermError {
+			s.noPolicy()
+		}
+		return
+	}
+	f.More = append(f.More, quote("record at "+d.RecordAt+": "+d.Record.Raw))
+	for _, p := range d.Record.Problems {
+		f.More = append(f.More, quote("in the record: "+p))
+	}
+	s.policyAdvice()
+}
+
+// noPolicy is the advice for a domain without a record.
+func (s *subject) noPolicy() {
+	gives := []sluice.Reason(nil)
+	if s.sender.Aligned {
+		gives = []sluice.Reason{reason.DMARCPass}
+	}
+	s.advise(fix{Advice: report.Advice{ID: "dmarc", Area: "authentication", Need: report.Must, Standard: true,
+		What: "The author's domain publishes no DMARC policy.",
+		Do:   "Publish a TXT record at _dmarc." + quote(s.orgOr(s.author.Domain)) + ": v=DMARC1; p=none; rua=mailto:dmarc@" + quote(s.orgOr(s.author.Domain)) + ". Read the reports, and go on to p=quarantine, then p=reject.", Source: "RFC 9989; " + google + "; " + yahoo + "; " + microsoft},
+		takes: []sluice.Reason{reason.DMARCNone}, gives: gives,
+		copied: []sluice.Reason{reason.DMARCFailNone}, copiedFor: []sluice.Reason{reason.DMARCNone}})
+}
+
+// policyAdvice is what to make better about a record.
+func (s *subject) policyAdvice() {
+	d := &s.dmarc
+	record := quote(d.Record.Raw)
+	if d.Value == dmarc.Fail && s.live {
+		s.advise(fix{Advice: report.Advice{ID: "dmarc-align", Area: "authentication", Need: report.Must, Standard: true,
+			What: "DMARC fails: nothing that passes speaks for the author's domain.", Seen: quote(d.Why),
+			Do: "Sign as " + quote(s.orgOr(d.Domain)) + ", or send with an envelope sender (bounce address) below it that passes SPF.", Source: "RFC 9989; " + google},
+			takes: []sluice.Reason{reason.DMARCFailNone, reason.DMARCFailQuarantine, reason.DMARCFailReject, reason.AuthNothingPasses}, gives: []sluice.Reason{reason.DMARCPass}})
+	}
+	if d.Value == dmarc.Pass && s.alignedDKIM() != s.aligned("spf") && s.live {
+		s.onlyOne()
+	}
+	if len(d.Record.Aggregate) == 0 {
+		s.advise(fix{Advice: report.Advice{ID: "dmarc-reports", Area: "authentication", Need: report.Should, Standard: true,
+			What: "The DMARC record asks for no reports, so nobody sees who sends in the domain's name.", Seen: record,
+			Do: "Add rua=mailto: with a mailbox that a program reads.", Source: "RFC 9990"}})
+	}
+	if len(d.Record.Problems) > 0 {
+		s.advise(fix{Advice: report.Advice{ID: "dmarc-record", Area: "authentication", Need: report.Could, Standard: true,
+			What: "The DMARC record isn't as the standard has it now.", Seen: list(d.Record.Problems, 3), Do: "Write the record anew by RFC 9989; tags such as pct, ri and rf are gone.", Source: "RFC 9989 4.7"}})
+	}
+}
+
+// onlyOne is a pass that hangs by one thread.
+func (s *subject) onlyOne() {
+	if s.alignedDKIM() {
+		s.advise(fix{Advice: report.Advice{ID: "spf-align", Area: "authentication", Need: report.Could, Standard: true,
+			What: "Only DKIM speaks for the author's domain; the envelope's sender is of " + quote(s.spf.Domain) + ".",
+			Do:   "Use a bounce address below " + quote(s.org) + " (custom return path, in the service's settings): then a signature that breaks on the way does no harm.", Source: microsoft}})
+	}
+}
+
+// replies is whether the sender can be written to.
+func (s *subject) replies() {
+	if s.asked && s.mx.Domain != "" {
+		bad := s.mx.Answer == nullmx.Null || s.mx.Answer == nullmx.NXDomain || s.mx.Answer == nullmx.Nothing
+		if bad {
+			s.fact(report.Bad, "bounces", quote(s.mx.Domain+" takes no mail: "+s.mx.Answer.String())).Source = "RFC 7505"
+			s.advise(fix{Advice: report.Advice{ID: "bounces", Area: "authentication", Need: report.Must, Standard: true,
+				What: "The envelope's domain takes no mail, so no bounce and no complaint can reach the sender.", Seen: quote(s.mx.Domain),
+				Do: "Send from a domain that has an MX record, and read what comes back.", Source: "RFC 5321 4.4; RFC 7505 4.2"},
+				takes: []sluice.Reason{reason.NullMXSender, reason.SenderDomainNxdomain, reason.SenderDomainNoMail}})
+		}
+	}
+	list := s.m.Addresses("Reply-To")
+	if len(list) == 0 || s.org == "" {
+		return
+	}
+	if to := links.OrgDomain(list[0].Domain); to != "" && to != s.org {
+		s.fact(report.Warn, "replies", quote("go to "+list[0].String()))
+		s.advise(fix{Advice: report.Advice{ID: "reply-to", Area: "authentication", Need: report.Should, Standard: true,
+			What: "Replies go to another organization than the author's.", Seen: quote(list[0].String()), Do: "Let Reply-To stand below " + quote(s.org) + "; forward from there.", Source: "practice: it is what fraud does"},
+			takes: []sluice.Reason{reason.ReplyToDiffers, reason.ReplyToFreeMail, reason.ReplyToOtherMailbox}})
+	}
+}
+
+// bimiFact is whether the domain shows a logo.
+func (s *subject) bimiFact() {
+	if !s.asked || s.author.Domain == "" || s.sender.Free {
+		return
+	}
+	level := report.Info
+	if s.bimi.Value == bimi.Pass {
+		level = report.Good
+	}
+	f := s.fact(level, "BIMI", quote(strings.TrimSpace(string(s.bimi.Value)+" "+s.bimi.Record.Logo)))
+	f.Why, f.Source = quote(s.bimi.Why), "draft-brand-indicators-for-message-identification"
+}
