@@ -100,7 +100,7 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 		at := h.Range.Off
 		changes = slices.Insert(changes, 0, change{at, at, "Subject: " + encodeTag(e.SubjectTag) + "\r\n"})
 	}
-	if len(h.Fields) == 0 && len(raw) > 0 && !emptyLine(raw) {
+	if len(h.Fields) == 0 && len(raw) > 0 && !emptyLine(raw) && !bringsHeader(e.Changes) {
 		changes = append(changes, change{h.Range.End(), h.Range.End(), "\r\n"})
 	}
 	for i := range e.Parts {
@@ -124,6 +124,12 @@ func apply(raw []byte, changes []change) []byte {
 		at = c.end
 	}
 	return append(out, raw[at:]...)
+}
+
+// bringsHeader says whether changes put a header on top of a message that has none, as
+// EditTexts does.
+func bringsHeader(list []Change) bool {
+	return len(list) > 0 && list[0].Off == list[0].End && bytes.HasPrefix(list[0].Text, []byte("MIME-Version:"))
 }
 
 func emptyLine(b []byte) bool {

@@ -20,6 +20,8 @@ type TextEdit struct {
 	// Edit changes a text's S and says whether the part is to be written. It is called
 	// once for each of the Parts, in the order of the message.
 	Edit func(*Text) bool
+	// Undone is told of a part that Edit changed and that can't be written; nil: nobody.
+	Undone func(*Text)
 }
 
 // Text is a part's text while it is being changed.
@@ -43,22 +45,39 @@ const maxText = 16 << 20
 const maxLine = 998
 
 // Texts are the parts that are displayed as text and may be changed: none that is a
-// file, that is inside of another message, signed or encrypted, or that clients read in
-// different ways.
+// file or inside of another message.
 func Texts(m *message.Message) (out []*message.Part) {
 	for _, p := range m.Parts {
-		if !IsText(p) || p.Ghost || len(p.Readings) > 0 {
-			continue
-		}
-		ok := true
-		for q := p.Parent; q != nil && ok; q = q.Parent {
-			ok = !q.IsMessage() && q.Type != "multipart/signed" && q.Type != "multipart/encrypted" && len(q.Readings) == 0
-		}
-		if ok {
+		if IsText(p) && Changeable(p) && !Attached(p) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// Changeable says whether a part may be changed: not where it is signed or encrypted, or
+// where clients read it in different ways.
+func Changeable(p *message.Part) bool {
+	if p.Ghost || len(p.Readings) > 0 {
+		return false
+	}
+	for q := p.Parent; q != nil; q = q.Parent {
+		if q.Ghost || len(q.Readings) > 0 || q.Type == "multipart/signed" || q.Type == "multipart/encrypted" ||
+			q.IsMessage() && (q.Encoding == "base64" || q.Encoding == "quoted-printable") {
+			return false
+		}
+	}
+	return true
+}
+
+// Attached says whether a part is inside of an attached message.
+func Attached(p *message.Part) bool {
+	for q := p.Parent; q != nil; q = q.Parent {
+		if q.IsMessage() {
+			return true
+		}
+	}
+	return false
 }
 
 // IsText says whether a part is text that is displayed, not offered as a file.
@@ -80,7 +99,7 @@ func Plain(m *message.Message) bool {
 func EditTexts(m *message.Message, edits ...TextEdit) (changes []Change, written []*message.Part) {
 	for _, p := range m.Parts {
 		var t *Text
-		wanted := false
+		var made []TextEdit
 		for _, e := range edits {
 			if !slices.Contains(e.Parts, p) {
 				continue
@@ -90,13 +109,21 @@ func EditTexts(m *message.Message, edits ...TextEdit) (changes []Change, written
 					break
 				}
 			}
-			wanted = e.Edit(t) || wanted
+			if e.Edit(t) {
+				made = append(made, e)
+			}
 		}
-		if !wanted {
+		if len(made) == 0 {
 			continue
 		}
 		if c, ok := t.write(); ok {
 			changes, written = append(changes, c...), append(written, p)
+			continue
+		}
+		for _, e := range made {
+			if e.Undone != nil {
+				e.Undone(t)
+			}
 		}
 	}
 	return changes, written
@@ -105,7 +132,7 @@ func EditTexts(m *message.Message, edits ...TextEdit) (changes []Change, written
 // open reads a part, nil where it can't be read without loss.
 func open(m *message.Message, p *message.Part) *Text {
 	raw := m.Decoded(p)
-	if len(raw) > maxText || !known(p.Encoding) && !superset(p.Charset, raw) {
+	if len(raw) > maxText || !known(p.Encoding) {
 		return nil
 	}
 	t := &Text{Part: p, HTML: p.Type == "text/html", EOL: lineEnding(m.Raw), m: m}
@@ -133,12 +160,15 @@ func (t *Text) Unicode() bool {
 	if t.S == t.read {
 		s = t.m.Text(t.Part)
 	}
-	if !fine || !known(t.Part.Encoding) {
+	if !fine {
 		return false
 	}
 	t.S, t.unicode = s, true
 	return true
 }
+
+// Remade says whether the text is written as UTF-8 though the part isn't.
+func (t *Text) Remade() bool { return t.unicode }
 
 // Decode reads a piece of S as UTF-8.
 func (t *Text) Decode(s string) string {
@@ -159,8 +189,8 @@ func (t *Text) Encode(words string) (string, bool) {
 		return words, true
 	}
 	p := t.Part
-	if p.Encoding != "quoted-printable" && p.Encoding != "base64" && ascii(t.S) {
-		return "", false // seven bits
+	if (p.Encoding == "" || p.Encoding == "7bit") && ascii(t.S) {
+		return "", false
 	}
 	if p.Charset == "utf-8" || p.Charset == "utf8" {
 		return words, utf8.ValidString(t.S)
@@ -250,9 +280,6 @@ func (t *Text) write() ([]Change, bool) {
 		return t.body(quotedPrintable(t.S, lineEnding(raw) == "\n"))
 	case "base64":
 		return t.body(base64Lines(t.S, lineEnding(raw)))
-	case "", "7bit", "8bit", "binary":
-	default:
-		return nil, false
 	}
 	if splits([]byte(t.S), boundaries(p)) || longest(t.S) > max(maxLine, longest(t.read)) {
 		return t.anew(false)
@@ -280,16 +307,28 @@ func longest(s string) (n int) {
 // body replaces the part's body.
 func (t *Text) body(b []byte) ([]Change, bool) {
 	b = t.parted(b)
+	if off := t.Part.Body.Off; off > 0 && !endsHeader(t.m.Raw[:off]) {
+		// A line that is no field ended the header; what comes there now may look like one.
+		b = append([]byte(lineEnding(t.m.Raw)), b...)
+	}
 	if splits(b, boundaries(t.Part)) {
 		return nil, false
 	}
 	return []Change{{Off: t.Part.Body.Off, End: t.Part.Body.End(), Text: b}}, true
 }
 
+// endsHeader says whether there is an empty line at the end.
+func endsHeader(b []byte) bool {
+	return bytes.HasSuffix(b, []byte("\n\n")) || bytes.HasSuffix(b, []byte("\n\r\n")) || string(b) == "\n" || string(b) == "\r\n"
+}
+
 // anew writes a text in quoted-printable, with fields that say so, and that it is UTF-8
 // where it became that.
 func (t *Text) anew(utf8 bool) ([]Change, bool) {
 	p, eol := t.Part, lineEnding(t.m.Raw)
+	if len(p.Children) > 0 {
+		return nil, false // files that are uuencoded in the text would be lost to some
+	}
 	body, ok := t.body(quotedPrintable(t.S, eol == "\n"))
 	if !ok {
 		return nil, false
@@ -307,8 +346,11 @@ func (t *Text) anew(utf8 bool) ([]Change, bool) {
 		}
 		fields = "Content-Type: " + strings.ReplaceAll(ctype, "; ", ";\n ") + "\n" + fields
 	}
-	if p.Parent == nil && p.Header.Field("MIME-Version") == nil {
+	if (p.Parent == nil || p.Embedded) && p.Header.Field("MIME-Version") == nil {
 		fields = "MIME-Version: 1.0\n" + fields
+	}
+	if p.Parent == nil && len(p.Header.Fields) == 0 && !emptyLine(t.m.Raw[p.Header.Range.Off:]) {
+		fields += "\n" // it had no header
 	}
 	fields = strings.ReplaceAll(fields, "\n", eol)
 	var changes []Change

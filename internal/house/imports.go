@@ -40,9 +40,9 @@ var rooms = []room{
 	{dir: "judge/verdict", may: []string{".", "reason"}},
 	{dir: "judge", may: append([]string{"check"}, facts...)},
 	{dir: "explain", may: []string{".", "reason"}},
-	// deliver/rewrite and deliver/banner are pure functions over a message's bytes; the
-	// rest of deliver is behind the root's interfaces.
-	{dir: "gate", may: append([]string{"deliver/rewrite", "deliver/banner", "guard", "live"}, engine...), except: []string{"inspect/child"}},
+	// deliver/rewrite, deliver/banner and deliver/protect are pure functions over a
+	// message's bytes; the rest of deliver is behind the root's interfaces.
+	{dir: "gate", may: append([]string{"deliver/rewrite", "deliver/banner", "deliver/protect", "guard", "live"}, engine...), except: []string{"inspect/child"}},
 	{dir: "smtpd", may: engine}, {dir: "milter", may: engine}, {dir: "scanhttp", may: engine}, {dir: "spamd", may: engine},
 	{dir: "scan", may: values},
 	{dir: "deliver", may: values},
@@ -55,7 +55,7 @@ var rooms = []room{
 	{dir: "reply", may: []string{".", "reason", "smtp"}},
 	{dir: "bounce", may: append([]string{"reply"}, values...)},
 	// What a report says needs the report formats, and who sent it the authentication.
-	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite"}},
+	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite", "deliver/protect"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
 	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report"}},
