@@ -30,6 +30,7 @@ type Store struct {
 	memos    map[string]map[string]sluice.Memo // by kind and key
 	reports  reports
 	reviews  reviews
+	appeals  appeals
 	stats    sluice.LogStats
 	closed   bool
 

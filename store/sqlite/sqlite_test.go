@@ -175,6 +175,9 @@ func TestUpgrade(t *testing.T) {
 			if r, err := s.Review(t.Context(), "kept"); version >= 7 && (err != nil || r.State != sluice.ReviewBad || string(r.Print) != "p\xff" || r.From != "sender@example.org") {
 				t.Errorf("review %+v, %v", r, err)
 			}
+			if a, err := s.Appeal(t.Context(), "kept"); version >= 9 && (err != nil || a.State != sluice.AppealGranted || a.Hello != "mail.example" || a.Phase != sluice.PhaseMessage) {
+				t.Errorf("appeal %+v, %v", a, err)
+			}
 			// It is writable and ends at the newest schema.
 			s.Append(storetest.Record("new", noon))
 			if err := s.Flush(t.Context()); err != nil {
@@ -275,7 +278,7 @@ func TestDamagedWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Rows, indexes and documents; the schema in the first pages survives.
-	for i := 40 * 4096; i < len(whole); i++ {
+	for i := 60 * 4096; i < len(whole); i++ {
 		whole[i] = 0xa5
 	}
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
