@@ -191,8 +191,9 @@ const trustedReport = 20
 
 // demanded is what a person has decided beforehand, whatever the sum: somebody trusted
 // has called the very same message unwanted (that its words read well is what made the
-// report necessary), the table of files says what happens to one that is attached, or a
-// document starts programs by itself.
+// report necessary), the table of files says what happens to one that is attached, a
+// document starts programs by itself, or it is the copy of somebody's campaign whose
+// button leads elsewhere (it reads as the genuine one does, so the sum can't know).
 func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 	act, why := sluice.Accept, sluice.Reason("")
 	for i := range v.Ledger {
@@ -202,7 +203,8 @@ func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 		}
 		want := sluice.Accept
 		switch {
-		case c.Reason == reason.CampaignReported && c.Raw >= trustedReport, c.Reason == reason.FileHeld, c.Reason == reason.DocumentRuns:
+		case c.Reason == reason.CampaignReported && c.Raw >= trustedReport, c.Reason == reason.FileHeld, c.Reason == reason.DocumentRuns,
+			c.Reason == reason.Copycat:
 			want = sluice.QuarantineIt
 		case c.Reason == reason.FileStripped, c.Reason == reason.FileConverted:
 			want = sluice.Strip

@@ -232,6 +232,8 @@ func TestDemanded(t *testing.T) {
 	}{
 		{"a trusted report", 0.01, fact(reason.CampaignReported, 24), sluice.QuarantineIt},
 		{"a user's report only counts", 0.01, fact(reason.CampaignReported, 12), sluice.Accept},
+		{"a copy of a campaign", 0.01, fact(reason.Copycat, 6), sluice.QuarantineIt},
+		{"what may be one", 0.01, fact(reason.CopycatHint, 2.5), sluice.Accept},
 		{"a faded one likewise", 0.75, fact(reason.CampaignReported, 19), sluice.Tag},
 		{"a file to be held", 0.01, fact(reason.FileHeld, 0), sluice.QuarantineIt},
 		{"a file to be taken out", 0.01, fact(reason.FileStripped, 0), sluice.Strip},
