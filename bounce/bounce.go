@@ -115,7 +115,7 @@ func Read(m *message.Message, c Config) *Bounce {
 	r.parts()
 	r.original()
 	switch {
-	case r.feedback:
+	case r.feedback || r.complaint():
 		r.b.Kind, r.b.Format = Feedback, "arf"
 	case r.disposition:
 		r.b.Kind, r.b.Format = Disposition, "mdn"
@@ -271,6 +271,8 @@ func better(written, said string, a reply.Answer) string {
 		return e
 	case w != "" && !reply.Vague(w):
 		return w
+	case e != "" && e[0] != '2':
+		return e
 	case w != "":
 		return w
 	case e != "":

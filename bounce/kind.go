@@ -78,6 +78,12 @@ func (r *reader) looksLikeAnswer() bool {
 	return r.answerSubject(strings.ToLower(h.Decoded("Subject")))
 }
 
+// complaint says whether the mail is the kind of abuse report that Outlook.com
+// sends, which has no part for machines (JMRP).
+func (r *reader) complaint() bool {
+	return r.returned != nil && strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.m.Header().Get("Subject"))), "complaint about message from ")
+}
+
 // delayed says whether the notice is a warning that delivery goes on.
 func (r *reader) delayed() bool {
 	for _, l := range r.lower {

@@ -70,6 +70,11 @@ func (r *reader) status() {
 				rc.Address, rc.Guessed = r.b.Original.Recipients[0], true
 			}
 		}
+		if strings.Trim(rc.Said, "0123456789 ") == "" { // nothing, or what a program returned
+			if rc.Said = own; own == "" && len(r.groups) == 1 {
+				rc.Said = essence(r.notice)
+			}
+		}
 		rc.Command = reply.Command(rc.Said + "\n" + own)
 		a := reply.Classify(reply.Query{Text: rc.Said, Status: rc.Written, Command: rc.Command, Host: rc.Remote})
 		if a.Weak {

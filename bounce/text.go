@@ -83,6 +83,9 @@ func (r *reader) anchors(own []string) []anchor {
 	var out []anchor
 	at := map[string]int{}
 	for i, line := range r.notice {
+		if len(r.groups) > 0 && (strings.HasPrefix(r.lower[i], "final-rec") || strings.HasPrefix(r.lower[i], "original-rec")) {
+			continue // the machine's part again, as text
+		}
 		for _, a := range r.anchorsOf(i, line) {
 			key := strings.ToLower(a.address)
 			if _, ok := at[key]; ok || slices.Contains(own, key) {

@@ -127,11 +127,9 @@ func FaultOf(c Class) Fault { return classes[c].fault }
 // TemporaryByNature says whether a class passes by itself where no code speaks.
 func TemporaryByNature(c Class) bool { return classes[c].temporary }
 
-// ownClass is the class of one of our own reasons.
+// ownClass is the class of one of our own reasons, by what its entry says.
 func ownClass(e reason.Entry) Class {
-	if c, ok := precise[afterDot(e.Enhanced)]; ok {
-		return c
-	}
+	d := afterDot(e.Enhanced)
 	switch {
 	case e.Threat == "malware":
 		return Malware
@@ -139,20 +137,29 @@ func ownClass(e reason.Entry) Class {
 		return Greylisted
 	case strings.Contains(e.ID, "TLS"):
 		return TLS
-	case strings.HasPrefix(e.ID, "AUTH_") && e.Phase == "auth":
+	case e.Phase == "auth":
 		return Login
-	case strings.Contains(e.ID, "RATE") || strings.Contains(e.ID, "_LIMIT"):
+	case strings.HasPrefix(e.ID, "BACKEND"):
+		return ReceiverError
+	case strings.HasPrefix(e.ID, "HELO") && !strings.Contains(e.ID, "SPF"):
+		return Hello
+	case strings.Contains(e.ID, "_RATE") || strings.HasSuffix(e.ID, "_LIMIT"):
 		return RateLimited
 	case strings.Contains(e.ID, "DNSBL") || strings.Contains(e.ID, "LISTED"):
 		return Listed
-	case strings.HasPrefix(e.ID, "BACKEND"):
-		return ReceiverError
-	case strings.HasPrefix(e.ID, "HELO"):
-		return Hello
+	case e.Group == "session" && (strings.HasPrefix(d, "5.") || d == "6.0"):
+		return Protocol
+	case e.Enhanced != "" && (specific(e.Enhanced) || d == "6.0" || d == "5.2"):
+		return enhancedClass[d]
 	}
 	switch e.Group {
 	case "identity":
-		return Authentication
+		for _, p := range []string{"SPF_", "DKIM_", "DMARC_", "ARC_", "AUTH_", "BULK_UNSIGNED"} {
+			if strings.HasPrefix(e.ID, p) {
+				return Authentication
+			}
+		}
+		return Spam
 	case "reputation", "session":
 		return Reputation
 	case "text", "link", "brand", "campaign", "scam":

@@ -14,8 +14,9 @@ func Codes(text string) (code int, enhanced string) {
 	if len(text) > MaxText {
 		text = text[:MaxText]
 	}
+	begin := 0 // behind a code and its hyphen: "550-5.1.1"
 	for i := 0; i < len(text); i++ {
-		if c := text[i]; c != '2' && c != '4' && c != '5' || i > 0 && inWord(text[i-1]) {
+		if c := text[i]; c != '2' && c != '4' && c != '5' || i > 0 && i != begin && inWord(text[i-1]) {
 			continue
 		}
 		end := i
@@ -33,6 +34,7 @@ func Codes(text string) (code int, enhanced string) {
 			if n := int(word[0]-'0')*100 + int(word[1]-'0')*10 + int(word[2]-'0'); code == 0 || n >= 400 {
 				code = n
 			}
+			begin = end + 1
 		case enhanced == "":
 			if e, ok := parseEnhanced(word); ok && !letter(after) && after != '/' {
 				enhanced = e
@@ -71,7 +73,7 @@ var otherCodes = map[string]struct{}{
 
 // inWord says whether a code can't begin behind this octet.
 func inWord(c byte) bool {
-	return letter(c) || isDigit(c) || strings.IndexByte(".-/:@_=%", c) >= 0 && c != ':' && c != '='
+	return letter(c) || isDigit(c) || strings.IndexByte(".-/@_=%", c) >= 0
 }
 
 func letter(c byte) bool  { return c|0x20 >= 'a' && c|0x20 <= 'z' }

@@ -81,11 +81,16 @@ func Classify(q Query) Answer {
 	}
 	a.Weak = best == nil && !byStatus || best != nil && best.Weak
 	p := phaseOf(q.Command, strings.ToLower(text))
-	a.Class = inPhase(a, p)
+	if a.Reason == "" {
+		a.Class = inPhase(a, p)
+	}
 	a.Likely = a.Class
 	c := classes[a.Class]
 	a.Phase, a.Fault, a.Means, a.Advice = c.phase, c.fault, c.means, c.advice
 	if best != nil {
+		if best.phase != 0 {
+			a.Phase = best.phase
+		}
 		if best.Means != "" {
 			a.Means = best.Means
 		}
@@ -123,6 +128,8 @@ func inPhase(a Answer, p sluice.Phase) Class {
 	switch {
 	case a.Class == UnknownUser && afterDot(a.Enhanced) == "1.6":
 		return Moved
+	case a.Class == Spam && (p == sluice.PhaseConnect || p == sluice.PhaseHello):
+		return Reputation // nothing but the client was seen
 	case a.Rule == "enhanced" && !a.Weak || !nameless:
 		return a.Class
 	case p == sluice.PhaseMail:

@@ -35,6 +35,7 @@ type rule struct {
 	Date     string   `toml:"date"`
 
 	reason sluice.Reason
+	phase  sluice.Phase // of the reason
 }
 
 // strong is the weight from which words outspeak a code.
@@ -157,9 +158,13 @@ func (d *dictionary) own() {
 		}
 		t := normal(e.Reply)
 		texts = append(texts, t)
+		var phase sluice.Phase
+		if err := phase.UnmarshalText([]byte(e.Phase)); err != nil {
+			phase = sluice.PhaseMessage
+		}
 		d.reasons = append(d.reasons, rule{
 			ID: e.ID, Class: ownClass(e), Receiver: "sluice", Any: []string{t}, Means: e.Page, Fix: e.Fix,
-			Source: "docs/reasons.md#" + strings.ToLower(e.ID), reason: sluice.Reason(e.ID),
+			Source: "docs/reasons.md#" + strings.ToLower(e.ID), reason: sluice.Reason(e.ID), phase: phase,
 		})
 	}
 	d.replies = literal.New(texts)

@@ -49,12 +49,19 @@ func (p place) with(a *app, f func(*daemon.Rooms, *config.Config) error) error {
 
 type explainCmd struct {
 	place
-	ID   string `arg:"" help:"The reference in a reply, a log line or the console."`
+	ID   string `arg:"" help:"The reference in a reply, a log line or the console; or, in quotes, what any mail server answered; or a FILE with a bounce." placeholder:"ID|REPLY|FILE"`
 	JSON bool   `help:"As JSON."`
 }
 
 // Run shows one record: what came, what was found, what was done, what was said.
+// A reply or a bounce of any server is explained from the dictionary.
 func (c *explainCmd) Run(a *app) error {
+	switch {
+	case isReply(c.ID):
+		return explainReply(a.stdout, c.ID, c.JSON)
+	case isFile(c.ID):
+		return explainBounce(a, c.ID, c.JSON)
+	}
 	return c.with(a, func(r *daemon.Rooms, cfg *config.Config) error {
 		rec, err := r.Store.Record(a.ctx, reference(c.ID))
 		if errors.Is(err, sluice.ErrNotFound) {

@@ -26,7 +26,7 @@ import (
 type commands struct {
 	Serve      serveCmd         `cmd:"" help:"Run the gateway: SMTP, console, public page."`
 	Scan       scanCmd          `cmd:"" help:"Judge stored messages: files, folders, mbox, Maildir or standard input."`
-	Explain    explainCmd       `cmd:"" help:"Say why a message was treated as it was."`
+	Explain    explainCmd       `cmd:"" help:"Say why a message was treated as it was, or what another server's reply or bounce means."`
 	Log        logCmd           `cmd:"" help:"List what came in, newest first."`
 	Quarantine quarantineCmd    `cmd:"" help:"Look after withheld messages."`
 	Learn      learnCmd         `cmd:"" help:"Teach the text model from your own mail."`
