@@ -11,7 +11,7 @@ import (
 // pure lists the folders, with those below them, where time and randomness are
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
-	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "complaint", "reply", "bounce"}
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "complaint", "reply", "bounce", "subscriber"}
 	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/lot.go", "smtpd/tarpit.go", "reason/internal"}
 )
 

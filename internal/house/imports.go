@@ -48,6 +48,8 @@ var rooms = []room{
 	{dir: "deliver", may: values},
 	{dir: "store", may: values},
 	{dir: "directory", may: values},
+	// A roster asks the same databases as the directory, over the same connections.
+	{dir: "subscriber/roster", may: append([]string{"directory"}, values...)},
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},

@@ -31,6 +31,7 @@ type Store struct {
 	reports  reports
 	reviews  reviews
 	appeals  appeals
+	cases    fileCases
 	stats    sluice.LogStats
 	closed   bool
 
