@@ -248,13 +248,13 @@ func (r *reader) finish(rc *Recipient, answer reply.Answer) {
 	if rc.Command == "" {
 		rc.Command = reply.Command(rc.Said)
 	}
-	rc.Status = better(rc.Written, rc.Said, answer)
 	if rc.Action == "" {
 		rc.Action = "failed"
 		if r.delayed() {
 			rc.Action = "delayed"
 		}
 	}
+	rc.Status = better(rc, answer)
 	if rc.Asked == rc.Address {
 		rc.Asked = ""
 	}
@@ -263,9 +263,9 @@ func (r *reader) finish(rc *Recipient, answer reply.Answer) {
 // better chooses between the reply's own code and the Status field, which the
 // reporter made up where it didn't look at the reply: a code that names a thing
 // beats one that names none.
-func better(written, said string, a reply.Answer) string {
-	w := firstStatus(written)
-	_, e := reply.Codes(said)
+func better(rc *Recipient, a reply.Answer) string {
+	w := firstStatus(rc.Written)
+	_, e := reply.Codes(rc.Said)
 	switch {
 	case e != "" && !reply.Vague(e) && e[0] != '2':
 		return e
@@ -278,6 +278,7 @@ func better(written, said string, a reply.Answer) string {
 	case e != "":
 		return e
 	}
+	a.Temporary = a.Temporary || rc.Action == "delayed"
 	return reply.StatusOf(a)
 }
 
