@@ -3,11 +3,16 @@
 //
 // A reference token is sealed and holds all that the page says, so the page
 // needs no database. It shows the sender's own facts and the catalogue's words,
-// never a recipient, a threshold, a score or a list's key.
+// never a recipient, a threshold, a score or a list's key. Where there is a record of
+// the event, it also says what authentication found. The sender may say once why the
+// refusal was wrong; that waits for an admin and mails nobody.
+//
+// Pages are in the language of the browser, or of a link at the foot; words/ has them.
 package public
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -20,6 +25,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/tongue"
 	"sluice/console/internal/web"
 	"sluice/explain"
 	"sluice/explain/ref"
@@ -50,6 +56,15 @@ type Config struct {
 	// not); any other counts as ErrInvalid and is logged.
 	Open func(token string) (Facts, error)
 
+	// Click serves what is behind /c/, as package click makes it; nil: nothing is there.
+	Click http.Handler
+
+	// Appeals keeps what senders say against refusals; nil: they aren't asked.
+	Appeals sluice.Appeals
+	// Record finds the record of an event, for what authentication found; nil or an
+	// error: the page does without.
+	Record func(ctx context.Context, id string) (*sluice.Record, error)
+
 	Hosts      []string       // names that may be asked for beside addresses; empty: any
 	Proxies    []netip.Prefix // reverse proxies whose X-Forwarded-For is believed
 	Postmaster string         // whom to write to, "" for none
@@ -63,6 +78,7 @@ type Config struct {
 var files embed.FS
 
 var funcs = template.FuncMap{
+	"name": func(lang string) string { return names[lang] },
 	"esc": func(s string) string { return explain.Escape(s, 300) },
 	// Standards help the sender's admin; how we came by a reason doesn't.
 	"rfc": func(source string) string {
@@ -73,11 +89,17 @@ var funcs = template.FuncMap{
 	},
 }
 
+// names are what the languages call themselves.
+var names = map[string]string{"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
+
 // site is the handler's state.
 type site struct {
 	cfg     Config
 	pages   map[string]*template.Template
+	tongues map[string]*words
 	limiter web.Limiter
+
+	appeals, allAppeals web.Limiter // of one address, of all
 }
 
 // New checks the configuration and returns the handler.
@@ -92,7 +114,13 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	// A person reads a page or two; a guesser of tokens wants thousands.
-	s := &site{cfg: cfg, pages: make(map[string]*template.Template), limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000}}
+	s := &site{cfg: cfg, pages: make(map[string]*template.Template), limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000},
+		appeals:    web.Limiter{Burst: 3, Every: 20 * time.Minute, Size: 20_000},
+		allAppeals: web.Limiter{Burst: 200, Every: 24 * time.Hour / 200, Size: 1}}
+	var err error
+	if s.tongues, err = load(); err != nil {
+		return nil, err
+	}
 	for _, name := range []string{"why", "text"} {
 		t, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
@@ -103,20 +131,27 @@ func New(cfg Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /why/{token}", s.why)
+	mux.HandleFunc("POST /why/{token}/appeal", s.appeal)
 	mux.HandleFunc("GET /assets/{file}", asset)
 	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("User-agent: *\nDisallow: /\n"))
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		s.text(w, http.StatusNotFound, "There is no such page", "The link in the refusal may have been broken across two lines: put it together again, without spaces.")
-	})
-	var h http.Handler = s.limit(mux)
-	h = web.LimitBody(1<<10, h)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.text(w, r, http.StatusNotFound, "none") })
+	h := http.NewCrossOriginProtection().Handler(mux) // Sec-Fetch-Site and Origin
+	h = s.limit(h)
+	h = web.LimitBody(maxForm, h)
+	if cfg.Click != nil {
+		// It has limits of its own.
+		both := http.NewServeMux()
+		both.Handle("/c/", cfg.Click)
+		both.Handle("/", h)
+		h = both
+	}
 	if len(cfg.Hosts) > 0 {
 		h = web.Hosts(cfg.Hosts, h)
 	}
-	return web.Recover(cfg.Log, web.Headers(web.PolicyWithoutScript, h)), nil
+	return web.Recover(cfg.Log, web.Headers(web.PolicyWithForms, h)), nil
 }
 
 // limit bounds how often one address may ask.
@@ -140,12 +175,25 @@ type view struct {
 	Title, Node, Postmaster string
 	Page                    *explain.Page
 	Text                    string
+	Kind                    string // what happened, in a line
 	When                    string
-	Login                   bool // it was a login that was refused
+	Login                   bool      // it was a login that was refused
+	Checked                 []checked // what authentication found
+	Ask                     bool      // offer an appeal
+	Notice                  string    // what became of one
+	Action                  string    // where the form posts to
+	Self                    string    // the page's own path
+	T                       *words
+	Languages               []string
 }
 
-func (s *site) render(w http.ResponseWriter, status int, name string, v *view) {
-	v.Node, v.Postmaster = s.cfg.Node, s.cfg.Postmaster
+func (s *site) tongue(r *http.Request) *words { return s.tongues[tongue.Choose(r, languages)] }
+
+func (s *site) render(w http.ResponseWriter, r *http.Request, status int, name string, v *view) {
+	v.Node, v.Postmaster, v.Languages = s.cfg.Node, s.cfg.Postmaster, languages
+	v.T, v.Self = s.tongue(r), strings.TrimSuffix(r.URL.EscapedPath(), "/appeal")
+	w.Header().Set("Content-Language", v.T.Lang)
+	w.Header().Set("Vary", "Accept-Language")
 	var b bytes.Buffer
 	if err := s.pages[name].Execute(&b, v); err != nil {
 		s.cfg.Log.Error("public: page can't be built", slog.String("page", name), slog.Any("error", err))
@@ -157,19 +205,19 @@ func (s *site) render(w http.ResponseWriter, status int, name string, v *view) {
 	_, _ = w.Write(b.Bytes()) // the client is gone
 }
 
-func (s *site) text(w http.ResponseWriter, status int, title, text string) {
-	s.render(w, status, "text", &view{Title: title, Text: text})
+// text shows a page of two sentences, by their key in the words.
+func (s *site) text(w http.ResponseWriter, r *http.Request, status int, key string) {
+	t := s.tongue(r)
+	s.render(w, r, status, "text", &view{Title: t.Text[key], Text: t.Text[key+"_how"]})
 }
 
-func (s *site) home(w http.ResponseWriter, _ *http.Request) {
-	s.text(w, http.StatusOK, "A mail gateway stands here",
-		"It checks mail before it is taken. Where it refuses a message, its reply says why and holds a link to a page here that explains it to the sender. There is nothing else to see.")
-}
+func (s *site) home(w http.ResponseWriter, r *http.Request) { s.text(w, r, http.StatusOK, "home") }
 
 // maxToken bounds what is given to Open, in octets.
 const maxToken = 512
 
-func (s *site) why(w http.ResponseWriter, r *http.Request) {
+// open unseals the token of a request, or answers for it.
+func (s *site) open(w http.ResponseWriter, r *http.Request) (Facts, bool) {
 	token := r.PathValue("token")
 	var f Facts
 	err := ErrInvalid
@@ -178,45 +226,98 @@ func (s *site) why(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		p := explain.WhyPage(facts(f, s.cfg.Node))
-		s.render(w, http.StatusOK, "why", &view{Title: p.Title, Page: &p, When: phases[f.Phase], Login: f.Phase == sluice.PhaseAuth})
+		return complete(f), true
 	case errors.Is(err, ErrExpired):
-		s.text(w, http.StatusGone, "This reference is too old",
-			"Explanations are kept for some weeks. Send the message again: if it is refused again, the new reply holds a new link.")
+		s.text(w, r, http.StatusGone, "token_old")
 	default:
 		if !errors.Is(err, ErrInvalid) {
 			s.cfg.Log.Error("public: reference can't be opened", slog.Any("error", err))
 		}
-		s.text(w, http.StatusNotFound, "This reference isn't known here",
-			"Copy the whole link from the refusal, without line breaks. Some programs cut long links or add characters to them.")
+		s.text(w, r, http.StatusNotFound, "token_bad")
 	}
+	return Facts{}, false
+}
+
+func (s *site) why(w http.ResponseWriter, r *http.Request) {
+	if f, ok := s.open(w, r); ok {
+		s.show(w, r, http.StatusOK, &f, "")
+	}
+}
+
+// show writes the page of a refusal. The notice is a key of the words that says what
+// became of an appeal just posted; "" asks the store.
+func (s *site) show(w http.ResponseWriter, r *http.Request, status int, f *Facts, notice string) {
+	t := s.tongue(r)
+	p := explain.WhyPageIn(facts(f, s.cfg.Node), t.Lang)
+	p.Title = or(t.Class, p.Title)
+	for i := range p.Facts {
+		p.Facts[i][0] = or(t.Fact, p.Facts[i][0])
+	}
+	v := &view{Title: p.Title, Page: &p, Kind: t.Text["refused"], When: t.Phase[f.Phase.String()], Login: f.Phase == sluice.PhaseAuth, Checked: s.checked(r.Context(), f)}
+	switch {
+	case v.Login:
+		v.Kind = t.Text["login"]
+	case p.Retry:
+		v.Kind = t.Text["later"]
+	}
+	if s.mayAppeal(f) {
+		v.Ask, v.Action, v.Notice = true, "/why/"+r.PathValue("token")+"/appeal?lang="+t.Lang, t.Text[notice]
+		if a := s.appealed(r.Context(), f); a != nil {
+			v.Ask, v.Notice = false, t.Text["appeal_"+string(a.State)]
+		}
+	}
+	s.render(w, r, status, "why", v)
+}
+
+// checked is one result of authentication.
+type checked struct{ ID, Words string }
+
+// authentication are the beginnings of the reasons that tell who a message came from.
+var authentication = []string{"IPREV_", "HELO_SPF_", "SPF_", "DKIM_", "ARC_", "DMARC_"}
+
+// checked are what authentication found, where the record of the event is still there.
+// It is about the sender's own domain; the details stay with the admin.
+func (s *site) checked(ctx context.Context, f *Facts) []checked {
+	if s.cfg.Record == nil || f.Ref == "" {
+		return nil
+	}
+	rec, err := s.cfg.Record(ctx, f.Ref)
+	if err != nil || rec == nil || rec.Conn.Client.Addr().Unmap() != f.Client.Unmap() {
+		return nil
+	}
+	var out []checked
+	for _, prefix := range authentication {
+		for _, c := range rec.Verdict.Ledger {
+			e, ok := reason.Lookup(string(c.Reason))
+			if !ok || c.State != sluice.Found || !strings.HasPrefix(e.ID, prefix) {
+				continue
+			}
+			text, _, _ := strings.Cut(e.Page, ". ")
+			out = append(out, checked{e.ID, strings.TrimSuffix(text, ".") + "."})
+		}
+	}
+	return out
+}
+
+// complete gives facts the code that their first reason has, where the opener doesn't
+// know it.
+func complete(f Facts) Facts {
+	if f.Code != 0 {
+		return f
+	}
+	f.Code = 550
+	for _, id := range f.Reasons {
+		if e, ok := reason.Lookup(string(id)); ok && e.Code != 0 {
+			f.Code = e.Code
+			break
+		}
+	}
+	return f
 }
 
 // facts turns what an opener gave into what the words are made from.
-func facts(f Facts, node string) ref.Facts {
-	if f.Code == 0 {
-		f.Code = 550
-		for _, id := range f.Reasons {
-			if e, ok := reason.Lookup(string(id)); ok && e.Code != 0 {
-				f.Code = e.Code
-				break
-			}
-		}
-	}
+func facts(f *Facts, node string) ref.Facts {
 	return ref.Facts{ID: f.Ref, Time: f.Time, Node: node, Client: f.Client, Helo: f.Hello, Phase: f.Phase, Threat: f.Threat, Code: f.Code, Reasons: f.Reasons}
-}
-
-// phases say when it happened, in words of somebody who doesn't know SMTP.
-var phases = map[sluice.Phase]string{
-	sluice.PhaseConnect: "when your server connected",
-	sluice.PhaseHello:   "when your server said its name",
-	sluice.PhaseTLS:     "when encryption began",
-	sluice.PhaseAuth:    "at the login",
-	sluice.PhaseMail:    "when your server named the sender",
-	sluice.PhaseRcpt:    "when your server named a recipient",
-	sluice.PhaseData:    "before the message was sent",
-	sluice.PhaseHeader:  "while the message was read",
-	sluice.PhaseMessage: "after the message was read",
 }
 
 var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
