@@ -182,10 +182,11 @@ type scanner struct {
 	gate *gate.Gate
 	ip   netip.Addr
 
-	files *build.Scanners
-	begun time.Time        // of the clock
-	at    time.Time        // when the message comes, by its line of the batch
-	stage *build.Rehearsal // of a batch
+	files  *build.Scanners
+	begun  time.Time        // of the clock
+	at     time.Time        // when the message comes, by its line of the batch
+	stage  *build.Rehearsal // of a batch
+	border *scan.Witness    // nil where no server's results are believed
 }
 
 func (s *scanner) close() {
@@ -230,6 +231,10 @@ func newScanner(a *app, c *scanCmd, cfg *config.Config) (*scanner, error) {
 		return nil, err
 	}
 	set := &gc.Settings
+	if c.TrustAuthres != "" { // who believes a server's results believes what it saw of its client
+		s.border = &scan.Witness{Behind: r}
+		r = s.border
+	}
 	set.Verifier = mailauth.New(mailauth.Config{Resolver: r, Hostname: cfg.Hostname, Sealers: cfg.ARCSealers, Upstream: trust(c.TrustAuthres)})
 	set.Budget = 5 * time.Minute
 	s.gate = gate.New(gc)
@@ -282,6 +287,10 @@ func (s *scanner) judge(in input) *scanResult {
 func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Envelope) {
 	m := message.Parse(mail.Raw, message.DefaultLimits())
 	e := scan.Stored(mail, m)
+	var name scan.Reverse
+	if s.border != nil {
+		name = e.Border(m)
+	}
 	account := ""
 	if j := in.job; j != nil {
 		e.Client = first(j.Client, e.Client)
@@ -303,6 +312,9 @@ func (s *scanner) envelope(in input, mail *scan.Mail) (*sluice.Conn, sluice.Enve
 	}
 	if len(s.cmd.Rcpt) > 0 {
 		e.Rcpts = s.cmd.Rcpt
+	}
+	if s.border != nil && e.Client == e.Hop.Addr {
+		s.border.Testify(e.Client, name)
 	}
 	conn, env := e.Session(in.item.ID, m, s.gate.Now())
 	conn.Auth = account

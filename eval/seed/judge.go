@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"sluice"
 	checktext "sluice/check/text"
-	"sluice/dns"
 	"sluice/gate"
 	"sluice/judge/checks"
 	"sluice/judge/pipeline"
@@ -19,18 +17,19 @@ import (
 	"sluice/mailauth"
 	"sluice/mailauth/authres"
 	"sluice/message"
+	"sluice/scan"
 )
 
 // engine is the gate that a scan of stored mail has, with one difference: what can be
 // asked of the DNS is what the border host wrote down of one client.
 type engine struct {
 	gate *gate.Gate
-	dns  *witness
+	dns  *scan.Witness
 	now  atomic.Pointer[time.Time]
 }
 
 func newEngine() *engine {
-	e := &engine{dns: &witness{}}
+	e := &engine{dns: &scan.Witness{}}
 	start := time.Unix(0, 0)
 	e.now.Store(&start)
 	clock := func() time.Time { return *e.now.Load() }
@@ -67,7 +66,7 @@ func (e *engine) judge(ctx context.Context, l *letter) outcome {
 	e.now.Store(&now)
 	m := message.Parse(l.raw, message.DefaultLimits())
 	conn, env := l.origin.Session(l.entry.Path, m, now)
-	e.dns.client, e.dns.name = l.origin.Client, l.name
+	e.dns.Testify(l.origin.Client, l.name)
 	ex := e.gate.Examine(ctx, conn, env, l.raw)
 	return outcome{letter: l, verdict: ex.Record.Verdict, action: ex.Action, subject: ex.Record.Subject, from: m.Header().Decoded("From")}
 }
@@ -79,34 +78,6 @@ func (e *engine) run(ctx context.Context, list []letter) []outcome {
 		out = append(out, e.judge(ctx, &list[i]))
 	}
 	return out
-}
-
-// witness answers what the border host found out of its client, and for all else that
-// no answer came. It serves one letter at a time.
-type witness struct {
-	client netip.Addr
-	name   reverse
-}
-
-var _ dns.Resolver = (*witness)(nil)
-
-// Lookup implements [dns.Resolver].
-func (w *witness) Lookup(_ context.Context, name string, t dns.Type) (dns.Answer, error) {
-	const ttl = time.Hour
-	switch {
-	case !w.name.known || !w.client.IsValid():
-	case t == dns.PTR && name == dns.Reverse(w.client.Unmap()):
-		if w.name.name == "" {
-			return dns.Answer{RCode: 3}, &dns.Error{Name: name, Type: t, Kind: dns.ErrNXDomain}
-		}
-		return dns.Answer{Records: []dns.Record{{Name: name, Type: t, TTL: ttl, Host: w.name.name}}, Canonical: name, TTL: ttl}, nil
-	case (t == dns.A || t == dns.AAAA) && name == w.name.name:
-		if w.name.forged {
-			return dns.Answer{RCode: 3}, &dns.Error{Name: name, Type: t, Kind: dns.ErrNXDomain}
-		}
-		return dns.Answer{Records: []dns.Record{{Name: name, Type: t, TTL: ttl, Addr: w.client.Unmap()}}, Canonical: name, TTL: ttl}, nil
-	}
-	return dns.Answer{RCode: 2}, &dns.Error{Name: name, Type: t, Kind: dns.ErrServFail}
 }
 
 // noise is the same sequence of octets in each run; it only makes identifiers.

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"net/mail"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,17 +20,10 @@ type letter struct {
 	entry  *eval.Entry
 	raw    []byte
 	origin scan.Origin
-	name   reverse
+	name   scan.Reverse
 	when   time.Time
 	stub   bool // a few lines written for a test: no way of any mail
 	proved bool // the border host wrote down what authentication came to
-}
-
-// reverse is what the border host wrote of the client's name.
-type reverse struct {
-	known  bool
-	name   string // "": the client has none
-	forged bool   // it doesn't lead back
 }
 
 // border is the name under which the results of the border host are put in.
@@ -56,9 +47,8 @@ func prepare(e *eval.Entry, b []byte, trust bool) letter {
 	m := message.Parse(stored.Raw, message.DefaultLimits())
 	l.origin = scan.Stored(stored, m)
 	h := m.Header()
-	hop, value := borderHop(h, l.origin)
-	l.origin.Hop, l.origin.Client, l.origin.Hello, l.origin.Name = hop, hop.Addr, hop.Hello, hop.Name
-	l.name = readReverse(value, hop.Addr)
+	l.name = l.origin.Border(m)
+	hop := l.origin.Hop
 	if l.when = hop.Time; l.when.IsZero() {
 		l.when, _ = mail.ParseDate(h.Get("Date"))
 	}
@@ -70,63 +60,6 @@ func prepare(e *eval.Entry, b []byte, trust bool) letter {
 	l.proved = results != ""
 	l.raw = rebuild(m, results)
 	return l
-}
-
-// maxHops bounds how far the border is looked for.
-const maxHops = 10
-
-// borderHop is the hop at which the message came in: where hosts of one site hand on
-// to each other, the last that an outsider spoke to.
-func borderHop(h *header.Header, o scan.Origin) (scan.Received, string) {
-	values := h.Values("Received")
-	at := -1
-	for i, v := range values {
-		if r := scan.ParseReceived(v); r.Addr == o.Client && r.Addr.IsValid() {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
-		return o.Hop, ""
-	}
-	hop := scan.ParseReceived(values[at])
-	for i := at; i+1 < len(values) && i < at+maxHops; i++ {
-		next := scan.ParseReceived(values[i+1])
-		if !next.Addr.IsValid() || !strings.EqualFold(next.By, hop.Hello) || site(next.By) != site(hop.By) {
-			break
-		}
-		hop, at = next, i+1
-	}
-	if site(hop.Hello) == site(hop.By) && site(hop.By) != "" { // what the border host wrote is lost
-		return scan.Received{By: hop.Hello, Time: hop.Time}, ""
-	}
-	return hop, values[at]
-}
-
-// site is what hosts of one site share in their names.
-func site(host string) string {
-	_, rest, _ := strings.Cut(strings.ToLower(host), ".")
-	return rest
-}
-
-// looked is how Sendmail and Postfix write a client: name and address in brackets.
-var looked = regexp.MustCompile(`\(([^()\s\[\]]*)\s*\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]\s*(\(may be forged\))?\s*\)`)
-
-func readReverse(received string, client netip.Addr) reverse {
-	for _, m := range looked.FindAllStringSubmatch(received, -1) {
-		if a, err := netip.ParseAddr(m[2]); err != nil || a != client {
-			continue
-		}
-		name := strings.ToLower(strings.TrimSuffix(m[1], "."))
-		if i := strings.LastIndexByte(name, '@'); i >= 0 { // an ident user
-			name = name[i+1:]
-		}
-		if name == "unknown" {
-			name = ""
-		}
-		return reverse{known: true, name: name, forged: m[3] != ""}
-	}
-	return reverse{}
 }
 
 // recorded is the value of the border host's Authentication-Results under our name:
