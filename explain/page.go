@@ -28,6 +28,31 @@ type Cause struct {
 	Words  string // the paragraph
 	Fix    string
 	Source string
+	Lang   string // of Words and Fix
+}
+
+// WhyPageIn is [WhyPage] in another language, as far as the catalogue has it: what isn't
+// translated stays English, and says so in Cause.Lang. Title and facts' names stay
+// English too; they are few and closed, so the page has its own table of them. What is
+// the reply's sentence, which is English always, and left out.
+func WhyPageIn(f ref.Facts, lang string) Page {
+	p := WhyPage(f)
+	if lang == "en" {
+		return p
+	}
+	p.What = ""
+	for i := range p.Causes {
+		c := &p.Causes[i]
+		if w, ok := reason.In(lang, c.ID); ok {
+			c.Words, c.Fix, c.Lang = w.Page, w.Fix, lang
+		}
+	}
+	if len(p.Causes) > 0 {
+		p.Fix = p.Causes[0].Fix
+	} else if w, ok := reason.In(lang, reason.Unwanted); ok && !p.Retry {
+		p.What, p.Fix = w.Page, w.Fix
+	}
+	return p
 }
 
 // WhyPage renders the facts of a token.
@@ -42,7 +67,7 @@ func WhyPage(f ref.Facts) Page {
 			p.Title = titleOf(f, e)
 			p.What, p.Fix = sentence(e.Reply), sentence(e.Fix)
 		}
-		p.Causes = append(p.Causes, Cause{ID: e.ID, Words: e.Page, Fix: sentence(e.Fix), Source: e.Source})
+		p.Causes = append(p.Causes, Cause{ID: e.ID, Words: e.Page, Fix: sentence(e.Fix), Source: e.Source, Lang: "en"})
 	}
 	if p.Title == "" {
 		e, _ := reason.Lookup(reason.Unwanted)

@@ -3,7 +3,8 @@
 // codes, points, and words for the sender, the recipient and the admin.
 //
 // The catalogue is written by hand in catalogue/*.toml. Go constants, the table
-// behind [Lookup], and docs/reasons.md are generated from it:
+// behind [Lookup], and docs/reasons.md are generated from it, and the table behind
+// [In] from the translations in words/*.toml:
 //
 //	go generate ./reason
 package reason

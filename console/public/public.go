@@ -79,7 +79,7 @@ var files embed.FS
 
 var funcs = template.FuncMap{
 	"name": func(lang string) string { return names[lang] },
-	"esc": func(s string) string { return explain.Escape(s, 300) },
+	"esc":  func(s string) string { return explain.Escape(s, 300) },
 	// Standards help the sender's admin; how we came by a reason doesn't.
 	"rfc": func(source string) string {
 		if strings.HasPrefix(source, "RFC ") {

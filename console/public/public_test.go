@@ -78,7 +78,7 @@ func TestWhy(t *testing.T) {
 		}
 	}
 	for name, part := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'", "X-Robots-Tag": "noindex",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'", "X-Robots-Tag": "noindex",
 		"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Content-Type": "text/html",
 	} {
 		if !strings.Contains(header.Get(name), part) {

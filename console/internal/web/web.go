@@ -21,6 +21,9 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // PolicyWithoutScript is for pages that have no script at all.
 const PolicyWithoutScript = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
+// PolicyWithForms is for pages without script that post to ourselves.
+const PolicyWithForms = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 // Headers sets what every response carries. Pages are never cached: they show
 // mail, and logging out must mean it.
 func Headers(policy string, next http.Handler) http.Handler {

@@ -1,5 +1,6 @@
 // Command gen turns reason/catalogue/*.toml into Go constants, the table of
-// entries, and docs/reasons.md. It runs in the folder of package reason:
+// entries, and docs/reasons.md, and reason/words/*.toml into the table of
+// translations. It runs in the folder of package reason:
 //
 //	go generate ./reason
 //
@@ -18,6 +19,8 @@ const (
 	catalogueDir = "catalogue"
 	goFile       = "reasons_gen.go"
 	docFile      = "../docs/reasons.md"
+	wordsDir     = "words"
+	wordsFile    = "words_gen.go"
 )
 
 func main() {
@@ -59,5 +62,13 @@ func generate(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{goFile: src, docFile: document(c)}, nil
+	tongues, err := readWords(filepath.Join(dir, wordsDir), c)
+	if err != nil {
+		return nil, err
+	}
+	words, err := wordsSource(tongues)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{goFile: src, docFile: document(c), wordsFile: words}, nil
 }
