@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sluice"
+	"sluice/internal/domains"
 	"sluice/lint/report"
 	"sluice/mailauth/bimi"
 	"sluice/mailauth/dkim"
@@ -18,11 +19,14 @@ import (
 	"sluice/reason"
 )
 
-// What receivers publish; the checklist and the advice name them.
+// Whose rules for bulk senders a fact or an advice follows; docs/lint.md says where
+// they stand.
 const (
-	google    = "Google's sender guidelines"       // support.google.com/a/answer/81126
-	yahoo     = "Yahoo's sender best practices"    // senders.yahooinc.com/best-practices
-	microsoft = "Outlook's rules for high volumes" // techcommunity.microsoft.com, April 2025
+	google    = "Google"
+	yahoo     = "Yahoo"
+	microsoft = "Outlook"
+	bulkRules = "bulk-sender rules of Google, Yahoo and Outlook"
+	bulkTwo   = "bulk-sender rules of Google and Yahoo"
 )
 
 // spfLimit is how many terms of an SPF policy may ask the DNS (RFC 7208 4.6.4).
@@ -49,7 +53,7 @@ func (s *subject) connection() {
 	case !s.in.Guessed:
 		s.fact(report.Bad, "encryption", "none").Source = google
 		s.advise(fix{Advice: report.Advice{ID: "tls", Area: "connection", Need: report.Must, Standard: true,
-			What: "The message came without encryption.", Do: "Let the sending server use STARTTLS wherever it is offered.", Source: google}})
+			What: "The message came without encryption.", Do: "Let the sending server use STARTTLS wherever it is offered.", Source: "Google's sender guidelines"}})
 	}
 	s.fact(report.Info, "envelope sender", quote("<"+s.in.Envelope.From+">"))
 	if s.live {
@@ -78,7 +82,7 @@ func (s *subject) ptr() {
 		s.advise(fix{Advice: report.Advice{ID: "reverse-dns", Area: "connection", Need: report.Must, Standard: true,
 			What: "The sending address has no name that leads back to it.", Seen: quote(r.Problem),
 			Do:     "Set a PTR record for " + r.IP.String() + " to the server's host name, and let that name have the address as A or AAAA.",
-			Source: google + "; " + yahoo},
+			Source: bulkTwo},
 			takes: []sluice.Reason{reason.IprevNone, reason.IprevFail, reason.ClientGeneric}, gives: []sluice.Reason{reason.IprevPass}})
 	case r.Generic.Kind != "":
 		f.Level = report.Warn
@@ -156,13 +160,15 @@ func (s *subject) spfFact() {
 	}
 	if level != report.Good && level != report.Unknown {
 		do := "Publish an SPF policy for " + quote(r.Domain) + " that lists the servers it sends from, and ends in -all or ~all."
-		if r.Result == spf.PermError {
+		if s.sender.Free && domains.FreeMail(r.Domain) {
+			do = "Send it through the servers of " + quote(r.Domain) + ", or from a domain of your own."
+		} else if r.Result == spf.PermError {
 			do = "Mend the policy of " + quote(r.Domain) + ": " + quote(r.Problem) + "."
 		} else if r.Result != spf.None {
 			do = "Add " + r.IP.String() + " to the SPF policy of " + quote(r.Domain) + ", or send from a server that it lists."
 		}
 		s.advise(fix{Advice: report.Advice{ID: "spf", Area: "authentication", Need: report.Must, Standard: true,
-			What: "SPF doesn't pass for the envelope's sender.", Seen: f.Why, Do: do, Source: "RFC 7208; " + google + "; " + yahoo + "; " + microsoft},
+			What: "SPF doesn't pass for the envelope's sender.", Seen: f.Why, Do: do, Source: "RFC 7208; " + bulkRules},
 			takes: []sluice.Reason{reason.SPFFail, reason.SPFSoftfail, reason.SPFNeutral, reason.SPFNone, reason.SPFPermerror, reason.AuthNothingPasses},
 			gives: []sluice.Reason{reason.SPFPass}})
 	}
@@ -196,9 +202,17 @@ func (s *subject) spfHygiene() {
 // alignedDKIM says whether a passing signature speaks for the author's domain.
 func (s *subject) alignedDKIM() bool { return s.aligned("dkim") }
 
+// aligned says whether what a method proves is the author's domain, by the record's
+// mode, and without a record by the organization.
 func (s *subject) aligned(method string) bool {
+	if s.dmarc.Record == nil && s.org != "" {
+		if method == "spf" {
+			return s.spf.Result == spf.Pass && links.OrgDomain(s.spf.Domain) == s.org
+		}
+		return slices.ContainsFunc(s.passing(), func(d string) bool { return links.OrgDomain(d) == s.org })
+	}
 	return slices.ContainsFunc(s.dmarc.Identifiers, func(id dmarc.Identifier) bool {
-		return id.Method == method && id.Result == "pass" && (id.Aligned || s.org != "" && links.OrgDomain(id.Domain) == s.org && s.dmarc.Record == nil)
+		return id.Method == method && id.Result == "pass" && id.Aligned
 	})
 }
 
@@ -222,13 +236,19 @@ func (s *subject) signatures() {
 	if len(s.dkim) > 0 && (!s.asked || tried) {
 		return // the keys could not be asked for
 	}
-	a := report.Advice{ID: "dkim-align", Area: "authentication", Need: report.Must, Standard: true, Source: "RFC 6376; " + google + "; " + yahoo + "; " + microsoft}
+	a := report.Advice{ID: "dkim-align", Area: "authentication", Need: report.Must, Standard: true, Source: "RFC 6376; " + bulkRules}
 	domain := quote(s.orgOr("your domain"))
 	passing := s.passing()
 	switch {
+	case s.sender.Free:
+		a.ID, a.What = "dkim", "The message isn't signed by the author's mailbox provider."
+		a.Do = "Send it through the servers of " + quote(s.author.Domain) + ", with a login there, or from a domain of your own."
 	case len(s.dkim) == 0:
 		a.ID, a.What = "dkim", "The message isn't signed."
 		a.Do = "Sign it with DKIM as " + domain + ", with a key of 2048 bits RSA. If this is a draft, look at it again as it arrives."
+	case slices.ContainsFunc(passing, func(d string) bool { return links.OrgDomain(d) == s.org }):
+		a.ID, a.What = "dmarc-strict", "The message is signed by "+list(passing, 3)+", and the DMARC record insists on exactly "+quote(s.dmarc.Domain)+"."
+		a.Do = "Take adkim=s out of the record, or sign as " + quote(s.dmarc.Domain) + "."
 	case len(passing) > 0:
 		a.What = "The message is signed by " + list(passing, 3) + ", not by its author's domain."
 		a.Do = "Have the service sign as " + domain + " too: publish its keys there as CNAME or TXT records (custom or authenticated domain, in its settings)."
@@ -343,14 +363,17 @@ func (s *subject) policyFact() {
 
 // noPolicy is the advice for a domain without a record.
 func (s *subject) noPolicy() {
-	gives := []sluice.Reason(nil)
-	if s.sender.Aligned {
-		gives = []sluice.Reason{reason.DMARCPass}
+	takes, gives := []sluice.Reason{reason.DMARCNone}, []sluice.Reason(nil)
+	if s.alignedDKIM() || s.aligned("spf") {
+		gives = append(gives, reason.DMARCPass)
+	}
+	if s.alignedDKIM() { // without a policy nothing says what aligned means
+		takes, gives = append(takes, reason.DKIMPassForeign), append(gives, reason.DKIMPassAligned)
 	}
 	s.advise(fix{Advice: report.Advice{ID: "dmarc", Area: "authentication", Need: report.Must, Standard: true,
 		What: "The author's domain publishes no DMARC policy.",
-		Do:   "Publish a TXT record at _dmarc." + quote(s.orgOr(s.author.Domain)) + ": v=DMARC1; p=none; rua=mailto:dmarc@" + quote(s.orgOr(s.author.Domain)) + ". Read the reports, and go on to p=quarantine, then p=reject.", Source: "RFC 9989; " + google + "; " + yahoo + "; " + microsoft},
-		takes: []sluice.Reason{reason.DMARCNone}, gives: gives,
+		Do:   "Publish a TXT record at _dmarc." + quote(s.orgOr(s.author.Domain)) + ": v=DMARC1; p=none; rua=mailto:dmarc@" + quote(s.orgOr(s.author.Domain)) + ". Read the reports, and go on to p=quarantine, then p=reject.", Source: "RFC 9989; " + bulkRules},
+		takes: takes, gives: gives,
 		copied: []sluice.Reason{reason.DMARCFailNone}, copiedFor: []sluice.Reason{reason.DMARCNone}})
 }
 
@@ -358,12 +381,6 @@ func (s *subject) noPolicy() {
 func (s *subject) policyAdvice() {
 	d := &s.dmarc
 	record := quote(d.Record.Raw)
-	if d.Value == dmarc.Fail && s.live {
-		s.advise(fix{Advice: report.Advice{ID: "dmarc-align", Area: "authentication", Need: report.Must, Standard: true,
-			What: "DMARC fails: nothing that passes speaks for the author's domain.", Seen: quote(d.Why),
-			Do: "Sign as " + quote(s.orgOr(d.Domain)) + ", or send with an envelope sender (bounce address) below it that passes SPF.", Source: "RFC 9989; " + google},
-			takes: []sluice.Reason{reason.DMARCFailNone, reason.DMARCFailQuarantine, reason.DMARCFailReject, reason.AuthNothingPasses}, gives: []sluice.Reason{reason.DMARCPass}})
-	}
 	if d.Value == dmarc.Pass && s.alignedDKIM() != s.aligned("spf") && s.live {
 		s.onlyOne()
 	}
@@ -406,7 +423,7 @@ func (s *subject) replies() {
 	if to := links.OrgDomain(list[0].Domain); to != "" && to != s.org {
 		s.fact(report.Warn, "replies", quote("go to "+list[0].String()))
 		s.advise(fix{Advice: report.Advice{ID: "reply-to", Area: "authentication", Need: report.Should, Standard: true,
-			What: "Replies go to another organization than the author's.", Seen: quote(list[0].String()), Do: "Let Reply-To stand below " + quote(s.org) + "; forward from there.", Source: "practice: it is what fraud does"},
+			What: "Replies go to another organization than the author's.", Seen: quote(list[0].String()), Do: "Let Reply-To stand below " + quote(s.org) + "; forward from there.", Source: "practice"},
 			takes: []sluice.Reason{reason.ReplyToDiffers, reason.ReplyToFreeMail, reason.ReplyToOtherMailbox}})
 	}
 }

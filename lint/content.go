@@ -147,6 +147,9 @@ func (s *subject) mismatched(l *links.Link) bool {
 	return links.OrgDomain(found[0].Host) != links.OrgDomain(l.Host)
 }
 
+// fewLetters is text that says less than the pictures beside it.
+const fewLetters = 150
+
 // pictures is how the message looks without and with its pictures.
 func (s *subject) pictures() {
 	list := s.html.pictures
@@ -187,7 +190,7 @@ func (s *subject) pictures() {
 	}
 	f := s.fact(report.Info, "pictures", fmt.Sprintf("%d that show, %d letters of text", shown, letters))
 	f.More = append(f.More, from(hosts)...)
-	if shown > 0 && letters < 300 {
+	if shown > 0 && letters < fewLetters || s.has(reason.ImageOnly) {
 		f.Level = report.Bad
 		s.advise(fix{Advice: report.Advice{ID: "image-only", Area: "pictures", Need: report.Should, Standard: true,
 			What: fmt.Sprintf("The message is pictures with %d letters of text.", letters), Do: "Write what matters as text: many readers see no pictures, and filters can't read them.", Source: "practice"},
@@ -196,7 +199,7 @@ func (s *subject) pictures() {
 	if noAlt > 0 {
 		s.fact(report.Warn, "without alt text", fmt.Sprint(noAlt))
 		s.advise(fix{Advice: report.Advice{ID: "alt", Area: "pictures", Need: report.Could, Standard: true,
-			What: fmt.Sprintf("%d pictures have no alternative text.", noAlt), Do: `Give each an alt text, alt="" for ornaments.`, Source: "WCAG 1.1.1"}})
+			What: counted(noAlt, "picture has", "pictures have") + " no alternative text.", Do: `Give each an alt text, alt="" for ornaments.`, Source: "WCAG 1.1.1"}})
 	}
 	if noSize > 0 {
 		s.fact(report.Info, "without width", fmt.Sprint(noSize))
@@ -204,12 +207,12 @@ func (s *subject) pictures() {
 	if plain > 0 {
 		s.fact(report.Warn, "fetched without encryption", fmt.Sprint(plain))
 		s.advise(fix{Advice: report.Advice{ID: "image-http", Area: "pictures", Need: report.Could, Standard: true,
-			What: fmt.Sprintf("%d pictures are fetched without encryption.", plain), Do: "Serve them by https.", Source: "practice"}})
+			What: counted(plain, "picture is", "pictures are") + " fetched without encryption.", Do: "Serve them by https.", Source: "practice"}})
 	}
 	if data > 0 {
 		s.fact(report.Warn, "data: pictures", fmt.Sprint(data))
 		s.advise(fix{Advice: report.Advice{ID: "image-data", Area: "pictures", Need: report.Could, Standard: true,
-			What: fmt.Sprintf("%d pictures stand inside the HTML as data: addresses, which Gmail and Outlook don't show.", data), Do: "Serve them by https, or attach them and refer to them by cid:.", Source: "practice"}})
+			What: counted(data, "picture stands", "pictures stand") + " inside the HTML as data: addresses, which Gmail and Outlook don't show.", Do: "Serve them by https, or attach them and refer to them by cid:.", Source: "practice"}})
 	}
 	if pixels > 0 {
 		s.fact(report.Info, "tracking pixels", fmt.Sprint(pixels)).Why = "readers who care about their privacy, and Apple's and Google's proxies, make what they count unreliable"
@@ -225,4 +228,11 @@ func from(hosts map[string]int) (out []string) {
 		out = append(out, quote(fmt.Sprintf("%d from %s", hosts[o], o)))
 	}
 	return out
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }

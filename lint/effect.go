@@ -107,7 +107,9 @@ func (s *subject) weigh(r *report.Report) {
 			is, _ := s.judge(changed(s.copyOf(ledger), f.copiedFor, f.copied))
 			a.Copy = tenth(is.Points - copyWas.Points)
 		}
-		takes, gives = append(takes, f.takes...), append(gives, f.gives...)
+		if a.Area != areaStanding {
+			takes, gives = append(takes, f.takes...), append(gives, f.gives...)
+		}
 		r.Advice = append(r.Advice, a)
 	}
 	all, act := s.judge(changed(ledger, takes, gives))
@@ -130,6 +132,8 @@ func worth(a report.Advice) int {
 	switch {
 	case a.Need == report.Must:
 		return 2
+	case a.Area == areaStanding:
+		return 0
 	case a.Effect < 0 || a.Need == report.Should:
 		return 1
 	}

@@ -199,7 +199,11 @@ func (s *subject) policyRisk() {
 			What: "Any subdomain can be forged: sp=none.", Seen: quote(d.Record.Raw), Do: "Take sp=none out, or make it sp=reject.", Source: "RFC 9989 4.7"}})
 	}
 	if !s.alignedDKIM() && (len(s.dkim) == 0 || s.asked) {
-		s.risky(report.Warn, "signature", "not the author's domain", "a receiver can't tell this message from a copy by its signature")
+		value := "not the author's domain"
+		if len(s.passing()) == 0 {
+			value = "none that passes"
+		}
+		s.risky(report.Warn, "signature", value, "a receiver can't tell this message from a copy by its signature")
 	}
 }
 

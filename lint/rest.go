@@ -9,6 +9,12 @@ import (
 	"sluice/reason"
 )
 
+// areaStanding is the area of what only time mends.
+const areaStanding = "standing"
+
+// standing are reasons that tell who isn't known yet: no message can change that.
+var standing = []sluice.Reason{reason.SenderUnknown, reason.LinkSingleOwner, reason.FirstContact, reason.NewLinkDomain, reason.NameSignerKnown, reason.Greylisted}
+
 // rest turns all evidence against the message that no advice spoke of into advice of
 // the catalogue's.
 func (s *subject) rest() {
@@ -31,23 +37,25 @@ func (s *subject) rest() {
 			a.Source = e.Source
 		}
 		switch {
+		case slices.Contains(standing, c.Reason) || c.Group == sluice.GroupReputation:
+			a.Area = areaStanding
+			a.Do = "Nothing in the message: a name is earned by mail that people want. " + a.Do
 		case c.Hard == sluice.HardStop:
 			a.Need = report.Must
 		case c.Points >= 2:
 			a.Need = report.Should
 		}
-		takes := []sluice.Reason{c.Reason}
-		if slices.Contains([]sluice.Reason{reason.TextSpam}, c.Reason) {
+		if c.Reason == reason.TextSpam {
 			a.What = "The words read like those of unwanted mail."
 			a.Do = "Say it more plainly: the words that weigh most stand below. Words alone never make this gateway refuse a message."
 		}
-		s.advise(fix{Advice: a, takes: takes})
+		s.advise(fix{Advice: a, takes: []sluice.Reason{c.Reason}})
 	}
 }
 
 func capital(s string) string {
 	if s == "" {
-		return s
+		return "Nothing that a sender can change is known."
 	}
 	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }

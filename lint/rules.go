@@ -36,11 +36,11 @@ func (s *subject) rules() {
 	s.rule("From isn't an address of a mailbox provider", !s.sender.Free, s.org != "", google, yahoo)
 	s.rule("one Date, From, Message-ID and Subject each", s.once(), true, google, yahoo)
 	s.leave()
-	s.fact(report.Info, "not in the message", "spam complaints below 0.1 %, never 0.3 %; leaving takes effect within two days; lists are cleaned of addresses that bounce").Source = google + "; " + yahoo
+	s.fact(report.Info, "not in the message", "spam complaints below 0.1 %, never 0.3 %; leaving takes effect within two days; lists are cleaned of addresses that bounce").Source = google + ", " + yahoo
 	if s.sender.Free && s.mass {
 		s.advise(fix{Advice: report.Advice{ID: "free-mail", Area: "rules", Need: report.Must, Standard: true,
 			What: "Mail for many is sent in the name of a mailbox provider's domain.", Seen: quote(s.author.Address),
-			Do: "Send from a domain of your own, which you can authenticate.", Source: google + "; " + yahoo},
+			Do: "Send from a domain of your own, which you can authenticate.", Source: bulkTwo},
 			takes: []sluice.Reason{reason.NameAtFreeMail}})
 	}
 }
@@ -53,7 +53,7 @@ func (s *subject) rule(what string, met, known bool, sources ...string) {
 	case met:
 		level, value = report.Good, "yes"
 	}
-	s.fact(level, what, value).Source = strings.Join(sources, "; ")
+	s.fact(level, what, value).Source = strings.Join(sources, ", ")
 }
 
 func (s *subject) once() bool {
@@ -84,7 +84,7 @@ func (s *subject) leave() {
 	if s.sender.Traffic != check.Campaign {
 		return
 	}
-	a := report.Advice{ID: "one-click", Area: "rules", Need: report.Must, Standard: true, Source: "RFC 8058; " + google + "; " + yahoo}
+	a := report.Advice{ID: "one-click", Area: "rules", Need: report.Must, Standard: true, Source: "RFC 8058; " + bulkTwo}
 	switch {
 	case len(uris) == 0:
 		a.What, a.Do = "The message can't be left with one click.", "Add List-Unsubscribe: <https://…> with an address for this reader, and List-Unsubscribe-Post: List-Unsubscribe=One-Click; answer the POST without a question."
@@ -102,7 +102,7 @@ func (s *subject) leave() {
 	}
 	if !shown {
 		s.advise(fix{Advice: report.Advice{ID: "leave-link", Area: "rules", Need: report.Must, Standard: true,
-			What: "No link to unsubscribe shows in the text.", Do: "Put one where it can be found, in words that say so.", Source: google + "; " + yahoo},
+			What: "No link to unsubscribe shows in the text.", Do: "Put one where it can be found, in words that say so.", Source: bulkTwo},
 			takes: []sluice.Reason{reason.BulkNoLeave}})
 	}
 }

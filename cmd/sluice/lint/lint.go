@@ -82,7 +82,7 @@ func (w *writer) advice(list []report.Advice) {
 		w.line("%s", w.p.In("32", "Nothing to change."))
 		return
 	}
-	w.line("%s", w.p.Bold("What to change, in order of effect"))
+	w.line("%s", w.p.Bold("What to change: what large receivers insist on, then by effect here"))
 	for i := range list {
 		a := &list[i]
 		w.prose(fmt.Sprintf("%2d. %s  ", i+1, w.need(a.Need)), "             ", a.What+effect(a), false)
@@ -90,7 +90,7 @@ func (w *writer) advice(list []report.Advice) {
 		if a.Seen != "" {
 			w.prose("             seen: ", "                   ", term.Plain(unescape(a.Seen), 300), true)
 		}
-		if a.Source != "" {
+		if a.Source != "" && a.Source != "practice" {
 			w.prose("             ", "             ", a.Source, true)
 		}
 	}
@@ -157,7 +157,7 @@ func (w *writer) section(title string, facts []report.Fact, more bool) {
 		for _, m := range f.More {
 			w.line("      %s", w.p.Dim(term.Plain(unescape(m), 400)))
 		}
-		if f.Source != "" {
+		if f.Source != "" && f.Source != "practice" {
 			w.prose("      ", "      ", f.Source, true)
 		}
 	}
