@@ -111,44 +111,44 @@ type CaseStep struct {
 // changes one; strings may be hostile.
 type Case struct {
 	ID       string
-	Tenant   string
-	Subject  string // the key of the subject: "account:bob"
-	Kind     CaseKind
+	Tenant   string   `json:",omitzero"`
+	Subject  string   // the key of the subject: "account:bob"
+	Kind     CaseKind `json:",omitzero"`
 	State    CaseState
-	Restrict Restriction
-	Points   float64 // of the posterior, highest since it was opened, in decibel
-	Own      bool    // own observation speaks for it, not reports alone
+	Restrict Restriction `json:",omitzero"`
+	Points   float64     `json:",omitzero"` // of the posterior, highest since it was opened, in decibel
+	Own      bool        `json:",omitzero"` // own observation speaks for it, not reports alone
 
 	// When a step was first reached, or zero. Restarted by a recurrence: Held,
 	// Notified, Remediated, Watched, Until.
-	Opened     time.Time
-	FirstAbuse time.Time // the earliest signal that counted
-	Held       time.Time
-	Told       time.Time // the first proof that the subscriber can know: delivered or acknowledged; stays
-	Notified   time.Time // the same since the last recurrence
-	Confirmed  time.Time // the subscriber answered
-	Remediated time.Time
-	Watched    time.Time
-	Until      time.Time // end of the watch
-	Escalated  time.Time // an admin was called
-	Closed     time.Time
-	Updated    time.Time // of the last change
+	Opened     time.Time `json:",omitzero"`
+	FirstAbuse time.Time `json:",omitzero"` // the earliest signal that counted
+	Held       time.Time `json:",omitzero"`
+	Told       time.Time `json:",omitzero"` // the first proof that the subscriber can know: delivered or acknowledged; stays
+	Notified   time.Time `json:",omitzero"` // the same since the last recurrence
+	Confirmed  time.Time `json:",omitzero"` // the subscriber answered
+	Remediated time.Time `json:",omitzero"`
+	Watched    time.Time `json:",omitzero"`
+	Until      time.Time `json:",omitzero"` // end of the watch
+	Escalated  time.Time `json:",omitzero"` // an admin was called
+	Closed     time.Time `json:",omitzero"`
+	Updated    time.Time `json:",omitzero"` // of the last change
 
-	Recurred     int // abuse seen again after a remedy
-	Reopened     int
-	SelfReleases int // by the subscriber
-	Let          int // messages that left before the hold, since the first abuse
-	Kept         int // messages held
-	LeftSteps    int // steps beyond the bound, not kept
+	Recurred     int `json:",omitzero"` // abuse seen again after a remedy
+	Reopened     int `json:",omitzero"`
+	SelfReleases int `json:",omitzero"` // by the subscriber
+	Let          int `json:",omitzero"` // messages that left before the hold, since the first abuse
+	Kept         int `json:",omitzero"` // messages held
+	LeftSteps    int `json:",omitzero"` // steps beyond the bound, not kept
 
-	Signals []CaseSignal
-	Notices []CaseNotice
-	Steps   []CaseStep
-	Merged  []string // cases that went on as this one
-	Into    string   // CaseMerged: which one it went on as
+	Signals []CaseSignal `json:",omitzero"`
+	Notices []CaseNotice `json:",omitzero"`
+	Steps   []CaseStep   `json:",omitzero"`
+	Merged  []string     `json:",omitzero"` // cases that went on as this one
+	Into    string       `json:",omitzero"` // CaseMerged: which one it went on as
 
 	// Version counts changes: [Cases.PutCase] refuses a case that changed meanwhile.
-	Version int
+	Version int `json:",omitzero"`
 }
 
 // Clone returns a case that shares nothing mutable with c.
