@@ -227,6 +227,9 @@ func TestNotes(t *testing.T) {
 		"http://shop.example/":                     "isn't encrypted",
 		"https://bank.example@evil.example/":       "no part of where it leads",
 		"https://xn--mnchen-3ya.example/":          "in letters: münchen.example",
+		"https://xn--pypal-4ve.example/":           "letters of another alphabet",
+		"https://xn--80ak6aa92e.com/":              "letters of another alphabet", // all Cyrillic
+		"https://xn--e1afmkfd.example/":            "in letters: пример.example",
 		"HTTPS:\\\\Shop.example\\x":                "https://shop.example/x",
 		"https://shop.example/\r\nSet-Cookie: a=b": "https://shop.example/Set-Cookie:%20a=b",
 		"http://0x7f000001/":                       "127.0.0.1",

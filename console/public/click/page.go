@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -158,7 +159,9 @@ func (s *site) target(p *view, v *visit, lang string) {
 	host := v.target.Host
 	p.Leads, p.Whole, p.Address = say("leads"), say("whole"), explain.Escape(v.target.Address, maxAddress)
 	p.Before, p.Org = explain.Escape(strings.TrimSuffix(host, v.target.Org), 300), explain.Escape(v.target.Org, 300)
-	if u, err := idna.Display.ToUnicode(host); err == nil && u != host {
+	if u, _ := idna.Punycode.ToUnicode(host); disguised(u) {
+		p.Notes = append(p.Notes, say("alphabets")) // to show it would help to deceive
+	} else if u, err := idna.Display.ToUnicode(host); err == nil && u != host {
 		p.Letters = say("letters", "host", explain.Escape(u, 300))
 	}
 	switch {
@@ -192,4 +195,29 @@ func (s *site) target(p *view, v *visit, lang string) {
 	if v.link.Scheme == "http" {
 		p.Notes = append(p.Notes, say("plain"))
 	}
+}
+
+// latin are letters of Cyrillic and Greek that look like Latin ones.
+const latin = "асеорхуіјѕԁӏһԛԝԍвкмнтѵгпшὁοναρτυχκιγωϲϳ"
+
+// disguised says whether a label of a host can be read as a Latin one and isn't: it
+// mixes Latin letters with those of Cyrillic or Greek, or has only such of them as look
+// Latin.
+func disguised(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		ascii, other, alike := false, false, true
+		for _, r := range label {
+			switch {
+			case r < 0x80:
+				ascii = ascii || 'a' <= r && r <= 'z'
+			case unicode.In(r, unicode.Cyrillic, unicode.Greek):
+				other = true
+				alike = alike && strings.ContainsRune(latin, r)
+			}
+		}
+		if other && (ascii || alike) {
+			return true
+		}
+	}
+	return false
 }
