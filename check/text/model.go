@@ -50,9 +50,13 @@ const (
 	nobodysGood   = 1.0 // and for one of whom nothing at all is proved
 )
 
-// temper holds the shipped model's word back for mail for many.
+// temper holds the shipped model's word back for mail for many, and good words for
+// strangers.
 func temper(e *sluice.Evidence, s *check.Sender) {
 	switch {
+	case e.State == sluice.Found && s.Known && s.Free && e.Raw < -strangersGood:
+		e.Raw = -strangersGood // anybody gets an address there, and what is proved is the provider
+		e.Detail = "no more for a free mailbox; " + e.Detail
 	case e.State != sluice.Found || !s.Mass() || !s.Modern:
 	case e.Raw > 0 && s.Coherent:
 		e.Raw = math.Round(e.Raw*coherentShare*10) / 10
