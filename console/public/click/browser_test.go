@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,9 +51,14 @@ func start(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir, err := os.MkdirTemp("", "sluice-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	c := exec.CommandContext(ctx, path, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost", "--remote-debugging-pipe", "--user-data-dir="+dir, "about:blank")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.ExtraFiles = []*os.File{theirs, theirsToo}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -64,6 +70,9 @@ func start(t *testing.T) *browser {
 		b.session = ""
 		b.send("Browser.close", nil)
 		_ = c.Wait() // it was asked to go, or killed
+		// Its helpers may outlive it a little, and write.
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		_ = os.RemoveAll(dir)
 		cancel()
 		in.Close()
 		out.Close()
@@ -141,8 +150,14 @@ func (b *browser) open(u string) {
 	b.t.Helper()
 	n := b.loaded
 	b.call("Page.navigate", map[string]any{"url": u}, nil)
-	for b.loaded == n {
-		b.next()
+	for {
+		for b.loaded == n {
+			b.next()
+		}
+		n = b.loaded
+		if b.eval("document.URL") != "about:blank" { // whose own event may come late
+			return
+		}
 	}
 }
 
