@@ -122,6 +122,7 @@ func Read(m *message.Message, c Config) *Bounce {
 	case len(r.groups) > 0:
 		r.b.Format = r.format()
 		r.status()
+	case r.amazon():
 	case r.looksLikeNotice():
 		r.b.Format = r.format()
 		r.text()
@@ -164,6 +165,7 @@ func (r *reader) parts() {
 			r.feedback = true
 		case t == "message/disposition-notification" || t == "message/global-disposition-notification":
 			r.disposition = true
+			r.receipt(r.m.Decoded(p))
 		case t == "message/delivery-status" || t == "message/global-delivery-status":
 			r.fields(r.m.Decoded(p))
 		case t == "text/rfc822-headers" || t == "message/rfc822-headers" || t == "message/global-headers":
@@ -178,6 +180,14 @@ func (r *reader) parts() {
 		s = r.m.View().Text
 	}
 	r.take(s)
+}
+
+// receipt takes the message's id out of a disposition notification (RFC 8098 3.2.5).
+func (r *reader) receipt(body []byte) {
+	h, _ := header.Parse(bytes.TrimLeft(body, "\r\n"), 0, 100)
+	if id := h.Get("Original-Message-Id"); id != "" {
+		r.b.Original.MessageID = header.Clip(strings.Trim(id, "<> "))
+	}
 }
 
 // block takes a header block as that of the returned message, unless there is one.
@@ -254,6 +264,9 @@ func (r *reader) finish(rc *Recipient, answer reply.Answer) {
 			rc.Action = "delayed"
 		}
 	}
+	if answer.Code == 0 && rc.Action == "delayed" {
+		rc.Answer.Temporary = true
+	}
 	rc.Status = better(rc, answer)
 	if rc.Asked == rc.Address {
 		rc.Asked = ""
@@ -278,7 +291,8 @@ func better(rc *Recipient, a reply.Answer) string {
 	case e != "":
 		return e
 	}
-	a.Temporary = a.Temporary || rc.Action == "delayed"
+	// Without a code the reporter decides: who gave up means never.
+	a.Temporary = rc.Action == "delayed" || a.Code/100 == 4
 	return reply.StatusOf(a)
 }
 

@@ -6,15 +6,18 @@ import (
 )
 
 // daemons are local parts and names that send notices.
-var daemons = []string{"mailer-daemon", "mailer_daemon", "mailerdaemon", "postmaster", "post_master", "mail delivery", "mdaemon", "mail-daemon", "maildaemon", "delivery subsystem", "mail system", "mta-report", "no-reply", "noreply", "administrator", "system administrator", "daemon", "bounce", "mail administrator", "failure"}
+var daemons = []string{"mailer-daemon", "mailer_daemon", "mailerdaemon", "postmaster", "post_master", "mail delivery", "mail.delivery", "mdaemon", "mail-daemon", "maildaemon", "mailadm", "delivery subsystem", "mail system", "mta-report", "system administrator", "mail administrator"}
 
-// subjects are words in the subjects of notices.
+// subjects begin or make up the subjects of notices, and of little else.
 var subjects = []string{
 	"undeliver", "delivery status notification", "delivery status", "returned mail", "returned message", "failure notice", "delivery failure", "delivery failed", "mail delivery failed", "delivery has failed", "delivery report", "non-deliverable",
-	"nondeliverable", "non delivery", "mail failure", "could not be delivered", "undeliverable", "warning: message", "delayed", "delivery problem", "mail error", "delivery error", "message status", "delivery notification", "message delivery",
-	"mail system error", "unknown user", "user unknown", "rejected", "error sending", "unable to deliver", "mail could not", "bounce", "notification", "returned to sender", "mail returned", "not delivered", "unzustellbar", "nicht zustellbar", "fehler", "unzustellbarkeit",
-	"échec", "non remis", "retour", "no entregado", "no se pudo entregar", "fallo", "エラー", "配信", "配送", "送信できません", "недоставлен", "доставлено", "cannot be sent", "not sent", "dsn", "mail not", "problem delivering", "blocked", "message you sent", "error:", "not accepted", "not member",
+	"nondeliverable", "non delivery", "mail failure", "could not be delivered", "delivery problem", "mail error", "delivery error", "delivery notification",
+	"mail system error", "unknown user", "user unknown", "error sending", "unable to deliver", "mail could not", "returned to sender", "mail returned", "not delivered", "unzustellbar", "nicht zustellbar", "unzustellbarkeit",
+	"échec de la remise", "non remis", "retour de courrier", "no entregado", "no se pudo entregar", "エラーメール", "配信不能", "配送エラー", "送信できません", "недоставлен", "не доставлено", "problem delivering", "are not member", "bounce notification", "mail delivery",
 }
+
+// hints are words that the subjects of notices have, and others too.
+var hints = []string{"warning: message", "delayed", "message status", "message delivery", "rejected", "bounce", "notification", "fehler", "échec", "retour", "fallo", "エラー", "配信", "配送", "доставлено", "cannot be sent", "not sent", "dsn", "mail not", "blocked", "message you sent", "error", "not accepted", "failed", "failure"}
 
 // cues are words in the text of notices.
 var cues = []string{
@@ -25,38 +28,53 @@ var cues = []string{
 	"undeliverable", "is not accepted", "cannot be delivered", "can not be delivered", "failed with", "delivery failure", "are not member", "will keep trying", "has been delayed", "not yet been delivered",
 }
 
-// looksLikeNotice says whether the mail is a notice about other mail, by sender,
-// subject and words: any two of them, or what only notices have.
+// looksLikeNotice says whether the mail is a notice about other mail: a daemon
+// wrote it and its subject or text say so, or subject and text do both, and it is
+// neither an answer nor list mail, which may talk about bounces.
 func (r *reader) looksLikeNotice() bool {
 	h := r.m.Header()
 	if h.Field("X-Failed-Recipients") != nil {
 		return true
 	}
-	from := strings.ToLower(h.Decoded("From"))
-	score := 0
-	path := strings.TrimSpace(h.Get("Return-Path"))
-	if path == "<>" || slices.ContainsFunc(daemons, func(d string) bool { return strings.Contains(from, d) || strings.Contains(strings.ToLower(path), d) }) || strings.Contains(r.m.EnvelopeFromLine(), "MAILER-DAEMON") {
-		score++
+	subject := strings.ToLower(strings.TrimSpace(h.Decoded("Subject")))
+	if r.answerSubject(subject) {
+		return false
 	}
-	subject := strings.ToLower(h.Decoded("Subject"))
-	if !r.answerSubject(subject) && slices.ContainsFunc(subjects, func(s string) bool { return strings.Contains(subject, s) }) {
-		score++
-	}
+	from, path := strings.ToLower(h.Decoded("From")), strings.ToLower(strings.TrimSpace(h.Get("Return-Path")))
+	daemon := path == "<>" || strings.Contains(r.m.EnvelopeFromLine(), "MAILER-DAEMON") ||
+		slices.ContainsFunc(daemons, func(d string) bool { return strings.Contains(from, d) || strings.Contains(path, d) })
+	told := contains(subject, subjects)
 	text := strings.Join(r.lower, " ")
 	if len(text) > 16<<10 {
 		text = text[:16<<10]
 	}
-	if slices.ContainsFunc(cues, func(c string) bool { return strings.Contains(text, c) }) {
-		score++
+	cue := contains(text, cues)
+	if daemon {
+		return told || cue || contains(subject, hints)
 	}
-	return score >= 2
+	for _, f := range []string{"List-Id", "List-Unsubscribe", "List-Post", "X-Mailing-List"} {
+		if h.Field(f) != nil {
+			return false
+		}
+	}
+	if strings.HasPrefix(subject, "[") {
+		return false
+	}
+	// A notice that hides who wrote it gives the message back, or answers it.
+	return cue && (told && !strings.HasPrefix(subject, "re:") && !strings.HasPrefix(subject, "fwd:") && !strings.HasPrefix(subject, "fw:") || r.returned != nil && contains(subject, hints) && !strings.HasPrefix(subject, "re:"))
+}
+
+func contains(s string, words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }
 
 // answerSubjects begin the subjects of automatic answers.
-var answerSubjects = []string{"out of office", "out of the office", "automatic reply", "auto reply", "autoreply", "auto-reply", "auto:", "auto response", "autoresponse", "away from", "vacation", "on leave", "abwesenheit", "automatische antwort", "réponse automatique", "absence", "respuesta automática", "fuera de la oficina", "自動応答", "自動返信", "不在", "i am away", "holiday"}
+var answerSubjects = []string{"out of office", "out of the office", "automatic reply", "auto reply", "autoreply", "auto-reply", "auto:", "auto response", "auto-response", "autoresponse", "vacation reply", "vacation autoreply", "abwesenheit", "automatische antwort", "réponse automatique", "absence du bureau", "respuesta automática", "fuera de la oficina", "自動応答", "自動返信", "不在通知", "i am away"}
 
 func (r *reader) answerSubject(subject string) bool {
-	return slices.ContainsFunc(answerSubjects, func(s string) bool { return strings.Contains(subject, s) })
+	subject = strings.TrimSpace(subject)
+	return slices.ContainsFunc(answerSubjects, func(s string) bool { return strings.HasPrefix(subject, s) }) ||
+		strings.HasSuffix(subject, "is out of the office.") && !strings.HasPrefix(subject, "re:") && !strings.HasPrefix(subject, "[")
 }
 
 // looksLikeAnswer says whether the mail is an automatic answer of a person's

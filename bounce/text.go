@@ -213,7 +213,7 @@ func (r *reader) text() {
 				}
 			}
 		}
-		if rc.Command = reply.Command(rc.Said); rc.Command == "" {
+		if rc.Command = reply.Command(rc.Said); rc.Command == "" && len(list) == 1 {
 			rc.Command = reply.Command(strings.Join(r.notice, "\n"))
 		}
 		r.finish(&rc, ans)

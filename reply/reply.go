@@ -46,7 +46,8 @@ type Answer struct {
 	Rule      string       `json:"rule,omitempty"`     // the entry that spoke, or "code", "enhanced"
 	Source    string       `json:"source,omitempty"`   // where the text is documented
 	Date      string       `json:"date,omitempty"`     // when that was written down here
-	// Weak says that only a code or words that are said of many things spoke.
+	// Weak says that only a code spoke, or words that are said of many things, or
+	// such as tell how it ended and not why.
 	Weak bool `json:"-"`
 	// Reason is the entry of our own catalogue that the reply states, "" for
 	// replies of others.
@@ -79,7 +80,7 @@ func Classify(q Query) Answer {
 	default:
 		a.Class, a.Rule = byCode(a.Code, a.Enhanced)
 	}
-	a.Weak = best == nil && !byStatus || best != nil && best.Weak
+	a.Weak = best == nil && !byStatus || best != nil && (best.Weak || best.Last)
 	p := phaseOf(q.Command, strings.ToLower(text))
 	if a.Reason == "" {
 		a.Class = inPhase(a, p)
