@@ -13,6 +13,7 @@ import (
 	"sluice/learn/brand"
 	"sluice/learn/service"
 	"sluice/lint/report"
+	"sluice/message/header"
 	"sluice/message/links"
 	"sluice/reason"
 )
@@ -98,7 +99,7 @@ func (s *subject) kinds() {
 	}
 	for _, k := range []kind{
 		{"link-http", "Links without encryption.", "Link with https: browsers warn of the rest.", report.Should, nil,
-			func(l *links.Link) bool { return l.Scheme == "http" }},
+			func(l *links.Link) bool { return strings.HasPrefix(header.Lower(strings.TrimSpace(l.Raw)), "http:") }},
 		{"link-shortener", "Links by a shortener, whose targets nobody sees and which many lists block.", "Link to the page itself, or to a redirector under your own domain.", report.Should,
 			[]sluice.Reason{reason.LinkShortener}, func(l *links.Link) bool { return domains.Shortener(l.Host) }},
 		{"link-ip", "Links to an address in place of a name.", "Link to a host name of your own.", report.Must,

@@ -107,7 +107,6 @@ func (s *subject) nameRisk() {
 	if d == "" {
 		return
 	}
-	at := service.Of(d)
 	switch {
 	case s.sender.Free:
 		s.risky(report.Bad, "domain", quote(d), "anybody opens an account there, and is as well authenticated")
@@ -117,7 +116,7 @@ func (s *subject) nameRisk() {
 				takes: []sluice.Reason{reason.NameAtFreeMail}})
 		}
 		return
-	case at != nil && at.Kind.Sends() && len(brand.Shipped().Of(d)) == 0:
+	case s.borrowed():
 		s.risky(report.Bad, "domain", quote(d), "it is the sending service's, which signs for all its customers")
 		s.advise(fix{Advice: report.Advice{ID: "own-domain", Area: "imitation", Need: report.Should, Standard: true,
 			What: "The author's domain is the sending service's, not the sender's.", Seen: quote(s.author.Address), Do: "Send from a domain of your own, and let the service authenticate it.", Source: "practice"}})
@@ -136,6 +135,13 @@ func (s *subject) nameRisk() {
 	} else {
 		s.risky(report.Good, "domain", quote(d), "")
 	}
+}
+
+// borrowed says whether the author's domain is a sending service's, and the author
+// isn't the service.
+func (s *subject) borrowed() bool {
+	at := service.Of(s.author.Domain)
+	return at != nil && at.Kind.Sends() && len(brand.Shipped().Of(s.author.Domain)) == 0 && !brand.Fits(s.author.Display, s.author.Address)
 }
 
 // nameGives is what a name that fits earns, where the domain is proved.
@@ -210,6 +216,9 @@ func (s *subject) policyRisk() {
 // linkRisk is whether links show whose mail it is.
 func (s *subject) linkRisk() {
 	p := s.places()
+	if s.borrowed() {
+		return // the domain is no place of the sender's to link to
+	}
 	if p.all == 0 || s.sender.Free || s.org == "" || s.cousin() != "" {
 		return
 	}

@@ -98,7 +98,11 @@ func (s *subject) leave() {
 		a.ID = ""
 	}
 	if a.ID != "" {
-		s.advise(fix{Advice: a, takes: []sluice.Reason{reason.BulkUnsubscribe}, gives: []sluice.Reason{reason.BulkOneClick}})
+		takes := []sluice.Reason{reason.BulkUnsubscribe}
+		if len(uris) == 0 {
+			takes = append(takes, reason.BulkNoLeave)
+		}
+		s.advise(fix{Advice: a, takes: takes, gives: []sluice.Reason{reason.BulkOneClick}})
 	}
 	if !shown {
 		s.advise(fix{Advice: report.Advice{ID: "leave-link", Area: "rules", Need: report.Must, Standard: true,

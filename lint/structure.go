@@ -94,7 +94,10 @@ func (s *subject) defects() {
 			level, need, do = report.Bad, report.Must, "Mend it: programs differ on what they show of such a message, and filters distrust it for that."
 		}
 		if code == message.MixedLineEnds && s.in.Guessed {
-			level, need, do = report.Warn, report.Should, "End every line with CRLF, unless it was saving the message to a file that mixed them."
+			level, need, do = report.Warn, report.Could, "End every line with CRLF, unless it was saving the message to a file that mixed them."
+		}
+		if code == message.CharsetConflict {
+			level, need, do = report.Warn, report.Should, "Name the charset of Content-Type in the HTML's <meta> too, or leave it out there."
 		}
 		value := code
 		if count[code] > 1 {
