@@ -363,3 +363,31 @@ func TestBrowser(t *testing.T) {
 		}
 	})
 }
+
+// TestMounted: the public pages hand /c/ on, with limits of its own, and nothing else.
+func TestMounted(t *testing.T) {
+	h, err := click.New(click.Config{Open: func(string) (click.Link, error) {
+		return click.Link{URL: "https://shop.example/", Time: time.Now()}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := func(string) (public.Facts, error) { return public.Facts{}, public.ErrInvalid }
+	for _, c := range []struct {
+		click http.Handler
+		path  string
+		want  int
+	}{{h, "/c/shop.example/x", 200}, {nil, "/c/shop.example/x", 404}, {h, "/why/x", 404}, {h, "/assets/public.css", 200}, {h, "/", 200}} {
+		pages, err := public.New(public.Config{Click: c.click, Open: facts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 40 { // more than strangers may ask of the other pages
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
+			if w.Code != c.want && (c.path == "/c/shop.example/x" && c.click != nil || w.Code != 429) {
+				t.Errorf("%s: %d, want %d", c.path, w.Code, c.want)
+			}
+		}
+	}
+}
