@@ -178,7 +178,7 @@ func misleading(v sluice.Verdict) sluice.Reason {
 			continue
 		}
 		switch c.Reason {
-		case reason.FromUnclear, reason.FromNameAddress, reason.FromNameOurs, reason.FromDomainLookalike, reason.HeaderDirection:
+		case reason.FromUnclear, reason.FromNameAddress, reason.FromNameOurs, reason.FromDomainLookalike, reason.FromLooksLikeUs, reason.HeaderDirection:
 			return c.Reason
 		}
 	}
@@ -193,7 +193,8 @@ const trustedReport = 20
 // has called the very same message unwanted (that its words read well is what made the
 // report necessary), the table of files says what happens to one that is attached, a
 // document starts programs by itself, or it is the copy of somebody's campaign whose
-// button leads elsewhere (it reads as the genuine one does, so the sum can't know).
+// button leads elsewhere (it reads as the genuine one does, so the sum can't know), or
+// somebody who isn't who he seems asks for money.
 func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 	act, why := sluice.Accept, sluice.Reason("")
 	for i := range v.Ledger {
@@ -213,7 +214,39 @@ func demanded(v sluice.Verdict) (sluice.Action, sluice.Reason) {
 			act, why = want, c.Reason
 		}
 	}
+	if r := impostor(v); r != "" && act < sluice.QuarantineIt {
+		act, why = sluice.QuarantineIt, r
+	}
 	return act, why
+}
+
+// Reasons by which a sender passes for somebody whom the reader trusts, and those by
+// which a message asks for money or what is as good.
+var (
+	passes = map[sluice.Reason]bool{reason.FromLooksLikeUs: true, reason.FromLooksLikeCorrespondent: true, reason.ProtectedName: true,
+		reason.NameOfCorrespondent: true, reason.OfficeOfOurs: true, reason.ThreadNamesake: true}
+	asks = map[sluice.Reason]bool{reason.BECPaymentChange: true, reason.BECPayroll: true, reason.BECGiftCard: true, reason.BECPayment: true, reason.BECData: true}
+)
+
+// impostor finds what a message asks for whose sender isn't who it seems: either alone
+// may be honest, a private address or a new bank; both together are how firms lose
+// money, and the words are those of honest mail.
+func impostor(v sluice.Verdict) sluice.Reason {
+	seems, ask := false, sluice.Reason("")
+	for i := range v.Ledger {
+		c := &v.Ledger[i]
+		if c.State != sluice.Found || c.Raw <= 0 {
+			continue
+		}
+		seems = seems || passes[c.Reason]
+		if asks[c.Reason] && ask == "" { // the strongest stands first
+			ask = c.Reason
+		}
+	}
+	if !seems {
+		return ""
+	}
+	return ask
 }
 
 // wished is what the owner of From's domain asks for by DMARC, as far as a

@@ -255,6 +255,34 @@ func TestDemanded(t *testing.T) {
 	}
 }
 
+// TestImpostor: who passes for somebody and asks for money is held, either alone isn't.
+func TestImpostor(t *testing.T) {
+	fact := func(id sluice.Reason, raw float64) sluice.Contribution {
+		return sluice.Contribution{Evidence: sluice.Evidence{Reason: id, Raw: raw}}
+	}
+	for _, tt := range []struct {
+		name  string
+		lines []sluice.Contribution
+		want  sluice.Action
+		why   sluice.Reason
+	}{
+		{"a namesake", []sluice.Contribution{fact(reason.NameOfCorrespondent, 4)}, sluice.Accept, ""},
+		{"an ask", []sluice.Contribution{fact(reason.BECPaymentChange, 6)}, sluice.Accept, ""},
+		{"both", []sluice.Contribution{fact(reason.BECGiftCard, 6), fact(reason.NameOfCorrespondent, 4)}, sluice.QuarantineIt, reason.BECGiftCard},
+		{"a domain like ours", []sluice.Contribution{fact(reason.FromLooksLikeUs, 6)}, sluice.Tag, reason.FromLooksLikeUs},
+		{"and an ask", []sluice.Contribution{fact(reason.FromLooksLikeUs, 6), fact(reason.BECPaymentChange, 5)}, sluice.QuarantineIt, reason.BECPaymentChange},
+		{"an ask that nobody is sure of", []sluice.Contribution{fact(reason.ProtectedName, 5),
+			{Evidence: sluice.Evidence{Reason: reason.BECPayroll, Raw: 5, State: sluice.Unknown}}}, sluice.Accept, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := Decide(sum(0.1, sluice.ThreatScam, tt.lines...), Default(), "user@a.example", Circumstances{})
+			if d.Action != tt.want || d.Why != tt.why {
+				t.Errorf("got %v for %q, want %v for %q", d.Action, d.Why, tt.want, tt.why)
+			}
+		})
+	}
+}
+
 func TestEarly(t *testing.T) {
 	const user = "user@a.example"
 	two := []sluice.Contribution{line(reason.HeloOurs, sluice.GroupSession, 12, sluice.ThreatBot), line(reason.DNSBLListed, sluice.GroupReputation, 15, sluice.ThreatSpam)}
