@@ -36,6 +36,7 @@ import (
 	"sluice/message"
 	"sluice/message/links"
 	"sluice/reason"
+	"sluice/scan"
 )
 
 // Config sets up a Linter. Gate is needed.
@@ -220,4 +221,14 @@ func list(items []string, most int) string {
 		items = append(items[:most:most], "…")
 	}
 	return quote(strings.Join(items, ", "))
+}
+
+// Stored looks at a message as it stands in a file or was pasted: what is known of its
+// way is what it says itself. The examination is named id.
+func (l *Linter) Stored(ctx context.Context, id string, raw []byte) *report.Report {
+	mail := scan.NewMail(raw)
+	m := message.Parse(mail.Raw, message.DefaultLimits())
+	o := scan.Stored(mail, m)
+	conn, env := o.Session(id, m, l.c.Clock())
+	return l.Lint(ctx, Input{Raw: mail.Raw, Conn: conn, Envelope: env, Guessed: true})
 }

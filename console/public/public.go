@@ -58,6 +58,9 @@ type Config struct {
 
 	// Click serves what is behind /c/, as package click makes it; nil: nothing is there.
 	Click http.Handler
+	// Lint serves /lint and what is below it, as package lint makes it; nil: nothing is
+	// there.
+	Lint http.Handler
 
 	// Appeals keeps what senders say against refusals; nil: they aren't asked.
 	Appeals sluice.Appeals
@@ -141,12 +144,18 @@ func New(cfg Config) (http.Handler, error) {
 	h := http.NewCrossOriginProtection().Handler(mux) // Sec-Fetch-Site and Origin
 	h = s.limit(h)
 	h = web.LimitBody(maxForm, h)
-	if cfg.Click != nil {
-		// It has limits of its own.
-		both := http.NewServeMux()
-		both.Handle("/c/", cfg.Click)
-		both.Handle("/", h)
-		h = both
+	if cfg.Click != nil || cfg.Lint != nil {
+		// They have limits of their own.
+		all := http.NewServeMux()
+		if cfg.Click != nil {
+			all.Handle("/c/", cfg.Click)
+		}
+		if cfg.Lint != nil {
+			all.Handle("/lint", cfg.Lint)
+			all.Handle("/lint/", cfg.Lint)
+		}
+		all.Handle("/", h)
+		h = all
 	}
 	if len(cfg.Hosts) > 0 {
 		h = web.Hosts(cfg.Hosts, h)
