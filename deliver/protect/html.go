@@ -320,7 +320,7 @@ func (j *job) restoreHTML(t *rewrite.Text) (out []edit) {
 			}
 			ours = false
 		}
-		if j.w.next(t.S[p.start:p.end], 0) < 0 {
+		if !j.w.mentions(t.S[p.start:p.end]) {
 			continue
 		}
 		if p.kind == html.TextToken {
@@ -330,7 +330,7 @@ func (j *job) restoreHTML(t *rewrite.Text) (out []edit) {
 			continue
 		}
 		for _, a := range attrs(t.S, p) {
-			if j.w.next(t.S[a.start:a.end], 0) < 0 {
+			if !j.w.mentions(t.S[a.start:a.end]) {
 				continue
 			}
 			wrapped := false

@@ -304,6 +304,7 @@ func (w *Writer) own(u string) bool {
 // end protects nothing.
 func armours(s string) (out [][2]int) {
 	const begin, end, signature = "-----BEGIN PGP ", "-----END PGP ", "-----END PGP SIGNATURE-----"
+	signatures := true // there may be another
 	for at := 0; len(out) < 100; {
 		i := strings.Index(s[at:], begin)
 		if i < 0 {
@@ -314,15 +315,26 @@ func armours(s string) (out [][2]int) {
 		if i > 0 && s[i-1] != '\n' && s[i-1] != '>' {
 			continue
 		}
+		signed := strings.HasPrefix(s[at:], "SIGNED MESSAGE-----")
 		closing := end
-		if strings.HasPrefix(s[at:], "SIGNED MESSAGE-----") {
+		if signed {
 			closing = signature
 		}
-		n := strings.Index(s[at:], closing)
-		if n < 0 {
+		n := -1
+		if !signed || signatures {
+			n = strings.Index(s[at:], closing)
+		}
+		switch {
+		case n < 0 && signed:
+			signatures = false
 			continue
+		case n < 0:
+			return out // nothing ends any more
 		}
 		at += n + len(closing)
+		if rest := strings.Index(s[at:min(len(s), at+40)], "-----"); !signed && rest >= 0 {
+			at += rest + len("-----")
+		}
 		out = append(out, [2]int{i, at})
 	}
 	return out

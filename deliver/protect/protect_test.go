@@ -59,10 +59,11 @@ func unsealed(t testing.TB, w *Writer, s string) string {
 	var out strings.Builder
 	at := 0
 	for {
-		i := w.next(s, at)
+		i := strings.Index(s[at:], w.ours[0])
 		if i < 0 {
 			break
 		}
+		i += at
 		l, end, ok := w.read(s, i)
 		if !ok {
 			out.WriteString(s[at : i+1])
@@ -194,7 +195,7 @@ func hold(t testing.TB, w *Writer, raw []byte) Plan {
 	r := w.Restore(m2)
 	m3 := parse(rewrite.Apply(out, r.Changes))
 	same(t, m2, m3, r.Parts)
-	if w.next(string(raw), 0) >= 0 {
+	if w.mentions(string(raw)) {
 		return p // it had links of ours
 	}
 	if r.Links != p.Links {
@@ -344,7 +345,7 @@ func TestWithBanner(t *testing.T) {
 		if left == "" && !banner.Present(m2) {
 			t.Errorf("%s: no banner", c.name)
 		}
-		if report.Links > 0 && w.next(m2.View().Text+m2.View().Plain+string(m2.Raw), 0) < 0 && c.name != "base64" && c.name != "utf-16" {
+		if report.Links > 0 && !w.mentions(m2.View().Text+m2.View().Plain+string(m2.Raw)) && c.name != "base64" && c.name != "utf-16" {
 			t.Errorf("%s: no link of ours", c.name)
 		}
 		links, back := w.RestoreEdit(m2)
@@ -359,6 +360,28 @@ func TestWithBanner(t *testing.T) {
 				t.Errorf("%s: part %d: %s", c.name, i, cmp.Diff(m.Text(part), m3.Text(m3.Parts[i])))
 			}
 		}
+	}
+}
+
+func TestArmours(t *testing.T) {
+	signed, end := "-----BEGIN PGP SIGNED MESSAGE-----\nx\n", "-----END PGP SIGNATURE-----"
+	other := "-----BEGIN PGP MESSAGE-----\nx\n-----END PGP MESSAGE-----"
+	for _, c := range []struct {
+		in   string
+		want [][2]int
+	}{
+		{"", nil}, {signed, nil}, {"x" + signed + end, nil}, {signed + signed + end, [][2]int{{0, 2*len(signed) + len(end)}}},
+		{signed + "\n" + other, [][2]int{{len(signed) + 1, len(signed) + 1 + len(other)}}},
+		{other + "\n" + signed + end, [][2]int{{0, len(other)}, {len(other) + 1, len(other) + 1 + len(signed) + len(end)}}},
+		{other + "\n-----BEGIN PGP MESSAGE-----\n" + signed, [][2]int{{0, len(other)}}},
+	} {
+		if d := cmp.Diff(c.want, armours(c.in)); d != "" {
+			t.Errorf("%q: %s", c.in, d)
+		}
+	}
+	// Hostile mail is full of beginnings: this has to end.
+	if a := armours(strings.Repeat("-----BEGIN PGP MESSAGE-----\n"+signed, 100_000)); a != nil {
+		t.Errorf("%v", a)
 	}
 }
 

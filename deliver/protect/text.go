@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -99,7 +100,7 @@ func wide(label string) (double, kana bool) {
 
 // restore puts the originals into one text.
 func (j *job) restore(t *rewrite.Text) bool {
-	if j.w.next(t.S, 0) < 0 {
+	if !j.w.mentions(t.S) {
 		return false
 	}
 	j.begin()
@@ -123,9 +124,23 @@ func (j *job) restore(t *rewrite.Text) bool {
 // originals finds our links in a piece of text, as plain writes them back.
 func (j *job) originals(t *rewrite.Text, at, end int, write func(*Link) string) (out []edit) {
 	s := t.S[:end]
+	next := make([]int, len(j.w.ours)) // the place of each prefix, at or behind at
+	for i := range next {
+		next[i] = at - 1
+	}
 	for {
-		start := j.w.next(s, at)
-		if start < 0 {
+		start := end
+		for i, p := range j.w.ours {
+			if next[i] < at {
+				if next[i] = strings.Index(s[at:], p); next[i] < 0 {
+					next[i] = end
+				} else {
+					next[i] += at
+				}
+			}
+			start = min(start, next[i])
+		}
+		if start == end {
 			return out
 		}
 		l, stop, ok := j.w.read(s, start)
@@ -139,15 +154,9 @@ func (j *job) originals(t *rewrite.Text, at, end int, write func(*Link) string) 
 	}
 }
 
-// next is the place of the next thing that begins like a link of ours, -1 for none.
-func (w *Writer) next(s string, from int) int {
-	best := -1
-	for _, p := range w.ours {
-		if i := strings.Index(s[from:], p); i >= 0 && (best < 0 || from+i < best) {
-			best = from + i
-		}
-	}
-	return best
+// mentions says whether something in a text begins like a link of ours.
+func (w *Writer) mentions(s string) bool {
+	return slices.ContainsFunc(w.ours, func(p string) bool { return strings.Contains(s, p) })
 }
 
 // maxBreaks is over how many lines a link may be broken.
