@@ -14,6 +14,7 @@ import (
 	"sluice"
 	"sluice/cmd/sluice/build"
 	"sluice/cmd/sluice/daemon"
+	"sluice/cmd/sluice/dictionary"
 	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/explain"
@@ -57,10 +58,10 @@ type explainCmd struct {
 // A reply or a bounce of any server is explained from the dictionary.
 func (c *explainCmd) Run(a *app) error {
 	switch {
-	case isReply(c.ID):
-		return explainReply(a.stdout, c.ID, c.JSON)
-	case isFile(c.ID):
-		return explainBounce(a, c.ID, c.JSON)
+	case dictionary.IsReply(c.ID):
+		return dictionary.Reply(a.stdout, c.ID, c.JSON)
+	case dictionary.IsFile(c.ID):
+		return dictionary.Bounce(a.stdout, a.stdin, c.ID, c.JSON)
 	}
 	return c.with(a, func(r *daemon.Rooms, cfg *config.Config) error {
 		rec, err := r.Store.Record(a.ctx, reference(c.ID))

@@ -60,7 +60,7 @@ var rooms = []room{
 	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite", "deliver/protect"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
-	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report"}},
+	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report", "reply"}},
 	{dir: "config", may: values},
 	{dir: "certs", may: []string{"."}},
 	{dir: "lint/report"}, // what was found, as plain values: for pages too

@@ -1,4 +1,6 @@
-package main
+// Package dictionary is the part of sluice explain that is about other servers:
+// what a reply means, and what a bounce reports.
+package dictionary
 
 import (
 	"encoding/json"
@@ -15,9 +17,9 @@ import (
 // maxBounce bounds a stored notice that is explained.
 const maxBounce = 64 << 20
 
-// isReply says whether the argument of explain is what a server answered, rather
+// IsReply says whether the argument of explain is what a server answered, rather
 // than a reference: three digits in front, or several words.
-func isReply(s string) bool {
+func IsReply(s string) bool {
 	s = strings.TrimSpace(s)
 	digits := 0
 	for digits < len(s) && digits < 4 && s[digits] >= '0' && s[digits] <= '9' {
@@ -26,8 +28,8 @@ func isReply(s string) bool {
 	return strings.ContainsAny(s, " \t\n") || digits == 3 && (len(s) == 3 || s[3] == '-')
 }
 
-// explainReply says what an answer of any receiver means.
-func explainReply(w io.Writer, text string, asJSON bool) error {
+// Reply prints what an answer of any receiver means, as words or as JSON.
+func Reply(w io.Writer, text string, asJSON bool) error {
 	a := reply.Classify(reply.Query{Text: text})
 	if asJSON {
 		return json.NewEncoder(w).Encode(a)
@@ -68,9 +70,8 @@ func writeAnswer(w io.Writer, indent string, a reply.Answer) {
 	}
 }
 
-// explainBounce says what a stored notice reports.
-func explainBounce(a *app, name string, asJSON bool) error {
-	in := a.stdin
+// Bounce prints what a stored notice reports; "-" reads in.
+func Bounce(w io.Writer, in io.Reader, name string, asJSON bool) error {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -88,9 +89,9 @@ func explainBounce(a *app, name string, asJSON bool) error {
 	}
 	b := bounce.Parse(raw, bounce.Config{})
 	if asJSON {
-		return json.NewEncoder(a.stdout).Encode(b)
+		return json.NewEncoder(w).Encode(b)
 	}
-	writeBounce(a.stdout, b)
+	writeBounce(w, b)
 	return nil
 }
 
@@ -130,8 +131,8 @@ func writeBounce(w io.Writer, b *bounce.Bounce) {
 	}
 }
 
-// isFile says whether the argument of explain names a stored message.
-func isFile(s string) bool {
+// IsFile says whether the argument of explain names a stored message.
+func IsFile(s string) bool {
 	if s == "-" {
 		return true
 	}
