@@ -155,7 +155,7 @@ func (w *Warden) Judge(ctx context.Context, now time.Time, s *Subject, m *Messag
 		return true
 	})
 	signals := w.describe(found, m.ID, m.signals())
-	if g, ok := w.crowd(now, s, m.Client); ok {
+	if g, ok := w.crowd(now, s, k, m.Client); ok {
 		signals = append(signals, g)
 	}
 	d := w.weigh(ctx, now, s, k, signals, true)
@@ -202,14 +202,14 @@ func (w *Warden) Login(ctx context.Context, now time.Time, s *Subject, g baselin
 		return true
 	})
 	signals := w.describe(found, "", nil)
-	if c, ok := w.crowd(now, s, g.Client); ok {
+	if c, ok := w.crowd(now, s, k, g.Client); ok {
 		signals = append(signals, c)
 	}
 	return w.weigh(ctx, now, s, k, signals, false)
 }
 
 // crowd counts the accounts of a network, for subjects that are accounts.
-func (w *Warden) crowd(now time.Time, s *Subject, a netip.Addr) (g signal.Signal, many bool) {
+func (w *Warden) crowd(now time.Time, s *Subject, k key, a netip.Addr) (g signal.Signal, many bool) {
 	if s.Account == "" || !a.IsValid() {
 		return g, false
 	}
@@ -222,14 +222,13 @@ func (w *Warden) crowd(now time.Time, s *Subject, a netip.Addr) (g signal.Signal
 	if err != nil {
 		return g, false
 	}
-	h := w.hash("crowd", s.Key)
 	day := int32(now.Unix() / 86400)
 	w.crowds.Update(p, now, func(c *crowd) {
 		if c.day != day {
 			c.usual = max(c.usual*0.95, min(float32(bits.OnesCount64(c.bits)), max(2*c.usual, 8)))
 			c.day, c.bits, c.stage = day, 0, 0
 		}
-		c.bits |= 1 << (h % 64)
+		c.bits |= 1 << (k % 64)
 		n := bits.OnesCount64(c.bits)
 		if n >= 8 && float64(n) >= 2*float64(c.usual) {
 			many = true

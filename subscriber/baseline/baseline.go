@@ -252,7 +252,7 @@ func (s *State) share(found []Finding, kind signal.Kind, n uint16, floor, share 
 
 // network counts the networks of a day.
 func (s *State) network(found []Finding, l *Limits, a netip.Addr, day uint16, learn bool) []Finding {
-	h := hash(Network(a))
+	h := network64(a)
 	if s.NetDay != day {
 		s.NetDay, s.NetBits = day, 0
 	}
@@ -278,18 +278,15 @@ func linear(b uint64) float64 {
 	return dayBits * math.Log(dayBits/math.Max(float64(free), 0.5))
 }
 
-// Network is what counts as one network: an IPv4 /24, an IPv6 /48.
-func Network(a netip.Addr) string {
+// network64 hashes what counts as one network: an IPv4 /24, an IPv6 /48.
+func network64(a netip.Addr) uint64 {
 	a = a.Unmap()
-	n := 24
+	b := a.As16()
+	n := 15
 	if a.Is6() {
-		n = 48
+		n = 6
 	}
-	p, err := a.Prefix(n)
-	if err != nil {
-		return ""
-	}
-	return p.String()
+	return mix(fnv(string(b[:n])))
 }
 
 // Login is one login that succeeded.
@@ -367,7 +364,9 @@ func remember(list []seen, id uint32, day uint16, learn bool) (isNew bool) {
 	for i := range list {
 		p := &list[i]
 		if p.ID == id && day-p.Day <= rememberFor {
-			p.Day, p.Count = max(day, p.Day), add16(p.Count, 1)
+			if learn {
+				p.Day, p.Count = max(day, p.Day), add16(p.Count, 1)
+			}
 			return false
 		}
 		others = others || p.ID != 0
@@ -428,12 +427,19 @@ func (s *State) know(h uint64) {
 
 func add16(n uint16, by int) uint16 { return uint16(min(int(n)+by, math.MaxUint16)) }
 
-// FNV-1a, 64 bits; the stored state needs one that stays.
-func fold(s string) uint64 {
+// fold is FNV-1a, mixed so that all its bits depend on all octets. It is stored, so it
+// stays as it is.
+func fold(s string) uint64 { return mix(fnv(s)) }
+
+func fnv(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 1099511628211
 	}
+	return h
+}
+
+func mix(h uint64) uint64 {
 	h ^= h >> 29
 	h *= 0x9e3779b97f4a7c15
 	return h ^ h>>32
