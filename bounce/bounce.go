@@ -13,6 +13,7 @@ package bounce
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -268,6 +269,9 @@ func (r *reader) finish(rc *Recipient, answer reply.Answer) {
 		rc.Answer.Temporary = true
 	}
 	rc.Status = better(rc, answer)
+	if answer.Likely == reply.Moved {
+		rc.Suggested = firstAddress(strings.NewReplacer(cmp.Or(rc.Address, " "), " ", cmp.Or(rc.Asked, " "), " ").Replace(rc.Said))
+	}
 	if rc.Asked == rc.Address {
 		rc.Asked = ""
 	}

@@ -3,6 +3,7 @@ package bounce
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"sluice/message/header"
 	"sluice/reply"
@@ -191,6 +192,7 @@ func (r *reader) text() {
 		list, guessed = r.elsewhere()
 	}
 	whole := essence(r.notice)
+	wholeAnswer := sync.OnceValue(func() reply.Answer { return reply.Classify(reply.Query{Text: whole}) })
 	for _, a := range list {
 		if len(r.b.Recipients) >= r.c.Recipients {
 			r.b.Left++
@@ -206,7 +208,7 @@ func (r *reader) text() {
 			}
 		}
 		if ans.Weak {
-			if b := reply.Classify(reply.Query{Text: whole}); !b.Weak || ans.Rule == "" {
+			if b := wholeAnswer(); !b.Weak || ans.Rule == "" {
 				ans = b
 				if rc.Said == "" {
 					rc.Said = whole
@@ -286,8 +288,9 @@ func (r *reader) mentions(address string) string {
 		if strings.Contains(l, low) {
 			until = i + 2
 		}
-		if i <= until && b.Len() < 4*maxSaid {
-			b.WriteString(r.notice[i])
+		// One long line may name many recipients: each gets no more than its share.
+		if i <= until && b.Len() < maxSaid {
+			b.WriteString(clip(r.notice[i], maxSaid))
 			b.WriteByte('\n')
 		}
 	}
