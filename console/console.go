@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sluice"
+	"sluice/console/appeals"
 	"sluice/console/internal/web"
 	"sluice/console/labels"
 	"sluice/console/review"
@@ -42,6 +43,7 @@ type Config struct {
 	Quarantine sluice.Quarantine // nil: no message can be opened
 	Reports    sluice.Reports    // nil: no page of reports
 	Reviews    sluice.Reviews    // nil: no queue of delivered mail to look at
+	Appeals    sluice.Appeals    // nil: no queue of what senders say against refusals
 	Port       Port              // what is known of those outside
 
 	// Labels and Teacher are the log of feedback and who learns from it. Where one is
@@ -96,6 +98,7 @@ type Console struct {
 	handler  http.Handler
 	labels   *labels.Room // nil: no feedback
 	reviews  *review.Room // nil: no queue
+	appeals  *appeals.Room
 	sessions sessions
 	logins   web.Limiter
 	hashing  chan struct{} // slots for password hashing, which is costly
@@ -163,7 +166,7 @@ func New(cfg Config) (*Console, error) {
 	if c.setup.token, err = c.secret(); err != nil {
 		return nil, err
 	}
-	if c.pages, err = parsePages(); err != nil {
+	if c.pages, err = web.Pages(templateFiles, funcs); err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	if cfg.Registry != nil {
@@ -173,6 +176,7 @@ func New(cfg Config) (*Console, error) {
 	}
 	c.labels = labels.New(labels.Config{Log: cfg.Labels, Teacher: cfg.Teacher, Clean: cfg.Clean, Clock: cfg.Clock, Logger: cfg.Log})
 	c.reviews = review.New(review.Config{Reviews: cfg.Reviews, Teacher: cfg.Teacher, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
+	c.appeals = appeals.New(appeals.Config{Appeals: cfg.Appeals, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
 	hosts := append([]string{base.Host}, cfg.Hosts...)
 	var h http.Handler = c.routes()
 	h = http.NewCrossOriginProtection().Handler(h) // Sec-Fetch-Site and Origin
@@ -193,7 +197,7 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server { return web.NewSe
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, h) }
-	open("GET /assets/{file}", serveAsset)
+	open("GET /assets/{file}", web.Assets(assetFiles, "private, max-age=3600"))
 	open("GET /healthz", c.healthz)
 	open("GET /metrics", c.metrics())
 	open("GET /setup/{token}", c.setupForm)
@@ -228,6 +232,10 @@ func (c *Console) routes() *http.ServeMux {
 	if c.reviews != nil {
 		page("GET /review", c.review)
 		page("POST /review/{id}/{act}", c.reviewAct)
+	}
+	if c.appeals != nil {
+		page("GET /appeals", c.appeal)
+		page("POST /appeals/{id}/{act}", c.appealAct)
 	}
 	if c.cfg.Port.Live != nil {
 		page("GET /live", c.live)
@@ -266,6 +274,11 @@ func (c *Console) routes() *http.ServeMux {
 		api("GET /api/v1/reviews", c.reviews.ServeList)
 		api("GET /api/v1/reviews/{id}", c.reviews.ServeEntry)
 		api("POST /api/v1/reviews/{id}/{act}", c.reviews.ServeAct)
+	}
+	if c.appeals != nil {
+		api("GET /api/v1/appeals", c.appeals.ServeList)
+		api("GET /api/v1/appeals/{id}", c.appeals.ServeEntry)
+		api("POST /api/v1/appeals/{id}/{act}", c.appeals.ServeAct)
 	}
 	if c.cfg.Port.Live != nil {
 		api("GET /api/v1/live", c.apiLive)

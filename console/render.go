@@ -6,10 +6,8 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -29,7 +27,7 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback", "review"
+	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback", "review", "appeals"
 	Account string // "" before login
 	CSRF    string
 	Version string
@@ -39,6 +37,7 @@ type layout struct {
 	Hosts   bool   // and of those outside
 	Labels  bool   // and of feedback
 	Reviews bool   // and of mail to look at
+	Appeals bool   // and of what senders say
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -60,7 +59,7 @@ var funcs = template.FuncMap{
 	"short":  words.Short,
 	"ago":    words.Ago,
 	"signed": words.Signed,
-	"period": period,
+	"period": words.Period,
 	"kind": func(s string) string {
 		if k := reportKinds[s]; k != "" {
 			return k
@@ -95,32 +94,13 @@ var funcs = template.FuncMap{
 	},
 }
 
-func parsePages() (map[string]*template.Template, error) {
-	names, err := fs.Glob(templateFiles, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	pages := make(map[string]*template.Template)
-	for _, n := range names {
-		name := strings.TrimSuffix(path.Base(n), ".html")
-		if name == "layout" {
-			continue
-		}
-		t, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", n)
-		if err != nil {
-			return nil, err
-		}
-		pages[name] = t
-	}
-	return pages, nil
-}
-
 // render writes a page. It is built whole first, so that a failure is an error
 // page and never half a page.
 func (c *Console) render(w http.ResponseWriter, status int, name string, p page) {
 	l := p.base()
 	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
 	l.Live, l.Hosts, l.Labels, l.Reviews = c.cfg.Port.Live != nil, c.cfg.Port.hosts(), c.labels != nil, c.reviews != nil
+	l.Appeals = c.appeals != nil
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))
@@ -157,22 +137,4 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, status 
 		p.Account, p.CSRF = v.account, v.csrf
 	}
 	c.render(w, status, "fail", &p)
-}
-
-var assetTypes = map[string]string{
-	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
-	".LICENSE": "text/plain; charset=utf-8",
-}
-
-func serveAsset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	b, err := assetFiles.ReadFile("assets/" + name)
-	kind := assetTypes[path.Ext(name)]
-	if err != nil || kind == "" {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "private, max-age=3600")
-	_, _ = w.Write(b)
 }

@@ -25,18 +25,6 @@ type reportsPage struct {
 // reportKinds name kinds of reports in words.
 var reportKinds = map[string]string{"dmarc": "DMARC", "tls": "TLS", "failure": "failure", "abuse": "complaint", "unreadable": "unreadable"}
 
-// period names the days, in UTC, that a report is about.
-func period(begin, end time.Time) string {
-	b, e := begin.UTC().Format("2 Jan 2006"), end.UTC().Format("2 Jan 2006")
-	switch {
-	case begin.IsZero():
-		return "no dates"
-	case end.IsZero() || b == e:
-		return b
-	}
-	return b + " – " + e
-}
-
 func (c *Console) reports(w http.ResponseWriter, r *http.Request, v *visit) {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {

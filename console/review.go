@@ -22,11 +22,6 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // reviewAct marks one.
 func (c *Console) reviewAct(w http.ResponseWriter, r *http.Request, v *visit) {
-	id, act := r.PathValue("id"), r.PathValue("act")
-	if _, err := c.reviews.Act(r.Context(), id, act, v.account); err != nil {
-		c.fail(w, r, v, review.Status(err), "That didn't work: "+escape(err.Error())+".", err)
-		return
-	}
-	c.audit(r, "review "+act, id, v.account)
-	http.Redirect(w, r, "/review", http.StatusSeeOther)
+	_, err := c.reviews.Act(r.Context(), r.PathValue("id"), r.PathValue("act"), v.account)
+	c.acted(w, r, v, "review", review.Status(err), err)
 }

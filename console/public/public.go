@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -117,25 +116,21 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	// A person reads a page or two; a guesser of tokens wants thousands.
-	s := &site{cfg: cfg, pages: make(map[string]*template.Template), limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000},
+	s := &site{cfg: cfg, limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000},
 		appeals:    web.Limiter{Burst: 3, Every: 20 * time.Minute, Size: 20_000},
 		allAppeals: web.Limiter{Burst: 200, Every: 24 * time.Hour / 200, Size: 1}}
 	var err error
 	if s.tongues, err = load(); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"why", "text"} {
-		t, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/"+name+".html")
-		if err != nil {
-			return nil, err
-		}
-		s.pages[name] = t
+	if s.pages, err = web.Pages(files, funcs); err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /why/{token}", s.why)
 	mux.HandleFunc("POST /why/{token}/appeal", s.appeal)
-	mux.HandleFunc("GET /assets/{file}", asset)
+	mux.HandleFunc("GET /assets/{file}", web.Assets(files, "public, max-age=3600"))
 	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("User-agent: *\nDisallow: /\n"))
@@ -327,19 +322,4 @@ func complete(f Facts) Facts {
 // facts turns what an opener gave into what the words are made from.
 func facts(f *Facts, node string) ref.Facts {
 	return ref.Facts{ID: f.Ref, Time: f.Time, Node: node, Client: f.Client, Helo: f.Hello, Phase: f.Phase, Threat: f.Threat, Code: f.Code, Reasons: f.Reasons}
-}
-
-var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-
-func asset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	b, err := files.ReadFile("assets/" + strings.ToLower(name))
-	kind := assetTypes[path.Ext(name)]
-	if err != nil || kind == "" {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	_, _ = w.Write(b)
 }

@@ -142,7 +142,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.reports.route(d.gate.Deliver)
 	r.observe(d.registry)
-	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
@@ -217,7 +217,7 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		}
 	}
 	if cfg.Public.Address != "" {
-		h, err := public.New(public.Config{Open: d.openToken, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
 			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err

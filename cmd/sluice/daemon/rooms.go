@@ -140,6 +140,9 @@ func (r *Rooms) sweep(ctx context.Context) {
 	if _, err := r.Store.SweepReviews(ctx, now.Add(-r.cfg.Keep.Log.Duration)); err != nil {
 		r.Log.Error("reviews: sweeping old ones", "error", err)
 	}
+	if _, err := r.Store.SweepAppeals(ctx, now.Add(-r.cfg.Keep.Log.Duration)); err != nil {
+		r.Log.Error("appeals: sweeping old ones", "error", err)
+	}
 	ids, err := r.Quarantine.Sweep(ctx, now)
 	if err != nil {
 		r.Log.Error("quarantine: sweeping", "error", err)

@@ -63,3 +63,15 @@ func Bytes(n int64) string {
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
+
+// Period names the days, in UTC, that a report is about.
+func Period(begin, end time.Time) string {
+	b, e := begin.UTC().Format("2 Jan 2006"), end.UTC().Format("2 Jan 2006")
+	switch {
+	case begin.IsZero():
+		return "no dates"
+	case end.IsZero() || b == e:
+		return b
+	}
+	return b + " – " + e
+}
