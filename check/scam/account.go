@@ -4,8 +4,12 @@ package scam
 // digits, up to thirty characters, in one piece or in groups of four.
 func accountNumber(text string) string {
 	tried := 0
-	for i := 0; i+15 <= len(text); i++ {
-		if !upper(text[i]) || !upper(text[i+1]) || !digitByte(text[i+2]) || !digitByte(text[i+3]) || i > 0 && alnum(text[i-1]) {
+	for i := 0; i+shortestIBAN <= len(text); i++ {
+		if !digitByte(text[i+3]) {
+			i++ // the next one needs it too
+			continue
+		}
+		if !upper(text[i]) || !upper(text[i+1]) || !digitByte(text[i+2]) || i > 0 && alnum(text[i-1]) {
 			continue
 		}
 		if tried++; tried > maxCandidates {
@@ -63,4 +67,12 @@ func mod97(b []byte) int {
 }
 
 func upper(c byte) bool     { return c >= 'A' && c <= 'Z' }
-func digitByte(c byte) bool { return c >= '0' && c <= '9' }
+func digitByte(c byte) bool { return c-'0' <= 9 }
+
+// nextDigit is where the first digit of s from i on stands, len(s) for none.
+func nextDigit(s string, i int) int {
+	for i < len(s) && s[i]-'0' > 9 {
+		i++
+	}
+	return i
+}

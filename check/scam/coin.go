@@ -16,18 +16,21 @@ const maxCandidates = 32
 // Tron. Checksums make false finds next to impossible.
 func coinAddress(text string) string {
 	tried := 0
-	for i := 0; i < len(text); {
-		if !alnum(text[i]) {
-			i++
+	// No run of shortestCoin letters and digits lies between two places that far apart.
+	for at := shortestCoin - 1; at < len(text); at += shortestCoin {
+		if !alnum(text[at]) {
 			continue
 		}
-		j := i
+		i, j := at, at
+		for i > 0 && alnum(text[i-1]) {
+			i--
+		}
 		for j < len(text) && alnum(text[j]) {
 			j++
 		}
 		w := text[i:j]
-		i = j
-		if len(w) < 26 || len(w) > 74 || strings.IndexByte("013bBT", w[0]) < 0 {
+		at = j
+		if len(w) < shortestCoin || len(w) > 74 || strings.IndexByte("013bBT", w[0]) < 0 {
 			continue
 		}
 		if tried++; tried > maxCandidates {
@@ -40,9 +43,17 @@ func coinAddress(text string) string {
 	return ""
 }
 
-func alnum(c byte) bool {
-	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
-}
+// shortestCoin is the length of the shortest address.
+const shortestCoin = 26
+
+func alnum(c byte) bool { return alnums[c] }
+
+var alnums = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+	}
+	return t
+}()
 
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 

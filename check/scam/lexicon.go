@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"math/bits"
 	"path"
 	"slices"
 	"strings"
@@ -62,25 +63,53 @@ var words = func() *lexicon {
 type lexicon struct {
 	themes []string
 
-	// Words: a state is a row of next, 0 is where no word goes on.
-	octets  [256]uint8 // class of an octet, 0 for those in no word
-	classes int
-	next    []uint16
-	exact   []int32 // symbol of the word that ends at a state, 0 for none
-	prefix  []int32 // symbol of the beginning "word~" that ends there, 0 for none
+	// Words: a state is a row of octets; the rows lie over each other, so that the table
+	// is small and near (a double array, Aoe 1989). State 0 is where no word goes on.
+	steps  []entry  // the step of a state by an octet stands at row[state]/2+octet
+	row    []uint32 // by state; odd where the beginning "word~" ends
+	exact  []int32  // symbol of the word that ends at a state, 0 for none
+	prefix []int32  // symbol of the beginning "word~" that ends there, 0 for none
 
 	// Phrases: a node is one word of one phrase, with those before it.
-	of    [][]node // what a symbol moves to, deeper ones first
+	of    []moves         // by symbol
+	ends  [][]end         // by node: phrases that are complete there
+	next  [][reaches]bool // by node: whether others wait for it
 	nodes int
-	ends  map[int32][]end
+}
+
+// entry is one step from state to state.
+type entry struct{ from, to uint16 }
+
+// moves is what a symbol moves to.
+type moves struct {
+	first []int32         // nodes of first words
+	marks [reaches]uint64 // the marks of those, together
+	after [reaches]waiters
+}
+
+// reaches are how far behind the word before a word may stand: at once, behind "*",
+// behind "&".
+const reaches = 3
+
+var reachOf = [reaches]int32{1, gap + 1, wideGap + 1}
+
+// waiters are nodes behind others, in the order of the marks of the ones before them,
+// so that only those are looked at whose mark was seen.
+type waiters struct {
+	marks uint64
+	from  []uint16 // by set bit of marks: where its nodes begin
+	list  []node
 }
 
 type node struct {
 	number int32
 	parent int32 // -1 for the first word of a phrase
 	reach  int32 // how far behind the parent's word this one may stand
-	ends   bool  // a phrase is complete here: lexicon.ends
+	rank   int32 // among the nodes of its symbol: the deeper ones are told of first
 }
+
+// mark is a bit that stands for a node, one of 64.
+func mark(number int32) uint64 { return 1 << (uint32(number) * 0x9E3779B1 >> 26) }
 
 // end says that a phrase of a theme is complete.
 type end struct {
@@ -90,10 +119,8 @@ type end struct {
 
 // compile builds the automaton of lexicon files, by name.
 func compile(files map[string]string) (*lexicon, error) {
-	c := compiler{
-		l: &lexicon{ends: map[int32][]end{}}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{},
-	}
-	c.l.of = append(c.l.of, nil) // no symbol 0
+	c := compiler{l: &lexicon{}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{}}
+	c.of = append(c.of, nil) // no symbol 0
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		theme := int32(-1)
 		c.groups = map[string]string{}
@@ -123,18 +150,27 @@ func compile(files map[string]string) (*lexicon, error) {
 	if err := c.octets(); err != nil {
 		return nil, err
 	}
-	// Deeper nodes first, so that one word of a message is never two of a phrase.
-	for _, list := range c.l.of {
-		for i := range list {
-			list[i].ends = len(c.l.ends[list[i].number]) > 0
+	c.l.next = make([][reaches]bool, c.l.nodes)
+	for _, list := range c.of {
+		for _, n := range list {
+			if n.parent >= 0 {
+				c.l.next[n.parent][slices.Index(reachOf[:], n.reach)] = true
+			}
 		}
+	}
+	for _, list := range c.of {
 		slices.SortFunc(list, func(a, b node) int { return int(c.depth[b.number] - c.depth[a.number]) })
+		for i := range list {
+			list[i].rank = int32(i)
+		}
+		c.l.of = append(c.l.of, c.movesOf(list))
 	}
 	return c.l, nil
 }
 
 type compiler struct {
 	l       *lexicon
+	of      [][]node // by symbol
 	themes  map[string]int32
 	symbols map[string]int32 // "word" and "word~"
 	trie    map[step]int32
@@ -204,9 +240,9 @@ func (c *compiler) orders(phrase string) []string {
 func (c *compiler) symbol(w string) int32 {
 	s, ok := c.symbols[w]
 	if !ok {
-		s = int32(len(c.l.of))
+		s = int32(len(c.of))
 		c.symbols[w] = s
-		c.l.of = append(c.l.of, nil)
+		c.of = append(c.of, nil)
 	}
 	return s
 }
@@ -223,48 +259,79 @@ func (c *compiler) node(parent int32, e element) int32 {
 		c.l.nodes++
 		for _, w := range e.words {
 			symbol := c.symbol(w)
-			c.l.of[symbol] = append(c.l.of[symbol], node{number: n, parent: parent, reach: e.reach})
+			c.of[symbol] = append(c.of[symbol], node{number: n, parent: parent, reach: e.reach})
 		}
 		d := int32(0)
 		if parent >= 0 {
 			d = c.depth[parent] + 1
 		}
 		c.depth = append(c.depth, d)
+		c.l.ends = append(c.l.ends, nil)
 	}
 	return n
+}
+
+// movesOf sorts the nodes of a symbol.
+func (c *compiler) movesOf(list []node) (m moves) {
+	for _, n := range list {
+		if n.parent >= 0 {
+			w := &m.after[slices.Index(reachOf[:], n.reach)]
+			w.list = append(w.list, n)
+			continue
+		}
+		m.first = append(m.first, n.number)
+		c.l.markIn(&m.marks, n.number)
+	}
+	for r := range m.after {
+		w := &m.after[r]
+		slices.SortStableFunc(w.list, func(a, b node) int {
+			return bits.TrailingZeros64(mark(a.parent)) - bits.TrailingZeros64(mark(b.parent))
+		})
+		for i, n := range w.list {
+			if w.marks&mark(n.parent) == 0 {
+				w.marks |= mark(n.parent)
+				w.from = append(w.from, uint16(i))
+			}
+		}
+		w.from = append(w.from, uint16(len(w.list)))
+	}
+	return m
+}
+
+// markIn adds the mark of a node where others wait for it.
+func (l *lexicon) markIn(marks *[reaches]uint64, number int32) {
+	for r, waits := range l.next[number] {
+		if waits {
+			marks[r] |= mark(number)
+		}
+	}
 }
 
 // octets builds the trie of words.
 func (c *compiler) octets() error {
 	l := c.l
-	for w := range c.symbols {
-		for i := range len(w) {
-			if w[i] != '~' && l.octets[w[i]] == 0 {
-				l.classes++
-				l.octets[w[i]] = uint8(l.classes)
-			}
-		}
+	type child struct {
+		octet byte
+		state uint16
 	}
-	l.classes++ // class 0
-	grow := func() {
-		l.next = append(l.next, make([]uint16, l.classes)...)
-		l.exact, l.prefix = append(l.exact, 0), append(l.prefix, 0)
-	}
-	grow() // the dead state
-	grow() // the start
+	rows := [][]child{nil, nil} // the dead state, the start
+	l.exact, l.prefix = make([]int32, 2), make([]int32, 2)
 	for _, w := range slices.Sorted(maps.Keys(c.symbols)) {
 		word, prefix := strings.CutSuffix(w, "~")
 		state := 1
 		for i := range len(word) {
-			at := state*l.classes + int(l.octets[word[i]])
-			if l.next[at] == 0 {
-				if len(l.exact) > 0xffff {
-					return fmt.Errorf("scam: more words than fit into the table")
-				}
-				l.next[at] = uint16(len(l.exact))
-				grow()
+			// In the order of the words, what a state has is what was added last.
+			if row := rows[state]; len(row) > 0 && row[len(row)-1].octet == word[i] {
+				state = int(row[len(row)-1].state)
+				continue
 			}
-			state = int(l.next[at])
+			if len(rows) > 0xffff {
+				return fmt.Errorf("scam: more words than fit into the table")
+			}
+			rows[state] = append(rows[state], child{word[i], uint16(len(rows))})
+			state = len(rows)
+			rows = append(rows, nil)
+			l.exact, l.prefix = append(l.exact, 0), append(l.prefix, 0)
 		}
 		if prefix {
 			l.prefix[state] = c.symbols[w]
@@ -272,6 +339,27 @@ func (c *compiler) octets() error {
 			l.exact[state] = c.symbols[w]
 		}
 	}
+	l.row = make([]uint32, len(rows))
+	low := 0 // all before it is taken
+	for state, row := range rows {
+		at := low
+		for ; len(row) > 0; at++ {
+			l.steps = append(l.steps, make([]entry, max(0, at+256-len(l.steps)))...)
+			if !slices.ContainsFunc(row, func(c child) bool { return l.steps[at+int(c.octet)].to != 0 }) {
+				break
+			}
+		}
+		if l.row[state] = uint32(at) << 1; l.prefix[state] != 0 {
+			l.row[state]++
+		}
+		for _, c := range row {
+			l.steps[at+int(c.octet)] = entry{uint16(state), c.state}
+		}
+		for low < len(l.steps) && l.steps[low].to != 0 {
+			low++
+		}
+	}
+	l.steps = append(l.steps, make([]entry, max(0, low+256-len(l.steps)))...)
 	return nil
 }
 

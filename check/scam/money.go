@@ -7,8 +7,8 @@ import "strings"
 func millions(text string) bool { return bigSum(text) || millionWord(text) }
 
 func bigSum(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !digitByte(s[i]) || i > 0 && (alnum(s[i-1]) || s[i-1] == '.' || s[i-1] == ',') {
+	for i := nextDigit(s, 0); i < len(s); i = nextDigit(s, i+1) {
+		if i > 0 && (alnum(s[i-1]) || s[i-1] == '.' || s[i-1] == ',') {
 			continue
 		}
 		j := i
@@ -37,7 +37,7 @@ func bigSum(s string) bool {
 // "2 Millionen US-Dollar".
 func millionWord(s string) bool {
 	for at, tried := 0, 0; tried < maxNumbers; tried++ {
-		i := indexFold(s[at:], "mill")
+		i := indexMill(s[at:])
 		if i < 0 {
 			return false
 		}
@@ -60,15 +60,22 @@ func millionWord(s string) bool {
 	return false
 }
 
-// indexFold finds the lower-case ASCII word w in s, in any case.
-func indexFold(s, w string) int {
-	for i := 0; i+len(w) <= len(s); i++ {
-		k := 0
-		for k < len(w) && s[i+k]|0x20 == w[k] {
-			k++
-		}
-		if k == len(w) {
-			return i
+// indexMill finds "mill" in s, in any case; -1 for none. What its fourth letter can't be
+// is stepped over.
+func indexMill(s string) int {
+	for i := 3; i < len(s); {
+		switch s[i] | 0x20 {
+		case 'l':
+			if s[i-1]|0x20 == 'l' && s[i-2]|0x20 == 'i' && s[i-3]|0x20 == 'm' {
+				return i - 3
+			}
+			i++
+		case 'i':
+			i += 2
+		case 'm':
+			i += 3
+		default:
+			i += 4
 		}
 	}
 	return -1

@@ -11,8 +11,8 @@ import (
 // and anything that people see as a gap is one.
 func phone(s string) string {
 	tried := 0
-	for i := 0; i < len(s); i++ {
-		if !digitByte(s[i]) || i > 0 && (alnum(s[i-1]) || s[i-1] == '.' || s[i-1] == ',') {
+	for i := nextDigit(s, 0); i < len(s); i = nextDigit(s, i+1) {
+		if i > 0 && (alnum(s[i-1]) || s[i-1] == '.' || s[i-1] == ',') {
 			continue
 		}
 		if tried++; tried > maxNumbers {

@@ -2,6 +2,7 @@ package scam
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // maxLines bounds how many lines are searched for the border of a quotation.
@@ -12,32 +13,58 @@ const maxLines = 4000
 func parts(text string) (own, quoted string) {
 	var o, q strings.Builder
 	rest, before := text, ""
-	for n := 0; rest != ""; n++ {
+	kept := 0 // the lines from here to rest are the sender's, and not yet in o
+	keep := func(end int) string {
+		if o.Len() == 0 && kept == 0 {
+			return text[:end]
+		}
+		o.WriteString(text[kept:end])
+		return o.String()
+	}
+	for n := 0; rest != "" && n < maxLines; n++ {
+		at := len(text) - len(rest)
 		line, after, _ := strings.Cut(rest, "\n")
 		trimmed := strings.TrimSpace(line)
-		if n >= maxLines {
-			o.WriteString(rest)
-			break
-		}
 		switch {
 		case border(trimmed, after), strings.HasSuffix(trimmed, ":") && border(before+" "+trimmed, ""):
+			if q.Len() == 0 {
+				return keep(at), rest
+			}
 			q.WriteString(rest)
-			return o.String(), q.String()
+			return keep(at), q.String()
 		case strings.HasPrefix(trimmed, ">"):
+			o.WriteString(text[kept:at])
+			kept = len(text) - len(after)
 			q.WriteString(strings.TrimLeft(trimmed, "> "))
 			q.WriteByte('\n')
-		default:
-			o.WriteString(line)
-			o.WriteByte('\n')
 		}
 		rest, before = after, trimmed
 	}
-	return o.String(), q.String()
+	return keep(len(text)), q.String()
 }
+
+// opens holds what a border can begin with, and what one can that ends in a colon;
+// letters beyond ASCII have small forms within it.
+var opens, opensColon = func() (a, b [256]bool) {
+	for c := range 256 {
+		a[c] = c >= utf8.RuneSelf || strings.IndexByte("-_*bBaA", byte(c)) >= 0
+		for _, f := range fromFields {
+			a[c] = a[c] || byte(c)|0x20 == f[0] || byte(c) == f[0]
+		}
+		b[c] = a[c]
+		for _, w := range wrote {
+			b[c] = b[c] || byte(c)|0x20 == w[0][0]
+		}
+	}
+	return a, b
+}()
 
 // border says whether line begins a quotation; next is the text behind it.
 func border(line, next string) bool {
 	if len(line) > 300 || len(line) < 4 {
+		return false
+	}
+	if !opens[line[0]] && (!opensColon[line[0]] || line[len(line)-1] != ':') {
 		return false
 	}
 	low := strings.ToLower(line)

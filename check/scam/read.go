@@ -119,7 +119,8 @@ func read(in *check.Input, ties Ties) *Reading {
 	h := in.Message.Header()
 	thread := h.Field("In-Reply-To") != nil || h.Field("References") != nil
 
-	m := words.match()
+	m := matchers.Get().(*matcher)
+	defer m.release()
 	buf := text.AppendNormal(make([]byte, 0, len(full)+len(v.Subject)+64), v.Subject, 4096)
 	m.scan(buf)
 	buf = text.AppendNormal(buf[:0], own, maxText)

@@ -232,9 +232,10 @@ func BenchmarkScan(b *testing.B) {
 			b.ReportAllocs()
 			buf := make([]byte, 0, 12<<10)
 			for b.Loop() {
-				m := words.match()
+				m := matchers.Get().(*matcher)
 				buf = text.AppendNormal(buf[:0], s, 12<<10)
 				m.scan(buf)
+				m.release()
 			}
 		})
 	}
