@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"sluice"
+	"sluice/deliver/rewrite"
 	"sluice/mailauth/report"
 	"sluice/message"
 	"sluice/message/header"
@@ -62,6 +63,9 @@ type Config struct {
 	Hostname string
 	// SubjectTag is what we put before the subject of suspicious mail; "" for none.
 	SubjectTag string
+	// Restore takes off what we wrote into messages for their readers: banners, links of
+	// ours. nil: nothing is.
+	Restore func(m *message.Message) []rewrite.Change
 }
 
 // Complaint is what a report says.

@@ -150,7 +150,11 @@ func (c *Config) strip(b []byte, h *header.Header, first int) []byte {
 	}
 	out = append(out, b[at:]...)
 	m := message.Parse(out, message.Limits{})
-	return rewrite.Strip(out, *m.Header(), c.Hostname)
+	out = rewrite.Strip(out, *m.Header(), c.Hostname)
+	if c.Restore != nil {
+		out = rewrite.Apply(out, c.Restore(message.Parse(out, message.DefaultLimits())))
+	}
+	return out
 }
 
 // longLine is where deliver/rewrite begins a new line behind its mark.

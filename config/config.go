@@ -68,6 +68,7 @@ type Config struct {
 	Links       Links       `toml:"links"`
 	Review      Review      `toml:"review"`
 	Banner      Banner      `toml:"banner"`
+	Protect     Protect     `toml:"protect"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -287,6 +288,7 @@ func Default() *Config {
 		Greylist: Greylist{Wait: dur(time.Minute), GreyAt: 0.2},
 		Review:   Review{PerDay: 10},
 		Banner:   Banner{Language: "en"},
+		Protect:  Protect{Lifetime: dur(180 * day), Block: []string{"URL_LISTED"}},
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }

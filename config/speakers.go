@@ -65,6 +65,19 @@ type Banner struct {
 	FirstContact bool `toml:"first_contact"`
 }
 
+// Protect puts links of our own in place of those in delivered mail, so that they are
+// checked once more at the time of the click: docs/links.md.
+type Protect struct {
+	On      bool     `toml:"on"`       // needs public_url and public.address
+	Names   bool     `toml:"names"`    // bare names in text too, without https:// or a path
+	Allow   []string `toml:"allow"`    // domains whose links stay as they are, beside our own
+	OldURLs []string `toml:"old_urls"` // earlier values of public_url, whose links are still restored
+	// Lifetime is how long a link can be followed; an older one is only shown.
+	Lifetime Duration `toml:"lifetime"`
+	// Block lists reasons for which nobody is let through; others warn.
+	Block []string `toml:"block"`
+}
+
 func (c *Config) finishSpeakers() error {
 	for i, b := range c.Brands {
 		if strings.TrimSpace(b.Name) == "" || len(b.Domains)+len(b.Links)+len(b.Aliases) == 0 {
@@ -91,6 +104,16 @@ func (c *Config) finishSpeakers() error {
 			return fmt.Errorf("config: links.dns: zone %q: %w", l.Zone, err)
 		}
 		l.Zone = zone
+	}
+	if p := c.Protect; p.On && c.PublicURL == "" {
+		return fmt.Errorf("config: protect: on needs public_url, where the links lead")
+	}
+	for i, d := range c.Protect.Allow {
+		name, err := domainName(d)
+		if err != nil {
+			return fmt.Errorf("config: protect: allow: %q: %w", d, err)
+		}
+		c.Protect.Allow[i] = name
 	}
 	if n := c.Review.PerDay; n < 1 || n > 200 {
 		return fmt.Errorf("config: review: per_day %d: want 1 to 200; or off = true", n)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"sluice"
+	"sluice/cmd/sluice/build/readers"
 	"sluice/complaint"
 	"sluice/complaint/desk"
 	"sluice/config"
@@ -28,8 +29,12 @@ func Desk(cfg *config.Config, teacher sluice.Teacher, log sluice.Log, kept sluic
 			}
 		}
 	}
+	restore, err := readers.Restorer(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return desk.New(desk.Config{Spam: f.Spam, Ham: f.Ham, Phish: f.Phish,
-		Reading: complaint.Config{Hostname: cfg.Hostname, SubjectTag: cfg.Policy.SubjectTag},
+		Reading: complaint.Config{Hostname: cfg.Hostname, SubjectTag: cfg.Policy.SubjectTag, Restore: restore},
 		Teacher: teacher, Local: func(domain string) bool { return local[domain] }, Networks: Prefixes(f.Networks),
 		Record: log.Record, Find: find(kept), Postmaster: cfg.Postmaster, Clock: time.Now, Logger: trace})
 }

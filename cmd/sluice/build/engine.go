@@ -19,6 +19,7 @@ import (
 	"sluice/check/rules"
 	"sluice/check/session"
 	checktext "sluice/check/text"
+	"sluice/cmd/sluice/build/readers"
 	"sluice/config"
 	"sluice/deliver/maildir"
 	"sluice/deliver/relay"
@@ -52,7 +53,7 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 	}
 	set.Learned = l.Version
 	set.Verifier = Verifier(cfg, r)
-	if set.Annotate, err = annotator(cfg); err != nil {
+	if set.Annotate, err = readers.Annotator(cfg); err != nil {
 		return set, err
 	}
 	if set.Sign, err = Signer(cfg); err != nil {

@@ -14,6 +14,7 @@ import (
 	checkexpand "sluice/check/expand"
 	checklookalike "sluice/check/lookalike"
 	checkurllist "sluice/check/urllist"
+	"sluice/cmd/sluice/build/readers"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/dns/dnsbl"
@@ -105,6 +106,11 @@ func (p *Places) checks(alike checklookalike.Config, seen *domain.Memory) []chec
 				return checklookalike.InLinks(alike, urls, where)
 			}},
 	}})...)
+}
+
+// Clicked is whom the page behind protected links asks.
+func Clicked(sp *Speakers, pl *Places) readers.Known {
+	return readers.Known{Lists: pl.lists(), Alike: sp.alikeConfig()}
 }
 
 // inFiles judges links that were found in files.

@@ -2,12 +2,8 @@ package build
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,8 +15,8 @@ import (
 	"sluice/check/identity"
 	checklookalike "sluice/check/lookalike"
 	checkthread "sluice/check/thread"
+	"sluice/cmd/sluice/build/secret"
 	"sluice/config"
-	"sluice/explain/ref"
 	"sluice/learn/anomaly"
 	"sluice/learn/brand"
 	"sluice/learn/correspondent"
@@ -84,23 +80,23 @@ func NewSpeakers(ctx context.Context, cfg *config.Config, store sluice.Store, re
 	if err != nil {
 		return nil, err
 	}
-	key, err := siteKey(cfg.Data)
+	key, err := secret.Site(cfg.Data)
 	if err != nil {
 		log.Error("who speaks for whom: nothing is remembered", "error", err)
 		return s, nil
 	}
 	l := &learnedSpeakers{memory: mem, reviews: reviews, queue: make(chan reviewed, 64), log: log, domains: domain.New(domain.Config{})}
-	if l.brands, err = brand.New(brand.Config{Key: subkey(key, brand.MemoKind)}); err != nil {
+	if l.brands, err = brand.New(brand.Config{Key: secret.For(key, brand.MemoKind)}); err != nil {
 		return nil, err
 	}
-	if l.names, err = service.NewMemory(service.Config{Key: subkey(key, "service")}); err != nil {
+	if l.names, err = service.NewMemory(service.Config{Key: secret.For(key, "service")}); err != nil {
 		return nil, err
 	}
-	if l.threads, err = thread.New(thread.Config{Key: subkey(key, thread.MemoKind)}); err != nil {
+	if l.threads, err = thread.New(thread.Config{Key: secret.For(key, thread.MemoKind)}); err != nil {
 		return nil, err
 	}
 	if !cfg.Review.Off {
-		if l.lane, err = anomaly.New(anomaly.Config{Key: subkey(key, anomaly.MemoKind), Budget: cfg.Review.PerDay}); err != nil {
+		if l.lane, err = anomaly.New(anomaly.Config{Key: secret.For(key, anomaly.MemoKind), Budget: cfg.Review.PerDay}); err != nil {
 			return nil, err
 		}
 	}
@@ -116,23 +112,6 @@ func NewSpeakers(ctx context.Context, cfg *config.Config, store sluice.Store, re
 	s.learned = l
 	mem.Related = s.related
 	return s, nil
-}
-
-// siteKey is the secret under which senders are hashed.
-func siteKey(data string) ([]byte, error) {
-	keys, err := ref.LoadOrCreateKeys(filepath.Join(data, "memory.keys"), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	return keys[0], nil
-}
-
-func subkey(key []byte, use string) []byte {
-	k, err := hkdf.Key(sha256.New, key, nil, "sluice "+use, 32)
-	if err != nil {
-		panic("build: " + err.Error()) // only of lengths that aren't possible
-	}
-	return k
 }
 
 // Brands is the list in force: the shipped one with the admin's.

@@ -28,6 +28,7 @@ import (
 	"sluice"
 	"sluice/certs"
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/build/readers"
 	"sluice/cmd/sluice/outside"
 	"sluice/config"
 	"sluice/console"
@@ -217,7 +218,11 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		}
 	}
 	if cfg.Public.Address != "" {
-		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+		clicks, err := readers.Clicks(cfg, build.Prefixes(cfg.Public.Proxies), build.Clicked(d.speakers, d.places), d.log)
+		if err != nil {
+			return err
+		}
+		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Click: clicks, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
 			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
