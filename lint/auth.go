@@ -50,6 +50,8 @@ func (s *subject) connection() {
 	switch {
 	case c.TLS != nil:
 		s.fact(report.Good, "encryption", quote(c.TLS.Version+" "+c.TLS.Cipher))
+	case s.encrypted():
+		s.fact(report.Good, "encryption", quote(s.in.With)).Why = "as the Received field says"
 	case !s.in.Guessed:
 		s.fact(report.Bad, "encryption", "none").Source = google
 		s.advise(fix{Advice: report.Advice{ID: "tls", Area: "connection", Need: report.Must, Standard: true,
@@ -59,6 +61,13 @@ func (s *subject) connection() {
 	if s.live {
 		s.ptr()
 	}
+}
+
+// encrypted says whether the message is known to have come encrypted. That a Received
+// field names a protocol without an S says nothing: many programs don't follow RFC 3848.
+func (s *subject) encrypted() bool {
+	with := strings.ToUpper(s.in.With)
+	return s.in.Conn.TLS != nil || s.in.Guessed && slices.Contains([]string{"ESMTPS", "ESMTPSA", "LMTPS", "LMTPSA", "UTF8SMTPS", "UTF8SMTPSA", "UTF8LMTPS", "UTF8LMTPSA"}, with)
 }
 
 // ptr is the address's name and whether it leads back.

@@ -22,8 +22,12 @@ type fix struct {
 	copied, copiedFor []sluice.Reason
 }
 
-// advise adds an advice.
-func (s *subject) advise(f fix) { s.fixes = append(s.fixes, f) }
+// advise adds an advice; one that was given, as of another signature, isn't given twice.
+func (s *subject) advise(f fix) {
+	if !slices.ContainsFunc(s.fixes, func(g fix) bool { return g.ID == f.ID }) {
+		s.fixes = append(s.fixes, f)
+	}
+}
 
 // ledger is what was found.
 func (s *subject) ledger() []sluice.Evidence {

@@ -82,6 +82,8 @@ type Input struct {
 	// Guessed says that client and envelope were read out of the message and weren't
 	// seen on the wire.
 	Guessed bool
+	// With is the protocol that the Received field read for it names (RFC 3848).
+	With string
 }
 
 // Lint looks at one message.
@@ -223,12 +225,20 @@ func list(items []string, most int) string {
 	return quote(strings.Join(items, ", "))
 }
 
-// Stored looks at a message as it stands in a file or was pasted: what is known of its
-// way is what it says itself. The examination is named id.
-func (l *Linter) Stored(ctx context.Context, id string, raw []byte) *report.Report {
-	mail := scan.NewMail(raw)
+// FromFile is the input for a message as it stands in a file or was pasted: what is
+// known of its way is what it says itself. The connection is named id. change may set
+// what is known better; nil changes nothing.
+func FromFile(id string, mail *scan.Mail, now time.Time, change func(*scan.Origin)) Input {
 	m := message.Parse(mail.Raw, message.DefaultLimits())
 	o := scan.Stored(mail, m)
-	conn, env := o.Session(id, m, l.c.Clock())
-	return l.Lint(ctx, Input{Raw: mail.Raw, Conn: conn, Envelope: env, Guessed: true})
+	if change != nil {
+		change(&o)
+	}
+	conn, env := o.Session(id, m, now)
+	return Input{Raw: mail.Raw, Conn: conn, Envelope: env, Guessed: true, With: o.Hop.With}
+}
+
+// Stored looks at a message of a file or a form.
+func (l *Linter) Stored(ctx context.Context, id string, raw []byte) *report.Report {
+	return l.Lint(ctx, FromFile(id, scan.NewMail(raw), l.c.Clock(), nil))
 }

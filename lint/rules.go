@@ -32,7 +32,7 @@ func (s *subject) rules() {
 	s.rule("DMARC is published, p=none at least", s.dmarc.Record != nil, s.asked && s.dmarc.Value != dmarc.TempError, google, yahoo, microsoft)
 	s.rule("From is aligned with SPF or DKIM", s.aligned("spf") || s.alignedDKIM(), keysKnown && (s.live || s.alignedDKIM()), google, yahoo, microsoft)
 	s.rule("the address has a name that leads back", s.reverse.Class == iprev.Confirmed, s.live && s.reverse.Class != iprev.Unknown, google, yahoo)
-	s.rule("sent with TLS", s.in.Conn.TLS != nil, !s.in.Guessed && s.in.Conn.Client.Addr().IsValid(), google)
+	s.rule("sent with TLS", s.encrypted(), s.encrypted() || !s.in.Guessed && s.in.Conn.Client.Addr().IsValid(), google)
 	s.rule("From isn't an address of a mailbox provider", !s.sender.Free, s.org != "", google, yahoo)
 	s.rule("one Date, From, Message-ID and Subject each", s.once(), true, google, yahoo)
 	s.leave()

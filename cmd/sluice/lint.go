@@ -137,19 +137,20 @@ func (c *lintCmd) linter(ctx context.Context, cfg *config.Config, r dns.Resolver
 // input is the message with the session that brought it, as far as flags and message
 // tell.
 func (c *lintCmd) input(mail *scan.Mail) (lint.Input, error) {
-	m := message.Parse(mail.Raw, message.DefaultLimits())
-	o := scan.Stored(mail, m)
+	var ip netip.Addr
 	if c.IP != "" {
-		ip, err := netip.ParseAddr(c.IP)
-		if err != nil {
+		var err error
+		if ip, err = netip.ParseAddr(c.IP); err != nil {
 			return lint.Input{}, fmt.Errorf("--ip %q: want an address such as 192.0.2.1 or 2001:db8::1", c.IP)
 		}
-		o.Client = ip.Unmap()
 	}
-	o.Hello = first(c.Helo, o.Hello)
-	if c.From != nil {
-		o.From, o.HasFrom = trimBrackets(*c.From), true
-	}
-	conn, env := o.Session(c.File, m, c.Now)
-	return lint.Input{Raw: mail.Raw, Conn: conn, Envelope: env, Guessed: true}, nil
+	return lint.FromFile(c.File, mail, c.Now, func(o *scan.Origin) {
+		if ip.IsValid() {
+			o.Hop.With = ""
+		}
+		o.Client, o.Hello = first(ip.Unmap(), o.Client), first(c.Helo, o.Hello)
+		if c.From != nil {
+			o.From, o.HasFrom = trimBrackets(*c.From), true
+		}
+	}), nil
 }
