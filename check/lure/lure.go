@@ -7,6 +7,9 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"sluice"
 	"sluice/check"
@@ -61,8 +64,6 @@ func split(s string) []string {
 // the end.
 const maxText = 40 << 10
 
-var apostrophes = strings.NewReplacer("’", "'", "‘", "'", "\u00a0", " ", "\n", " ", "\t", " ", "\u200b", "", "\u200c", "", "\u00ad", "")
-
 func lures(ctx context.Context, in *check.Input) []sluice.Evidence {
 	s := check.SenderOf(ctx, in)
 	if s.Coherent || !s.Modern || s.Traffic == check.List {
@@ -70,35 +71,143 @@ func lures(ctx context.Context, in *check.Input) []sluice.Evidence {
 	}
 	h := in.Message.Header()
 	answer := h.Field("In-Reply-To") != nil || h.Field("References") != nil
+	if !s.Mass() && answer {
+		return nil
+	}
 	v := in.Message.View()
 	text := v.Text
 	if len(text) > maxText {
 		text = text[:maxText/2] + " " + text[len(text)-maxText/2:]
 	}
-	subject := apostrophes.Replace(strings.ToLower(v.Subject[:min(len(v.Subject), 1000)]))
-	text = apostrophes.Replace(strings.ToLower(text))
+	var seen sightings
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	*buf = appendFolded((*buf)[:0], v.Subject[:min(len(v.Subject), 1000)])
+	seen.look(*buf, inSubject)
+	*buf = appendFolded((*buf)[:0], text)
+	seen.look(*buf, inText)
 	var out []sluice.Evidence
 	for i := range themes {
 		t := &themes[i]
-		if !s.Mass() && (!t.letters || answer) {
+		if !s.Mass() && !t.letters {
 			continue
 		}
-		if found, n := t.find(subject, text); n >= t.enough {
+		if found, n := seen.of(i); n >= t.enough {
 			out = append(out, check.Found(t.id, strings.Join(found, ", ")))
 		}
 	}
 	return out
 }
 
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendFolded appends s in lower case, with plain apostrophes and spaces and without
+// what is invisible.
+func appendFolded(dst []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			dst = append(dst, plain[c])
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		switch r {
+		case '’', '‘':
+			dst = append(dst, '\'')
+		case '\u00a0':
+			dst = append(dst, ' ')
+		case '\u200b', '\u200c', '\u00ad':
+		default:
+			dst = utf8.AppendRune(dst, unicode.ToLower(r))
+		}
+	}
+	return dst
+}
+
+var plain = func() (t [utf8.RuneSelf]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if 'A' <= c && c <= 'Z' {
+			t[c] |= 0x20
+		}
+	}
+	t['\n'], t['\t'] = ' ', ' '
+	return t
+}()
+
+// Where a phrase was met.
+const (
+	inSubject = 1 << iota
+	inText
+)
+
+// sightings is where each phrase was met, by theme and place in it.
+type sightings [maxThemes][maxPhrases]uint8
+
+// Bounds of the lists above, which a test keeps.
+const (
+	maxThemes  = 6
+	maxPhrases = 48
+)
+
+// bait is one phrase of a theme.
+type bait struct {
+	phrase   string
+	theme, n uint8
+}
+
+// begins holds the phrases by a hash of their first three octets; 0 is none. All are
+// looked for in one pass.
+var begins, baits = func() (t [1 << hashBits]uint8, lists [][]bait) {
+	lists = [][]bait{nil}
+	for i := range themes {
+		for n, p := range themes[i].phrases {
+			h := begin(p[0], p[1], p[2])
+			if t[h] == 0 {
+				t[h] = uint8(len(lists))
+				lists = append(lists, nil)
+			}
+			lists[t[h]] = append(lists[t[h]], bait{p, uint8(i), uint8(n)})
+		}
+	}
+	return t, lists
+}()
+
+const hashBits = 13
+
+func begin(a, b, c byte) uint32 {
+	return (uint32(a)<<16 | uint32(b)<<8 | uint32(c)) * 0x9E3779B1 >> (32 - hashBits)
+}
+
+// look notes all phrases in folded text.
+func (s *sightings) look(b []byte, where uint8) {
+	for i := 2; i < len(b); i++ {
+		list := begins[begin(b[i-2], b[i-1], b[i])]
+		if list == 0 {
+			continue
+		}
+		rest := b[i-2:]
+		for _, p := range baits[list] {
+			if len(rest) >= len(p.phrase) && string(rest[:len(p.phrase)]) == p.phrase {
+				s[p.theme][p.n] |= where
+			}
+		}
+	}
+}
+
 // maxFound is how many phrases a detail names.
 const maxFound = 5
 
-func (t *theme) find(subject, text string) (found []string, n int) {
-	for _, p := range t.phrases {
+// of tells the phrases of a theme that were met, and how many: those in the subject
+// count as two.
+func (s *sightings) of(theme int) (found []string, n int) {
+	for i, p := range themes[theme].phrases {
 		switch {
-		case strings.Contains(subject, p):
+		case s[theme][i]&inSubject != 0:
 			n += 2
-		case strings.Contains(text, p):
+		case s[theme][i]&inText != 0:
 			n++
 		default:
 			continue
