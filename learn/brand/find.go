@@ -1,8 +1,10 @@
 package brand
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -54,13 +56,17 @@ type index struct {
 	names map[string][]entry // squashed
 	looks map[string][]entry // by shape: what can be taken for each other is one
 	first map[string]int     // first words of names: how many words the longest has
-	heads filter             // before first: most words of a text begin no name
-	alike filter             // before looks
+	// Most words of a text begin no name: most is first by hash, known is before names, and
+	// alike before looks.
+	most         [1 << mostBits]uint8
+	known, alike filter
 	// Names in scripts without spaces: first runes, and first words in Latin letters, and
 	// the most runes that such a name has.
 	runes map[rune]int
 	tails map[string]int
 }
+
+const mostBits = 15
 
 // entry is a name of a brand.
 type entry struct {
@@ -80,6 +86,7 @@ func (x *index) fill(brands []*Brand) {
 				continue
 			}
 			key := string(f.buf)
+			x.known.add(hash(f.buf))
 			e := entry{brand: b, name: n, gaps: f.gaps(0, len(f.words))}
 			if old := x.names[key]; !slices.ContainsFunc(old, func(o entry) bool { return o.brand == b && o.gaps == e.gaps }) {
 				x.names[key] = append(old, e)
@@ -96,7 +103,7 @@ func (x *index) fill(brands []*Brand) {
 			if !n.Common && len(key) >= 4 {
 				look := string(shape(nil, key))
 				x.looks[look] = append(x.looks[look], e)
-				x.alike.add([]byte(look))
+				x.alike.add(hash([]byte(look)))
 			}
 		}
 	}
@@ -104,21 +111,16 @@ func (x *index) fill(brands []*Brand) {
 
 func (x *index) begin(word string, words int) {
 	x.first[word] = max(x.first[word], words)
-	x.heads.add([]byte(word))
+	m := &x.most[hash([]byte(word))>>(32-mostBits)]
+	*m = max(*m, uint8(words))
 }
 
 // filter says of most words that they aren't in a set.
 type filter [1 << 12]uint64
 
-func (f *filter) add(b []byte) {
-	h := hash(b)
-	f[h>>6%uint32(len(f))] |= 1 << (h & 63)
-}
+func (f *filter) add(h uint32) { f[h>>6%uint32(len(f))] |= 1 << (h & 63) }
 
-func (f *filter) has(b []byte) bool {
-	h := hash(b)
-	return f[h>>6%uint32(len(f))]&(1<<(h&63)) != 0
-}
+func (f *filter) has(h uint32) bool { return f[h>>6%uint32(len(f))]&(1<<(h&63)) != 0 }
 
 // exact finds a name by its squashed form.
 func (x *index) exact(key string) *Brand {
@@ -128,46 +130,57 @@ func (x *index) exact(key string) *Brand {
 	return nil
 }
 
-// hash is FNV-1a.
+// hash tells most words and names apart by their ends and length.
 func hash(b []byte) uint32 {
-	h := uint32(2166136261)
-	for _, c := range b {
-		h = (h ^ uint32(c)) * 16777619
+	var head, tail uint64
+	switch n := len(b); {
+	case n >= 8:
+		head, tail = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		head = uint64(binary.LittleEndian.Uint32(b))<<32 | uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		head = uint64(b[0])<<16 | uint64(b[n/2])<<8 | uint64(b[n-1])
 	}
-	return h
-}
-
-// longest is the most words, from word i on, that a name can have which begins there.
-func (x *index) longest(f *folded, i int) int {
-	w := &f.words[i]
-	b := f.buf[w.from:w.to]
-	if !x.heads.has(b) {
-		return 0
-	}
-	return min(x.first[string(b)], len(f.words)-i)
+	h := (head*0x9E3779B97F4A7C15 ^ tail + uint64(len(b))) * 0xD6E8FEB86659FD93
+	return uint32(h >> 32)
 }
 
 // Find calls found for each name in s, the longest at each place, from left to right,
 // until it returns false. A name that several brands have is found for each of them. The
 // time is linear in s, whatever the number of brands.
 func (l *List) Find(s string, found func(Match) bool) {
-	f := folded{buf: make([]byte, 0, len(s)+16), words: make([]word, 0, len(s)/5+4)}
+	f := texts.Get().(*folded)
+	defer f.release()
 	f.fold(s)
 	x := &l.index
 	for i := 0; i < len(f.words); {
-		n, es, form := x.at(&f, i)
+		n, es, form := x.at(f, i)
 		if n == 0 {
-			if !x.unspaced(&f, i, found) {
+			if !x.unspaced(f, i, found) {
 				return
 			}
 			i++
 			continue
 		}
-		if !report(es, f.words[i].start, f.words[i+n-1].end, form, found) {
+		if !report(es, int(f.words[i].start), int(f.words[i+n-1].end), form, found) {
 			return
 		}
 		i += n
 	}
+}
+
+// mostKept is the longest text, in octets, whose memory is kept.
+const mostKept = 256 << 10
+
+// texts is memory that is used again.
+var texts = sync.Pool{New: func() any { return new(folded) }}
+
+func (f *folded) release() {
+	if cap(f.buf) > mostKept {
+		return
+	}
+	f.raw, f.buf, f.words = "", f.buf[:0], f.words[:0]
+	texts.Put(f)
 }
 
 // report tells of a name once for each brand that has it.
@@ -185,10 +198,16 @@ func report(es []entry, start, end int, form Form, found func(Match) bool) bool 
 
 // at finds the longest name that begins at word i: how many words it takes.
 func (x *index) at(f *folded, i int) (words int, es []entry, form Form) {
-	for n := x.longest(f, i); n > 0; n-- {
+	first := f.words[i]
+	head := f.buf[first.from:first.to]
+	for n := min(int(x.most[hash(head)>>(32-mostBits)]), len(f.words)-i); n > 0; n-- {
 		w := f.words[i : i+n]
-		es := x.names[string(f.buf[w[0].from:w[n-1].to])]
-		if len(es) == 0 {
+		key := f.buf[first.from:w[n-1].to]
+		if !x.known.has(hash(key)) {
+			continue
+		}
+		es := x.names[string(key)]
+		if len(es) == 0 || x.first[string(head)] < n {
 			continue
 		}
 		gaps := f.gaps(i, i+n)
@@ -209,7 +228,7 @@ func (x *index) at(f *folded, i int) (words int, es []entry, form Form) {
 	}
 	raw := f.raw[w.start:w.end]
 	look := shape(make([]byte, 0, 2*maxWord), raw)
-	if !x.alike.has(look) {
+	if !x.alike.has(hash(look)) {
 		return 0, nil, 0
 	}
 	for _, e := range x.looks[string(look)] {
@@ -227,24 +246,28 @@ func (x *index) at(f *folded, i int) (words int, es []entry, form Form) {
 // the two touch.
 func (x *index) unspaced(f *folded, i int, found func(Match) bool) bool {
 	w := &f.words[i]
+	touches := i+1 < len(f.words) && f.words[i+1].start == w.end
+	if !touches && f.buf[w.from] < utf8.RuneSelf {
+		return true
+	}
 	r, _ := utf8.DecodeRune(f.buf[w.from:])
 	if !spaceless(r) {
 		most := 0
-		if i+1 < len(f.words) && f.words[i+1].start == w.end {
+		if touches {
 			most = x.tails[string(f.buf[w.from:w.to])]
 		}
 		if most == 0 {
 			return true
 		}
 		es, _ := x.prefix(f.buf[w.from:], most)
-		return report(es, w.start, f.words[i+1].end, w.form, found)
+		return report(es, int(w.start), int(f.words[i+1].end), w.form, found)
 	}
-	for p := w.from; p < w.to; {
+	for p := int(w.from); p < int(w.to); {
 		r, step := utf8.DecodeRune(f.buf[p:])
 		if most := x.runes[r]; most > 0 {
 			if es, n := x.prefix(f.buf[p:], most); n > 0 {
 				step = n
-				if !report(es, w.start, w.end, w.form, found) {
+				if !report(es, int(w.start), int(w.end), w.form, found) {
 					return false
 				}
 			}

@@ -1,6 +1,7 @@
 package brand
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,8 +17,8 @@ const maxWord = 64
 
 // word is a run of letters and digits.
 type word struct {
-	start, end int // in the text as written
-	from, to   int // in the folded text
+	start, end int32 // in the text as written
+	from, to   int32 // in the folded text
 	form       Form
 	odd        bool // may be a name that is written with other characters
 }
@@ -53,6 +54,8 @@ func squash(s string) string {
 // fold reads all of s.
 func (f *folded) fold(s string) {
 	f.raw = s
+	f.buf = slices.Grow(f.buf, len(s)+16)
+	f.words = slices.Grow(f.words, len(s)/5+4)
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			if class[c] == 0 {
@@ -112,8 +115,9 @@ func sign(s string, i int) bool {
 
 // word reads the word at i and returns where it ends. ASCII is the quick way.
 func (f *folded) word(s string, i int) int {
-	w := word{start: i, from: len(f.buf)}
+	w := word{start: int32(i), from: int32(len(f.buf))}
 	last, digits, letters := uint8(0), false, false
+	before := byte(0) // as folded
 	for ; i < len(s); i++ {
 		c := s[i]
 		k := class[c]
@@ -131,21 +135,19 @@ func (f *folded) word(s string, i int) int {
 		case k == digit:
 			digits = true
 		}
-		if k == lower || k == upper {
-			letters = true
-		}
-		if n := len(f.buf); n > w.from && (f.buf[n-1] == 'r' && c == 'n' || f.buf[n-1] == 'v' && c == 'v') || n == w.from && c == 'l' && k == lower {
+		letters = letters || k == lower || k == upper
+		if c == 'n' && before == 'r' || c == 'v' && before == 'v' || before == 0 && c == 'l' && k == lower {
 			w.odd = true
 		}
 		f.buf = append(f.buf, c)
-		last = k
+		before, last = c, k
 	}
 	f.add(w, i, digits && letters)
 	return i
 }
 
 func (f *folded) add(w word, end int, mixed bool) {
-	w.end, w.to = end, len(f.buf)
+	w.end, w.to = int32(end), int32(len(f.buf))
 	w.odd = w.odd || mixed
 	if w.to-w.from > maxWord || w.to == w.from {
 		f.buf = f.buf[:w.from]
@@ -157,7 +159,7 @@ func (f *folded) add(w word, end int, mixed bool) {
 // wide reads a word with characters outside ASCII, from its beginning.
 func (f *folded) wide(s string, w word) int {
 	f.buf = f.buf[:w.from]
-	i, cjk := w.start, false
+	i, cjk := int(w.start), false
 	for i < len(s) {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if r < utf8.RuneSelf {
@@ -167,20 +169,20 @@ func (f *folded) wide(s string, w word) int {
 		} else if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !dressed(r) && !invisible(r) || r == utf8.RuneError && n < 2 {
 			break
 		}
-		if sp := spaceless(r); i == w.start {
+		if sp := spaceless(r); i == int(w.start) {
 			cjk = sp
 		} else if sp != cjk && !unicode.IsMark(r) && !invisible(r) {
 			break
 		}
 		i += n
 	}
-	if i == w.start { // octets that are no text
+	if i == int(w.start) { // octets that are no text
 		return i + 1
 	}
 	raw := s[w.start:i]
 	if cjk {
 		f.buf = norm.NFKC.AppendString(f.buf, raw)
-		w.end, w.to = i, len(f.buf)
+		w.end, w.to = int32(i), int32(len(f.buf))
 		f.words = append(f.words, w)
 		return i
 	}
@@ -239,8 +241,18 @@ const leastApart = 4
 
 // closeUp makes one word of letters that stand apart: "P a y P a l".
 func (f *folded) closeUp() {
-	out := f.words[:0]
-	for i := 0; i < len(f.words); {
+	first := 0
+	for run := 0; run < leastApart; first++ { // most texts have none
+		if first == len(f.words) {
+			return
+		}
+		if run++; !f.single(first) {
+			run = 0
+		}
+	}
+	first -= leastApart
+	out := f.words[:first]
+	for i := first; i < len(f.words); {
 		n := i
 		for n < len(f.words) && f.single(n) && (n == i || f.words[n].start-f.words[n-1].end <= 2 && f.words[n].start > f.words[n-1].end) {
 			n++
@@ -265,7 +277,8 @@ func (f *folded) closeUp() {
 
 func (f *folded) single(i int) bool {
 	w := &f.words[i]
-	return utf8.RuneCount(f.buf[w.from:w.to]) == 1
+	n := w.to - w.from
+	return n == 1 || n <= utf8.UTFMax && utf8.RuneCount(f.buf[w.from:w.to]) == 1
 }
 
 // stands is what a letter can be replaced by.
