@@ -37,7 +37,7 @@ type Config struct {
 
 	Base string // where the search starts; the whole tree below it
 	// Filter is an RFC 4515 filter with %s for the address, %u for its local part, %d
-	// for its domain (escaped), %% for a percent sign: "(mail=%s)".
+	// for its domain (escaped), %% for a percent sign: "(mail=%s)". "": for Entry only.
 	Filter string
 
 	Timeout  time.Duration // connecting, and each request; default 3 s
@@ -82,7 +82,7 @@ func New(cfg Config) (*Source, error) {
 		port = map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
 	}
 	s.addr = net.JoinHostPort(u.Hostname(), port)
-	if s.filter, err = parseTemplate(cfg.Filter); err != nil {
+	if s.filter, err = parseTemplate(cfg.Filter); err != nil && cfg.Filter != "" {
 		return nil, fmt.Errorf("directory/ldap: filter: %w", err)
 	}
 	switch {
@@ -129,43 +129,66 @@ func (s *Source) Trouble() string { return "" }
 
 // Lookup implements [directory.Source].
 func (s *Source) Lookup(ctx context.Context, q *directory.Query) (sluice.Listing, error) {
-	filter := s.filter.fill(q.Forms)
+	if s.cfg.Filter == "" {
+		return sluice.Listing{}, errors.New("directory/ldap: no filter")
+	}
+	// "1.1" asks for no attributes (RFC 4511 4.5.1.8).
+	e, err := s.first(ctx, s.filter.fill(q.Forms), []string{"1.1"})
+	switch {
+	case err != nil:
+		return sluice.Listing{}, err
+	case e != nil:
+		return sluice.Listing{Presence: sluice.Present, Source: s.name}, nil
+	}
+	return sluice.Listing{Presence: sluice.Absent, Source: s.name}, nil
+}
+
+// Entry is the first entry that a filter (RFC 4515, its values escaped) finds, as the
+// values of the attributes asked for by their names; nil where there is none.
+func (s *Source) Entry(ctx context.Context, filter string, attributes ...string) (map[string][]string, error) {
+	e, err := s.first(ctx, filter, attributes)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	out := make(map[string][]string, len(attributes))
+	for _, a := range attributes {
+		out[a] = e.GetEqualFoldAttributeValues(a)
+	}
+	return out, nil
+}
+
+// first searches over a connection of the pool.
+func (s *Source) first(ctx context.Context, filter string, attributes []string) (*ldap.Entry, error) {
 	for fresh := false; ; fresh = true {
 		c, reused, err := s.pool.Take(ctx, fresh)
 		if err != nil {
-			return sluice.Listing{}, err
+			return nil, err
 		}
-		found, err := s.search(ctx, c, filter)
+		e, err := s.search(ctx, c, filter, attributes)
 		s.pool.Give(c, err == nil || !broken(err))
-		switch {
-		case err != nil && reused && broken(err) && ctx.Err() == nil:
+		if err != nil && reused && broken(err) && ctx.Err() == nil {
 			continue // the server may have ended it while nobody looked
-		case err != nil:
-			return sluice.Listing{}, err
-		case found:
-			return sluice.Listing{Presence: sluice.Present, Source: s.name}, nil
 		}
-		return sluice.Listing{Presence: sluice.Absent, Source: s.name}, nil
+		return e, err
 	}
 }
 
-// search asks whether there is an entry. An alias isn't followed and a referral
+// search asks for an entry; nil: there is none. An alias isn't followed and a referral
 // isn't chased: it means that another server may know, which is no answer.
-func (s *Source) search(ctx context.Context, c *conn, filter string) (bool, error) {
+func (s *Source) search(ctx context.Context, c *conn, filter string, attributes []string) (*ldap.Entry, error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	defer stop()
-	// "1.1" asks for no attributes (RFC 4511 4.5.1.8).
 	res, err := c.Search(ldap.NewSearchRequest(s.cfg.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-		1, int((s.cfg.Timeout+time.Second-1)/time.Second), false, filter, []string{"1.1"}, nil))
+		1, int((s.cfg.Timeout+time.Second-1)/time.Second), false, filter, attributes, nil))
 	switch {
 	case res != nil && len(res.Entries) > 0 && (err == nil || ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded)):
-		return true, nil
+		return res.Entries[0], nil
 	case err != nil:
-		return false, errors.Join(err, ctx.Err())
+		return nil, errors.Join(err, ctx.Err())
 	case len(res.Referrals) > 0:
-		return false, fmt.Errorf("the server refers to %d others, the first %.100q; name the one that knows", len(res.Referrals), res.Referrals[0])
+		return nil, fmt.Errorf("the server refers to %d others, the first %.100q; name the one that knows", len(res.Referrals), res.Referrals[0])
 	}
-	return false, nil
+	return nil, nil
 }
 
 // broken says whether a connection is of no use after an error: all errors but

@@ -53,22 +53,11 @@ func New(cfg Config) (*Source, error) {
 	if cfg.MaxIdle <= 0 {
 		cfg.MaxIdle = time.Minute
 	}
-	s := &Source{}
-	var mark string
-	var err error
-	switch scheme, rest, _ := strings.Cut(cfg.URL, ":"); scheme {
-	case "sqlite":
-		mark = "?"
-		err = s.openSQLite(strings.TrimPrefix(rest, "//"))
-	case "postgres", "postgresql":
-		mark = "$"
-		err = s.openPostgres(&cfg)
-	default:
-		err = errors.New("want sqlite:PATH or postgres://HOST/DATABASE")
-	}
+	db, name, mark, err := Open(cfg.URL, cfg.PasswordFile)
 	if err != nil {
 		return nil, fmt.Errorf("directory/sql: %w", err)
 	}
+	s := &Source{db: db, name: name}
 	if s.query, s.use, err = parameters(cfg.Query, mark); err != nil {
 		_ = s.db.Close()
 		return nil, fmt.Errorf("directory/sql: query: %w", err)
@@ -79,40 +68,51 @@ func New(cfg Config) (*Source, error) {
 	return s, nil
 }
 
-func (s *Source) openSQLite(path string) (err error) {
-	if path == "" {
-		return errors.New("sqlite: no path given")
+// Open prepares a database of either kind for reading, without connecting. The name is
+// for people, and mark is how its driver writes parameters: "$" numbers them, "?" doesn't.
+func Open(address, passwordFile string) (db *sql.DB, name, mark string, err error) {
+	switch scheme, rest, _ := strings.Cut(address, ":"); scheme {
+	case "sqlite":
+		db, name, err = openSQLite(strings.TrimPrefix(rest, "//"))
+		return db, name, "?", err
+	case "postgres", "postgresql":
+		db, name, err = openPostgres(address, passwordFile)
+		return db, name, "$", err
 	}
-	s.name = "sqlite " + path
+	return nil, "", "", errors.New("want sqlite:PATH or postgres://HOST/DATABASE")
+}
+
+func openSQLite(path string) (*sql.DB, string, error) {
+	if path == "" {
+		return nil, "", errors.New("sqlite: no path given")
+	}
 	// mode=ro: a lookup never makes or changes a database, whatever the query says.
 	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
 		RawQuery: "mode=ro&_pragma=query_only(1)&_pragma=busy_timeout(1000)"}).String()
-	s.db, err = sql.Open("sqlite", dsn)
-	return err
+	db, err := sql.Open("sqlite", dsn)
+	return db, "sqlite " + path, err
 }
 
-func (s *Source) openPostgres(cfg *Config) error {
-	conf, err := pgx.ParseConfig(cfg.URL)
+func openPostgres(address, passwordFile string) (*sql.DB, string, error) {
+	conf, err := pgx.ParseConfig(address)
 	if err != nil {
-		return err // pgx hides the password in it
+		return nil, "", err // pgx hides the password in it
 	}
 	if conf.RuntimeParams["application_name"] == "" {
 		conf.RuntimeParams["application_name"] = "sluice"
 	}
-	s.name = fmt.Sprintf("postgres %s:%d/%s", conf.Host, conf.Port, conf.Database)
 	var options []stdlib.OptionOpenDB
-	if path := cfg.PasswordFile; path != "" {
+	if passwordFile != "" {
 		options = append(options, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
-			password, err := directory.ReadPassword(path)
+			password, err := directory.ReadPassword(passwordFile)
 			c.Password = password
 			return err
 		}))
-		if _, err := os.Stat(path); err != nil {
-			return err
+		if _, err := os.Stat(passwordFile); err != nil {
+			return nil, "", err
 		}
 	}
-	s.db = stdlib.OpenDB(*conf, options...)
-	return nil
+	return stdlib.OpenDB(*conf, options...), fmt.Sprintf("postgres %s:%d/%s", conf.Host, conf.Port, conf.Database), nil
 }
 
 // Close closes the connections.
@@ -164,10 +164,20 @@ func (s *Source) has(ctx context.Context, f directory.Form) (bool, error) {
 // maxQuery bounds a query.
 const maxQuery = 16 << 10
 
-// parameters finds $1, $2 and $3 outside quotes and comments, and writes them as
-// the driver wants them: PostgreSQL refuses parameters that aren't used, so those
-// that are get new numbers in the order in which they come.
+// parameters are those of a directory's query.
 func parameters(query, mark string) (string, []int, error) {
+	text, use, err := Parameters(query, mark, "the address", "its local part", "its domain")
+	if err == nil && !slices.Contains(use, 0) && !slices.Contains(use, 1) {
+		err = errors.New("neither $1 (the address) nor $2 (its local part) is in it: it says the same of all")
+	}
+	return text, use, err
+}
+
+// Parameters finds $1, $2 and so on outside quotes and comments, and writes them as the
+// driver wants them: PostgreSQL refuses parameters that aren't used, so those that are get
+// new numbers in the order in which they come. Names say what they are, nine at most. It
+// returns which of them, counted from 0, the parameters of the written query are.
+func Parameters(query, mark string, names ...string) (string, []int, error) {
 	if len(query) > maxQuery {
 		return "", nil, fmt.Errorf("over %d octets", maxQuery)
 	}
@@ -184,7 +194,7 @@ func parameters(query, mark string) (string, []int, error) {
 		case query[i] == ';' && strings.TrimSpace(query[i+1:]) != "":
 			return "", nil, errors.New("more than one statement")
 		case query[i] == '?' && mark == "?":
-			return "", nil, errors.New("a parameter without a name; write $1 for the address, $2 for its local part, $3 for its domain")
+			return "", nil, errors.New("a parameter without a name; write " + legend(names, " for "))
 		case query[i] != '$' || i+1 == len(query) || query[i+1] < '0' || query[i+1] > '9':
 			out.WriteByte(query[i])
 			i++
@@ -194,8 +204,8 @@ func parameters(query, mark string) (string, []int, error) {
 		for j < len(query) && query[j] >= '0' && query[j] <= '9' {
 			j++
 		}
-		if j != i+2 || query[i+1] < '1' || query[i+1] > '3' {
-			return "", nil, fmt.Errorf("%s: there are $1 (the address), $2 (its local part) and $3 (its domain)", query[i:j])
+		if j != i+2 || query[i+1] < '1' || int(query[i+1]-'0') > len(names) {
+			return "", nil, fmt.Errorf("%s: there are %s", query[i:j], legend(names, ": "))
 		}
 		v := int(query[i+1] - '1')
 		if number[v] == 0 {
@@ -205,10 +215,16 @@ func parameters(query, mark string) (string, []int, error) {
 		fmt.Fprintf(&out, "%s%d", mark, number[v])
 		i = j
 	}
-	if number[0] == 0 && number[1] == 0 {
-		return "", nil, errors.New("neither $1 (the address) nor $2 (its local part) is in it: it says the same of all")
-	}
 	return out.String(), use, nil
+}
+
+// legend lists the parameters with what they are.
+func legend(names []string, between string) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = fmt.Sprintf("$%d%s%s", i+1, between, n)
+	}
+	return strings.Join(list, ", ")
 }
 
 // skip is the length of the quoted text or comment that s starts with, 0 for none.
