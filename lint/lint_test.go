@@ -17,13 +17,12 @@ import (
 
 	"sluice"
 	"sluice/cmd/sluice/build"
-	text "sluice/cmd/sluice/lint"
-	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns/dnstest"
 	"sluice/gate"
 	"sluice/internal/golden"
 	"sluice/lint"
+	"sluice/lint/letter"
 	"sluice/lint/report"
 	"sluice/mailauth/dkim"
 	"sluice/message"
@@ -163,7 +162,7 @@ func TestExamples(t *testing.T) {
 			r := look(t, name)
 			var b bytes.Buffer
 			fmt.Fprintf(&b, "exit status %d\n\n", r.Status())
-			text.Write(&b, term.Paint(false), r, true)
+			letter.Write(&b, letter.Plain{}, r, true)
 			golden.Check(t, "testdata/"+name+".golden", b.Bytes())
 		})
 	}

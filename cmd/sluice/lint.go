@@ -11,13 +11,13 @@ import (
 
 	"sluice/cmd/sluice/build"
 	"sluice/cmd/sluice/daemon"
-	lintout "sluice/cmd/sluice/lint"
 	"sluice/cmd/sluice/term"
 	"sluice/config"
 	"sluice/dns"
 	"sluice/gate"
 	"sluice/learn/text"
 	"sluice/lint"
+	"sluice/lint/letter"
 	"sluice/message"
 	"sluice/scan"
 )
@@ -85,7 +85,7 @@ func (c *lintCmd) run(a *app) (int, error) {
 	if c.JSON {
 		return rep.Status(), json.NewEncoder(a.stdout).Encode(rep)
 	}
-	lintout.Write(a.stdout, term.PaintFor(a.stdout), rep, c.All)
+	letter.Write(a.stdout, term.PaintFor(a.stdout), rep, c.All)
 	return rep.Status(), nil
 }
 

@@ -105,7 +105,7 @@ func Traps(m *Module) []Finding {
 
 // hostile are the folders that parse bytes from outside.
 var hostile = []string{"smtp", "smtpd", "reply", "bounce", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
-	"dns", "dns/dnstest", "dns/dnsbl", "scan", "lint", "config", "deliver/quarantine", "deliver/banner", "deliver/protect", "explain",
+	"dns", "dns/dnstest", "dns/dnsbl", "scan", "lint", "lint/desk", "config", "deliver/quarantine", "deliver/banner", "deliver/protect", "explain",
 	"directory", "directory/file", "directory/ldap", "directory/callahead", "subscriber/roster",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign", "learn/lookalike", "learn/domain",

@@ -58,7 +58,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Skip("chromium isn't installed: the page isn't tried in a browser")
 	}
-	page, err := lint.New(lint.Config{Node: "mx.example.net", Postmaster: "postmaster@example.net", Token: func(string) bool { return true },
+	page, err := lint.New(lint.Config{Node: "mx.example.net", Postmaster: "postmaster@example.net", Token: func(string) bool { return true }, Address: func() (string, error) { return "lint-abc@mx.example.net", nil },
 		Lint: func(context.Context, []byte) (*report.Report, error) { return newsletter(), nil }})
 	if err != nil {
 		t.Fatal(err)

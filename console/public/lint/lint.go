@@ -31,6 +31,8 @@ import (
 type Config struct {
 	// Lint looks at a message as it stands in a file. It has to heed the context.
 	Lint func(ctx context.Context, raw []byte) (*report.Report, error)
+	// Address makes an address to which one message may be mailed; nil: there are none.
+	Address func() (string, error)
 	// Token says whether a bearer token of the API is good; nil: nobody has one.
 	Token func(token string) bool
 
@@ -47,7 +49,7 @@ type Config struct {
 }
 
 // Paths are those that the handler serves.
-var Paths = []string{"/lint", "/lint/lint.css"}
+var Paths = []string{"/lint", "/lint/address", "/lint/lint.css"}
 
 //go:embed templates/lint.css
 var style []byte
@@ -95,6 +97,9 @@ func New(cfg Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /lint", func(w http.ResponseWriter, _ *http.Request) { s.show(w, http.StatusOK, &view{}) })
 	mux.HandleFunc("POST /lint", s.look)
+	if cfg.Address != nil {
+		mux.HandleFunc("POST /lint/address", s.address)
+	}
 	mux.HandleFunc("GET /lint/lint.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		w.Header().Set("Cache-Control", "public, max-age=3600")
@@ -119,15 +124,8 @@ func (s *site) look(w http.ResponseWriter, r *http.Request) {
 		a.fail(http.StatusUnauthorized, "This token isn't known.")
 		return
 	}
-	if !full {
-		wait, ok := s.one.Allow(web.Client(r, s.cfg.Proxies), s.cfg.Clock())
-		if ok {
-			wait, ok = s.all.Allow(netip.Addr{}, s.cfg.Clock())
-		}
-		if !ok {
-			a.later(http.StatusTooManyRequests, wait, "That were many messages. Please come again in "+minutes(wait)+".")
-			return
-		}
+	if !full && !s.allow(a, r) {
+		return
 	}
 	raw, err := s.read(w, r)
 	switch _, large := errors.AsType[*http.MaxBytesError](err); {
@@ -145,6 +143,36 @@ func (s *site) look(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.judge(a, r, raw, full)
+}
+
+// allow counts a look of a stranger, and answers where there were too many.
+func (s *site) allow(a *answer, r *http.Request) bool {
+	wait, ok := s.one.Allow(web.Client(r, s.cfg.Proxies), s.cfg.Clock())
+	if ok {
+		wait, ok = s.all.Allow(netip.Addr{}, s.cfg.Clock())
+	}
+	if !ok {
+		a.later(http.StatusTooManyRequests, wait, "That were many messages. Please come again in "+minutes(wait)+".")
+	}
+	return ok
+}
+
+// address shows one for a message by mail; it counts as a look.
+func (s *site) address(w http.ResponseWriter, r *http.Request) {
+	a := &answer{site: s, w: w, json: strings.Contains(r.Header.Get("Accept"), "application/json")}
+	if !s.allow(a, r) {
+		return
+	}
+	addr, err := s.cfg.Address()
+	switch {
+	case err != nil:
+		s.cfg.Log.Error("lint: no address can be made", slog.Any("error", err))
+		a.fail(http.StatusInternalServerError, "No address can be made at the moment; it is our fault, and was logged.")
+	case a.json:
+		web.JSON(w, http.StatusOK, map[string]string{"address": addr})
+	default:
+		s.show(w, http.StatusOK, &view{Address: addr})
+	}
 }
 
 // judge waits for room, and looks.

@@ -223,6 +223,35 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestAddress: an address is made by a POST, and counts as a look.
+func TestAddress(t *testing.T) {
+	d := open(t, lint.Config{Address: func() (string, error) { return "lint-abc@mx.example.net", nil }})
+	ask := func(method string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		d.h.ServeHTTP(w, httptest.NewRequest(method, "/lint/address", nil))
+		return w
+	}
+	if w := ask("GET"); strings.Contains(w.Body.String(), "lint-abc") {
+		t.Error("a GET makes an address")
+	}
+	for range 5 {
+		if w := ask("POST"); w.Code != 200 || !strings.Contains(w.Body.String(), `href="mailto:lint-abc@mx.example.net"`) {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if w := ask("POST"); w.Code != 429 {
+		t.Errorf("the sixth: %d", w.Code)
+	}
+	if w := d.post(form, "message=x"); w.Code != 429 {
+		t.Errorf("a look after five addresses: %d", w.Code)
+	}
+	w := httptest.NewRecorder()
+	open(t, lint.Config{}).h.ServeHTTP(w, httptest.NewRequest("POST", "/lint/address", nil))
+	if w.Code != 404 {
+		t.Errorf("without addresses: %d", w.Code)
+	}
+}
+
 func TestTrouble(t *testing.T) {
 	d := open(t, lint.Config{Lint: func(context.Context, []byte) (*report.Report, error) { return nil, errors.New("no gate in /secret") }})
 	w := d.post(form, "message=x")

@@ -21,6 +21,8 @@ type view struct {
 	Node, Postmaster string
 	Report           *report.Report
 	Problem          string
+	Address          string // where a message may be mailed to
+	Mail             bool   // there are such addresses
 	MaxKB            int64
 }
 
@@ -67,7 +69,7 @@ func parsePages() (*pages, error) {
 
 // show writes the page.
 func (s *site) show(w http.ResponseWriter, status int, v *view) {
-	v.Node, v.Postmaster, v.MaxKB = s.cfg.Node, s.cfg.Postmaster, s.cfg.MaxSize>>10
+	v.Node, v.Postmaster, v.MaxKB, v.Mail = s.cfg.Node, s.cfg.Postmaster, s.cfg.MaxSize>>10, s.cfg.Address != nil
 	var b bytes.Buffer
 	if err := s.page.t.Execute(&b, v); err != nil {
 		s.cfg.Log.Error("lint: page can't be built", slog.Any("error", err))

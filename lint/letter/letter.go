@@ -1,25 +1,52 @@
-// Package lint writes a lint report for a person at a terminal.
-package lint
+// Package letter writes a lint report as text, for a terminal or a mail.
+package letter
 
 import (
 	"fmt"
 	"io"
 	"strings"
 
-	"sluice/cmd/sluice/term"
+	"sluice/explain"
 	"sluice/lint/report"
 )
 
 // width is where lines of prose are broken.
 const width = 92
 
+// Paint colours text; term.Paint of the program is one.
+type Paint interface {
+	In(code, s string) string // an SGR code
+	Bold(s string) string
+	Dim(s string) string
+	Action(s string) string
+	Points(v float64) string
+}
+
+// Plain leaves text as it is.
+type Plain struct{}
+
+// In returns s.
+func (Plain) In(_, s string) string { return s }
+
+// Bold returns s.
+func (Plain) Bold(s string) string { return s }
+
+// Dim returns s.
+func (Plain) Dim(s string) string { return s }
+
+// Action returns s.
+func (Plain) Action(s string) string { return s }
+
+// Points is a signed number with one decimal.
+func (Plain) Points(v float64) string { return fmt.Sprintf("%+6.1f", v) }
+
 type writer struct {
 	out io.Writer
-	p   term.Paint
+	p   Paint
 }
 
 // Write prints a report; more adds the ledger and every detail of each section.
-func Write(out io.Writer, p term.Paint, r *report.Report, more bool) {
+func Write(out io.Writer, p Paint, r *report.Report, more bool) {
 	w := &writer{out, p}
 	w.head(r)
 	w.advice(r.Advice)
@@ -63,8 +90,8 @@ var classes = map[report.Class]string{report.Delivered: "would be delivered", re
 
 func (w *writer) head(r *report.Report) {
 	m := &r.Message
-	w.line("%s", w.p.Bold(term.Plain(m.Subject, 100)))
-	w.line("%s", w.p.Dim(fmt.Sprintf("from %s, %s mail, %d octets", term.Plain(m.From, 120), m.Kind, m.Size)))
+	w.line("%s", w.p.Bold(explain.Escape(m.Subject, 100)))
+	w.line("%s", w.p.Dim(fmt.Sprintf("from %s, %s mail, %d octets", explain.Escape(m.From, 120), m.Kind, m.Size)))
 	verdict := "This gateway: " + classes[r.Class]
 	if v := r.Verdict; v != nil {
 		verdict += fmt.Sprintf(" (%s, %s points, %.1f %% unwanted)", w.p.Action(v.Action), strings.TrimSpace(w.p.Points(v.Points)), 100*v.Probability)
@@ -88,7 +115,7 @@ func (w *writer) advice(list []report.Advice) {
 		w.prose(fmt.Sprintf("%2d. %s  ", i+1, w.need(a.Need)), "             ", a.What+effect(a), false)
 		w.prose("             → ", "               ", a.Do, false)
 		if a.Seen != "" {
-			w.prose("             seen: ", "                   ", term.Plain(unescape(a.Seen), 300), true)
+			w.prose("             seen: ", "                   ", explain.Escape(unescape(a.Seen), 300), true)
 		}
 		if a.Source != "" && a.Source != "practice" {
 			w.prose("             ", "             ", a.Source, true)
@@ -147,15 +174,15 @@ func (w *writer) section(title string, facts []report.Fact, more bool) {
 		if f.Value != "" {
 			text += ": " + f.Value
 		}
-		w.prose("  "+w.mark(f.Level)+" ", "    ", term.Plain(unescape(text), 400), false)
+		w.prose("  "+w.mark(f.Level)+" ", "    ", explain.Escape(unescape(text), 400), false)
 		if f.Why != "" {
-			w.prose("      ", "      ", term.Plain(unescape(f.Why), 400), true)
+			w.prose("      ", "      ", explain.Escape(unescape(f.Why), 400), true)
 		}
 		if !more {
 			continue
 		}
 		for _, m := range f.More {
-			w.line("      %s", w.p.Dim(term.Plain(unescape(m), 400)))
+			w.line("      %s", w.p.Dim(explain.Escape(unescape(m), 400)))
 		}
 		if f.Source != "" && f.Source != "practice" {
 			w.prose("      ", "      ", f.Source, true)
@@ -180,7 +207,7 @@ func (w *writer) words(list []report.Word) {
 	w.line("\n%s", w.p.Bold("Words that weigh"))
 	var parts []string
 	for _, x := range list {
-		parts = append(parts, fmt.Sprintf("%s %+.1f", term.Plain(x.Word, 40), x.DB))
+		parts = append(parts, fmt.Sprintf("%s %+.1f", explain.Escape(x.Word, 40), x.DB))
 	}
 	w.prose("  ", "  ", strings.ReplaceAll(strings.Join(parts, ", "), "-", "−"), false)
 }
@@ -197,7 +224,7 @@ func (w *writer) ledger(v *report.Verdict, more bool) {
 			text += " (" + e.State + ")"
 		}
 		if e.Detail != "" {
-			text += "  " + w.p.Dim(term.Plain(e.Detail, 200))
+			text += "  " + w.p.Dim(explain.Escape(e.Detail, 200))
 		}
 		w.line("  %s  %s", w.p.Points(e.Points), text)
 	}

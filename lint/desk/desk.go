@@ -1,0 +1,249 @@
+// Package desk takes messages that senders mail to have them looked at. Each try has an
+// address of its own, made for it and good for an hour and one message; only mail that
+// DMARC proves is answered, at its author's address. Everything else is refused at the
+// final dot, so that nobody is ever sent an answer to what he didn't write.
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice"
+	"sluice/lint"
+	"sluice/lint/letter"
+	"sluice/lint/report"
+	"sluice/mailauth"
+	"sluice/mailauth/dmarc"
+	"sluice/message"
+	"sluice/message/header"
+)
+
+// Config sets up a Desk. All of it is needed but Lifetime and Page.
+type Config struct {
+	Domain string // of the addresses, in lower-case A-labels; one of ours
+	// Key signs addresses, at least 32 octets; nodes with one key know each other's.
+	Key  []byte
+	Lint func(ctx context.Context, in lint.Input) *report.Report
+	// Send puts an answer into the queue: from the null sender, to its one recipient.
+	Send     func(ctx context.Context, to string, raw []byte) error
+	Lifetime time.Duration // of an address; 0: an hour
+	Page     string        // where a message can be looked at without mail, "" for nowhere
+	Clock    func() time.Time
+	Rand     io.Reader
+}
+
+// Desk takes messages. It is safe for concurrent use.
+type Desk struct {
+	c Config
+
+	mu   sync.Mutex
+	used map[string]time.Time // addresses that had their message, until they expire
+}
+
+// maxUsed bounds the addresses that are remembered; beyond it the desk takes nothing
+// until some expire.
+const maxUsed = 10_000
+
+// prefix begins the local parts.
+const prefix = "lint-"
+
+// What a token consists of, in octets: the minute of its birth, noise, a seal.
+const (
+	minuteSize, noiseSize, sealSize = 4, 6, 10
+	tokenSize                       = minuteSize + noiseSize + sealSize
+)
+
+// letters are those of tokens: mail programs keep them, whatever they do to case.
+var letters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// New checks the configuration.
+func New(c Config) (*Desk, error) {
+	if c.Domain == "" || len(c.Key) < 32 || c.Lint == nil || c.Send == nil || c.Clock == nil || c.Rand == nil {
+		return nil, errors.New("lint/desk: the configuration lacks something")
+	}
+	if c.Lifetime <= 0 {
+		c.Lifetime = time.Hour
+	}
+	return &Desk{c: c, used: map[string]time.Time{}}, nil
+}
+
+// Address makes an address for one try.
+func (d *Desk) Address() (string, error) {
+	b := make([]byte, minuteSize+noiseSize, tokenSize)
+	binary.BigEndian.PutUint32(b, uint32(d.c.Clock().Unix()/60))
+	if _, err := io.ReadFull(d.c.Rand, b[minuteSize:]); err != nil {
+		return "", fmt.Errorf("lint/desk: %w", err)
+	}
+	b = append(b, d.seal(b)...)
+	return prefix + letters.EncodeToString(b) + "@" + d.c.Domain, nil
+}
+
+func (d *Desk) seal(b []byte) []byte {
+	h := hmac.New(sha256.New, d.c.Key)
+	h.Write([]byte("lint/desk " + d.c.Domain + " "))
+	h.Write(b)
+	return h.Sum(nil)[:sealSize]
+}
+
+// born reads when an address was made; ok is false where it isn't one of ours.
+func (d *Desk) born(addr string) (token string, at time.Time, ok bool) {
+	addr = header.Lower(addr)
+	if len(addr) > 254 || header.Lower(sluice.DomainOf(addr)) != d.c.Domain {
+		return "", at, false
+	}
+	token, ok = strings.CutPrefix(sluice.LocalOf(addr), prefix)
+	if !ok {
+		return "", at, false
+	}
+	b, err := letters.DecodeString(token)
+	if err != nil || len(b) != tokenSize || letters.EncodeToString(b) != token {
+		return "", at, false
+	}
+	signed := b[:minuteSize+noiseSize]
+	if subtle.ConstantTimeCompare(b[len(signed):], d.seal(signed)) != 1 {
+		return "", at, false
+	}
+	return token, time.Unix(int64(binary.BigEndian.Uint32(b))*60, 0), true
+}
+
+// Takes says whether an address is one that the desk made, still good and not used.
+func (d *Desk) Takes(addr string) bool {
+	token, at, ok := d.born(addr)
+	if !ok || d.expired(at) {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, gone := d.used[token]
+	return !gone
+}
+
+// expired counts from the begin of the minute of birth.
+func (d *Desk) expired(born time.Time) bool {
+	age := d.c.Clock().Sub(born)
+	return age < -time.Minute || age > d.c.Lifetime
+}
+
+// use takes an address for one message; false where it had one.
+func (d *Desk) use(token string, born time.Time) bool {
+	now := d.c.Clock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.used) >= maxUsed {
+		for t, until := range d.used {
+			if now.After(until) {
+				delete(d.used, t)
+			}
+		}
+	}
+	if _, gone := d.used[token]; gone || len(d.used) >= maxUsed {
+		return false
+	}
+	d.used[token] = born.Add(d.c.Lifetime)
+	return true
+}
+
+// back makes an address usable again, where nothing came of its message.
+func (d *Desk) back(token string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.used, token)
+}
+
+// Take looks at a message for one of the desk's addresses, queues the answer, and returns
+// the reply to the final dot. An error is the operator's; then the reply is temporary.
+func (d *Desk) Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope, auth *mailauth.Auth, m *message.Message) (sluice.Reply, error) {
+	if len(env.Rcpts) != 1 {
+		return d.refuse("5.5.3", "send it to one such address alone"), nil
+	}
+	if header.Lower(strings.TrimSpace(m.Header().Get("Auto-Submitted"))) != "no" && m.Header().Field("Auto-Submitted") != nil || env.From == "" {
+		return d.refuse("5.7.1", "a program wrote this; nothing answers programs"), nil // RFC 3834 2
+	}
+	who := auth.Author(m)
+	proved := auth.DMARC(ctx, m, d.c.Clock())
+	switch {
+	case proved.Value == dmarc.TempError:
+		return sluice.Reply{Code: 451, Enhanced: "4.7.5", Text: "who wrote this can't be proved at the moment; come again"}, nil
+	case !who.Clear || proved.Value != dmarc.Pass:
+		return d.refuse("5.7.1", "an answer goes only to an author whom DMARC proves, and this one isn't"), nil
+	}
+	token, born, ok := d.born(env.Rcpts[0].Address)
+	if !ok || d.expired(born) || !d.use(token, born) {
+		return d.refuse("5.1.1", "this address was for one message, and for a while"), nil
+	}
+	r := d.c.Lint(ctx, lint.Input{Raw: m.Raw, Conn: conn, Envelope: *env})
+	if err := ctx.Err(); err != nil {
+		d.back(token)
+		return later(), fmt.Errorf("lint/desk: %w", err)
+	}
+	raw, err := d.write(who.Address, m, r.Public())
+	if err == nil {
+		err = d.c.Send(ctx, who.Address, raw)
+	}
+	if err != nil {
+		d.back(token)
+		return later(), fmt.Errorf("lint/desk: %w", err)
+	}
+	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "looked at; the answer is on its way to the author"}, nil
+}
+
+func later() sluice.Reply {
+	return sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "the message can't be looked at at the moment; come again"}
+}
+
+func (d *Desk) refuse(enhanced, words string) sluice.Reply {
+	if d.c.Page != "" {
+		words += "; see " + d.c.Page
+	}
+	return sluice.Reply{Code: 550, Enhanced: enhanced, Text: words}
+}
+
+// write makes the answer. What stands in its header is ours, but for the address, which
+// DMARC proved, and the message's id, which is taken only in its plain form.
+func (d *Desk) write(to string, m *message.Message, r *report.Report) ([]byte, error) {
+	var noise [12]byte
+	if _, err := io.ReadFull(d.c.Rand, noise[:]); err != nil {
+		return nil, err
+	}
+	if !plain(to, 254) {
+		return nil, errors.New("the author's address can't be written")
+	}
+	now := d.c.Clock()
+	var b bytes.Buffer
+	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
+	field("From", "Mail gateway <postmaster@"+d.c.Domain+">")
+	field("To", "<"+to+">")
+	field("Subject", "What we saw of your message")
+	field("Date", now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	field("Message-ID", "<"+letters.EncodeToString(noise[:])+".lint@"+d.c.Domain+">")
+	if id := strings.TrimSpace(m.Header().Get("Message-Id")); plain(id, 250) && strings.HasPrefix(id, "<") && strings.HasSuffix(id, ">") {
+		field("In-Reply-To", id)
+	}
+	field("Auto-Submitted", "auto-replied") // RFC 3834 5
+	field("MIME-Version", "1.0")
+	field("Content-Type", "text/plain; charset=utf-8")
+	field("Content-Transfer-Encoding", "8bit")
+	b.WriteString("\r\n")
+	var text bytes.Buffer
+	letter.Write(&text, letter.Plain{}, r, true)
+	for line := range strings.Lines(text.String()) {
+		b.WriteString(strings.TrimRight(line, "\n") + "\r\n") // letter escapes and bounds what isn't ours
+	}
+	return b.Bytes(), nil
+}
+
+// plain says whether a text is printable ASCII without spaces, and short.
+func plain(s string, most int) bool {
+	return s != "" && len(s) <= most && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
