@@ -49,7 +49,7 @@ var rooms = []room{
 	{dir: "store", may: values},
 	{dir: "directory", may: values},
 	// A roster asks the same databases as the directory, over the same connections.
-	{dir: "subscriber/roster", may: append([]string{"directory"}, values...)},
+	{dir: "subscriber/roster", may: append([]string{"subscriber", "directory"}, values...)},
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
@@ -68,6 +68,8 @@ var rooms = []room{
 	{dir: "replay", may: append([]string{"scan"}, engine...), except: []string{"inspect/child"}},
 	// What writes carriers uses what decoders' tests write them with.
 	{dir: "eval/carriers", may: []string{"inspect/child/document/cfb/cfbtest", "inspect/child/document/vba/vbatest", "inspect/child/image/imagetest"}},
+	// Simulated subscribers need the real room and a real store.
+	{dir: "eval/household", may: append([]string{"subscriber", "store"}, values...)},
 	{dir: "eval", may: append([]string{"scan", "replay"}, engine...), except: []string{"inspect/child"}},
 }
 

@@ -18,7 +18,8 @@ type place struct {
 	At     uint32 // when Points was right, in seconds since epoch
 	Points float32
 	Kind   Kind
-	_      [3]byte
+	Count  uint8 // signals, at most the type's range
+	_      [2]byte
 }
 
 // Ledger is what is remembered of one subscriber's signals. Its zero value is empty.
@@ -52,7 +53,8 @@ func (p *place) left(w *Weights, t uint32) float64 {
 	return float64(p.Points) * math.Exp2(-float64(t-p.At)/half)
 }
 
-// Add counts a signal. One that is older than what was counted before counts as now. It
+// Add counts a signal. The second of a kind and source counts half, the third a third,
+// since they are likely the same mistake, if they are one. One that is older than what was counted before counts as now. It
 // says by how much the subscriber's log-odds rose, in decibel.
 func (l *Ledger) Add(w *Weights, now time.Time, s Signal) float64 {
 	if s.Kind <= None || s.Kind >= Kinds {
@@ -84,10 +86,11 @@ func (l *Ledger) Add(w *Weights, now time.Time, s Signal) float64 {
 		}
 	}
 	p := &places[at]
-	points := k.Points * strength
+	points, n := k.Points*strength, uint8(0)
 	switch {
 	case p.Kind == s.Kind && p.Source == source:
-		points += p.left(w, t)
+		n = p.Count
+		points = points/(float64(n)+1) + p.left(w, t)
 	case p.Kind != None && least > math.Abs(points):
 		// All places hold what is worth more. Then the new one joins the last place of its
 		// kind, if any: a new source must not count for nothing.
@@ -101,11 +104,12 @@ func (l *Ledger) Add(w *Weights, now time.Time, s Signal) float64 {
 			return 0
 		}
 		p = &places[at]
-		points += p.left(w, t)
+		n = p.Count
+		points = points/(float64(n)+1) + p.left(w, t)
 		source = p.Source
 	}
 	points = min(max(points, -k.PerSource), k.PerSource)
-	*p = place{Source: source, At: max(t, p.At), Points: float32(points), Kind: s.Kind}
+	*p = place{Source: source, At: max(t, p.At), Points: float32(points), Kind: s.Kind, Count: n + min(1, math.MaxUint8-n)}
 	return l.Sum(w, now).Total - before
 }
 

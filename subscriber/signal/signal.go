@@ -114,11 +114,11 @@ func DefaultWeights() Weights {
 	return Weights{
 		Prior: -30,
 		Kinds: [Kinds]Weight{
-			SpamMail:     {"SPAM_MAIL", Content, 24, 2 * day, 30, 44, "judged: reject level is 30 dB of odds among mail; among own users most of what is judged so is an error"},
-			PhishMail:    {"PHISH_MAIL", Content, 28, 3 * day, 34, 48, "judged: rarer by error than spam"},
+			SpamMail:     {"SPAM_MAIL", Content, 24, 2 * day, 44, 48, "judged: reject level is 30 dB of odds among mail; among own users most of what is judged so is an error"},
+			PhishMail:    {"PHISH_MAIL", Content, 28, 3 * day, 46, 52, "judged: rarer by error than spam"},
 			MalwareMail:  {"MALWARE_MAIL", Content, 45, 14 * day, 45, 60, "judged: a scanner's name for a file hardly errs, and the device stays infected"},
 			CampaignMail: {"CAMPAIGN_MAIL", Content, 16, 2 * day, 20, 32, "judged: a subscriber forwards spam now and then"},
-			LateralPhish: {"LATERAL_PHISH", Content, 26, 3 * day, 32, 44, "judged: phish among colleagues needs an account"},
+			LateralPhish: {"LATERAL_PHISH", Content, 26, 3 * day, 40, 44, "judged: phish among colleagues needs an account"},
 			OddMail:      {"ODD_MAIL", Content, 6, day, 8, 14, "judged: suspicious mail is common"},
 
 			UnknownRecipients: {"UNKNOWN_RECIPIENTS", Reach, 14, day, 18, 24, "judged: an old address book does it too"},
