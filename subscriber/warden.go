@@ -212,7 +212,7 @@ type standing struct {
 }
 
 type counts struct {
-	judged, kept, opened, unwritten, refusedCases, refusedHolds, reports, reportsRefused atomic.Uint64
+	judged, kept, opened, refusedCases, refusedHolds, reports, reportsRefused atomic.Uint64
 }
 
 // Stats are counters since the start, and what is remembered.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,9 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 // desk is a Warden with a store and a clock of its own.
 type desk struct {
 	*subscriber.Warden
-	now  time.Time
-	told []string
+	store *disk
+	now   time.Time
+	told  []string
 }
 
 // tester is what *testing.T and *rapid.T share.
@@ -59,7 +61,7 @@ func numbers(prefix string) func() string {
 
 func open(t tester, store *disk, change func(*subscriber.Config)) *desk {
 	t.Helper()
-	d := &desk{now: noon}
+	d := &desk{now: noon, store: store}
 	cfg := subscriber.Config{Key: []byte("0123456789abcdef"), Cases: store, Memos: store, ID: numbers("case"), RefreshEvery: time.Nanosecond,
 		Changed: func(c *sluice.Case, what cases.What) { d.told = append(d.told, string(what)) }}
 	if change != nil {
@@ -596,5 +598,43 @@ func TestUnlisted(t *testing.T) {
 		if d := cmp.Diff(test.want, s.Key); d != "" || ok != (test.want != "") {
 			t.Errorf("%+v: %q, %v", test.t, s.Key, ok)
 		}
+	}
+}
+
+// Many at once, with the clock going on and people at the page.
+func TestConcurrently(t *testing.T) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	id := numbers("case")
+	d := open(t, store(), func(c *subscriber.Config) {
+		c.Changed, c.HoldsPerHour = nil, 1000
+		c.ID = func() string { mu.Lock(); defer mu.Unlock(); return id() }
+	})
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				s := person(fmt.Sprint("u", i%10))
+				now := noon.Add(time.Duration(i) * time.Second)
+				r := d.Judge(t.Context(), now, s, spam(i))
+				switch {
+				case g == 0 && i%20 == 0:
+					if err := d.Tick(t.Context(), now); err != nil {
+						t.Error(err)
+					}
+				case g == 1 && r.Case != "" && i%7 == 0:
+					if _, err := d.Remedy(t.Context(), now, r.Case, "anna", ""); err != nil && !errors.Is(err, cases.ErrState) {
+						t.Error(err)
+					}
+				case g == 2:
+					d.Untold(5)
+					d.Stats()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	live, err := d.store.ListCases(t.Context(), sluice.CaseQuery{Live: true})
+	if err != nil || len(live) != 10 {
+		t.Errorf("%d live cases, %v", len(live), err)
 	}
 }
