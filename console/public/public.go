@@ -257,7 +257,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, f *Facts
 	for i := range p.Facts {
 		p.Facts[i][0] = or(t.Fact, p.Facts[i][0])
 	}
-	v := &view{Title: p.Title, Page: &p, Kind: t.Text["refused"], When: t.Phase[f.Phase.String()], Login: f.Phase == sluice.PhaseAuth, Checked: s.checked(r.Context(), f)}
+	v := &view{Title: p.Title, Page: &p, Kind: t.Text["refused"], When: t.Phase[f.Phase.String()], Login: f.Phase == sluice.PhaseAuth, Checked: s.checked(r.Context(), f, t.Lang)}
 	switch {
 	case v.Login:
 		v.Kind = t.Text["login"]
@@ -274,14 +274,14 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, f *Facts
 }
 
 // checked is one result of authentication.
-type checked struct{ ID, Words string }
+type checked struct{ ID, Words, Lang string }
 
 // authentication are the beginnings of the reasons that tell who a message came from.
 var authentication = []string{"IPREV_", "HELO_SPF_", "SPF_", "DKIM_", "ARC_", "DMARC_"}
 
 // checked are what authentication found, where the record of the event is still there.
 // It is about the sender's own domain; the details stay with the admin.
-func (s *site) checked(ctx context.Context, f *Facts) []checked {
+func (s *site) checked(ctx context.Context, f *Facts, lang string) []checked {
 	if s.cfg.Record == nil || f.Ref == "" {
 		return nil
 	}
@@ -296,8 +296,12 @@ func (s *site) checked(ctx context.Context, f *Facts) []checked {
 			if !ok || c.State != sluice.Found || !strings.HasPrefix(e.ID, prefix) {
 				continue
 			}
-			text, _, _ := strings.Cut(e.Page, ". ")
-			out = append(out, checked{e.ID, strings.TrimSuffix(text, ".") + "."})
+			text, in := e.Page, "en"
+			if w, ok := reason.In(lang, e.ID); ok {
+				text, in = w.Page, lang
+			}
+			first, _, _ := strings.Cut(text, ". ")
+			out = append(out, checked{e.ID, strings.TrimSuffix(first, ".") + ".", in})
 		}
 	}
 	return out
