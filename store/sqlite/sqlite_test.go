@@ -178,6 +178,14 @@ func TestUpgrade(t *testing.T) {
 			if a, err := s.Appeal(t.Context(), "kept"); version >= 9 && (err != nil || a.State != sluice.AppealGranted || a.Hello != "mail.example" || a.Phase != sluice.PhaseMessage) {
 				t.Errorf("appeal %+v, %v", a, err)
 			}
+			if version >= 10 {
+				want := storetest.Case("kept", "account:kept", noon)
+				want.Version = 1
+				c, err := s.Case(t.Context(), "kept")
+				if d := cmp.Diff(want, c); d != "" || err != nil {
+					t.Errorf("case changed: %v (-want +got):\n%s", err, d)
+				}
+			}
 			// It is writable and ends at the newest schema.
 			s.Append(storetest.Record("new", noon))
 			if err := s.Flush(t.Context()); err != nil {
