@@ -23,10 +23,10 @@ func TestCorpora(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if seen++; seen%8 != 0 {
+			if seen++; seen%20 != 0 {
 				continue
 			}
-			if n++; seen > 8*60 {
+			if n++; seen > 20*25 {
 				break
 			}
 			r := l.Stored(context.Background(), "x", mail.Raw)
