@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"sluice"
 )
@@ -33,7 +34,7 @@ type weight struct {
 }
 
 // classes are all kinds, with their weights.
-var classes = func() []*class {
+var classes = sync.OnceValue(func() []*class {
 	list := []*class{
 		paymentChange, payment, payroll, giftCard, data, channel,
 		advanceFee, loan, extortion, threat, job, investment, romance,
@@ -43,7 +44,7 @@ var classes = func() []*class {
 		panic(err)
 	}
 	return list
-}()
+})
 
 // weightsFile is written by `go run ./eval/scam -fit`.
 //
@@ -72,7 +73,7 @@ type Weigher struct {
 // Weighers lists the classes for a fit.
 func Weighers() []Weigher {
 	var out []Weigher
-	for _, c := range classes {
+	for _, c := range classes() {
 		w := Weigher{Name: string(c.reason), Asks: c.asks, For: slices.Concat(c.asks, c.with), Against: slices.Clone(honest), Judged: map[string]float64{}}
 		for _, f := range c.facts {
 			w.For = append(w.For, factNames[f])

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"sluice/learn/text"
 )
@@ -37,8 +38,9 @@ const (
 	wideGap   = 8   // words that "&" stands for at most
 )
 
-// words is the lexicon that ships.
-var words = func() *lexicon {
+// shipped is the lexicon that ships. It is made when it is first asked for: processes
+// that look into files are this program too, and start often.
+var shipped = sync.OnceValue(func() *lexicon {
 	names, err := lexiconFiles.ReadDir("lexicon")
 	if err != nil {
 		panic(err)
@@ -56,7 +58,7 @@ var words = func() *lexicon {
 		panic(err)
 	}
 	return l
-}()
+})
 
 // lexicon is the automaton: a trie over octets that names words, and a trie over
 // words that names themes.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"sluice/check"
 	"sluice/internal/domains"
@@ -58,7 +59,7 @@ var factNames = [factCount]string{
 }
 
 // features are the names of all that a class may weigh: themes, then facts.
-var features = append(slices.Clone(words.themes), factNames[:]...)
+var features = sync.OnceValue(func() []string { return append(slices.Clone(shipped().themes), factNames[:]...) })
 
 // Reading is what was found in one message.
 type Reading struct {
@@ -89,7 +90,7 @@ func (r *Reading) Features() []Feature {
 
 func (r *Reading) set(f fact, is bool) {
 	if is {
-		r.values[len(words.themes)+int(f)] = 1
+		r.values[len(shipped().themes)+int(f)] = 1
 	}
 }
 
@@ -123,7 +124,8 @@ func read(in *check.Input, ties Ties) *Reading {
 	defer m.release()
 	buf := text.AppendNormal(make([]byte, 0, len(full)+len(v.Subject)+64), v.Subject, 4096)
 	m.scan(buf)
-	buf = text.AppendNormal(buf[:0], own, maxText)
+	plain := check.Note(in.Notes, func() *text.Shown { return text.Show(in.Message) })
+	buf = plain.Append(buf[:0], own, maxText)
 	m.scan(buf)
 	wrote, shown := m.h.tokens, own
 	// A note above a quotation says little by itself, and what is called a quotation of
@@ -138,7 +140,7 @@ func read(in *check.Input, ties Ties) *Reading {
 			continue
 		}
 		r.values[t] = [...]float64{1, 1.5, 1.8, 2}[min(n, 4)-1]
-		r.words[words.themes[t]] = m.h.first[t]
+		r.words[shipped().themes[t]] = m.h.first[t]
 	}
 	r.links = webLinks(v)
 	r.coin = coinAddress(shown)
@@ -212,7 +214,7 @@ func webLinks(v *message.View) int {
 func (r *Reading) best() (*class, float64) {
 	var best *class
 	var odds float64
-	for _, c := range classes {
+	for _, c := range classes() {
 		if !r.asks(c) {
 			continue
 		}

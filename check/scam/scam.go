@@ -53,7 +53,7 @@ type fraud struct{ table *correspondent.Table }
 // Info returns the declaration.
 func (f *fraud) Info() check.Info {
 	info := check.Info{Name: "scam/fraud", Phase: sluice.PhaseMessage, Group: sluice.GroupScam, Cost: check.Heavy}
-	for _, c := range classes {
+	for _, c := range classes() {
 		info.Reasons = append(info.Reasons, c.reason)
 		if c.surer != "" {
 			info.Reasons = append(info.Reasons, c.surer)

@@ -144,9 +144,9 @@ func TestCompile(t *testing.T) {
 // Every theme that a class names is in the lexicon, and every weight is of a class's
 // own features.
 func TestClasses(t *testing.T) {
-	for _, c := range classes {
+	for _, c := range classes() {
 		for _, name := range slices.Concat(c.asks, c.with, honest) {
-			if !slices.Contains(words.themes, name) {
+			if !slices.Contains(shipped().themes, name) {
 				t.Errorf("%s: no theme %q", c.reason, name)
 			}
 		}
@@ -193,7 +193,7 @@ func FuzzScan(f *testing.F) {
 		n := 0
 		w := walker{word: func([]byte) { n++ }}
 		w.walk(b)
-		m := words.match()
+		m := shipped().match()
 		m.scan(b)
 		if m.h.tokens != n {
 			t.Errorf("%q: %d words, the twin sees %d", s, m.h.tokens, n)

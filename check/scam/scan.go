@@ -48,7 +48,7 @@ const (
 
 // matchers are those of words, used again: most of a message's time would go into
 // clearing their tables.
-var matchers = sync.Pool{New: func() any { return words.match() }}
+var matchers = sync.Pool{New: func() any { return shipped().match() }}
 
 func (l *lexicon) match() *matcher {
 	return &matcher{

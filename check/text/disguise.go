@@ -7,7 +7,6 @@ import (
 
 	"sluice"
 	"sluice/check"
-	"sluice/internal/disguise"
 	learned "sluice/learn/text"
 	"sluice/learn/text/online"
 	"sluice/message"
@@ -17,7 +16,12 @@ import (
 // Effort is how hard it was to make plain what m shows, worked out once where notes
 // are kept.
 func Effort(n *check.Notes, m *message.Message) learned.Effort {
-	return check.Note(n, func() learned.Effort { return online.Effort(m) })
+	return check.Note(n, func() learned.Effort { return online.Effort(m, Shown(n, m)) })
+}
+
+// Shown is the visible text made plain, once where notes are kept.
+func Shown(n *check.Notes, m *message.Message) *learned.Shown {
+	return check.Note(n, func() *learned.Shown { return learned.Show(m) })
 }
 
 // newDisguise looks for writing in the body that reads one way and compares
@@ -29,7 +33,7 @@ func newDisguise() check.Checker {
 			reason.TextSpacedLetters, reason.TextSpelledLetters},
 	}, func(in *check.Input) []sluice.Evidence {
 		s := in.Message.View().Text
-		m, e, sample := disguise.Scan(s), Effort(in.Notes, in.Message), ""
+		m, e, sample := Shown(in.Notes, in.Message).Marks(s), Effort(in.Notes, in.Message), ""
 		if m.Any() {
 			sample = " near " + strconv.QuoteToASCII(around(s, m.First))
 		}

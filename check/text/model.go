@@ -72,7 +72,7 @@ func temper(e *sluice.Evidence, s *check.Sender) {
 
 // Features reads what the site's learner works on, once where notes are kept.
 func Features(n *check.Notes, m *message.Message) *online.Features {
-	return check.Note(n, func() *online.Features { return online.Extract(m) })
+	return check.Note(n, func() *online.Features { return online.ExtractShown(m, Shown(n, m)) })
 }
 
 type models struct {
@@ -82,6 +82,7 @@ type models struct {
 
 func (m models) judge(in *check.Input) sluice.Evidence {
 	d := learned.FromMessage(in.Message)
+	d.Shown = Shown(in.Notes, in.Message)
 	s := m.shipped.Score(d)
 	here := m.learned()
 	var o online.Outcome

@@ -7,4 +7,5 @@ type Document struct {
 	Subject string
 	Text    string   // what a person would see
 	Hosts   []string // hosts of the links that a person can follow, each once
+	Shown   *Shown   // Text made plain before, if it was
 }

@@ -57,15 +57,19 @@ func (f *features) extract(d *Document) {
 	subject := len(f.text)
 	f.text = append(f.text, ' ')
 	body := len(f.text)
-	if len(d.Text) <= maxText {
+	if d.Shown.is(d.Text, maxText) {
+		f.text = append(f.text, d.Shown.plain...)
+	} else if len(d.Text) <= maxText {
 		f.text = appendNormal(f.text, d.Text, maxText)
 	} else {
 		f.text = appendNormal(f.text, d.Text[:maxText-maxTail], maxText-maxTail)
 		f.text = append(f.text, ' ')
 		f.text = appendNormal(f.text, d.Text[len(d.Text)-maxTail:], maxTail)
 	}
-	shorter, _ := closeLetterspacing(f.text[body:])
-	f.text = f.text[:body+len(shorter)]
+	if !d.Shown.is(d.Text, maxText) {
+		shorter, _ := closeLetterspacing(f.text[body:])
+		f.text = f.text[:body+len(shorter)]
+	}
 	for _, h := range d.Hosts {
 		f.host(h)
 	}

@@ -42,15 +42,18 @@ func (e Effort) Any() bool { return e != Effort{} }
 
 // Append is AppendNormal, and adds to e what it took.
 func (e *Effort) Append(dst []byte, s string, limit int) []byte {
-	m := disguise.Scan(s)
+	e.mark(disguise.Scan(s))
+	dst, joined := appendClosed(dst, s, limit)
+	e.Apart += joined
+	return dst
+}
+
+func (e *Effort) mark(m disguise.Marks) {
 	e.Invisible += m.Invisible
 	e.Mixed += m.Mixed
 	e.Styled += m.Styled
 	e.Bidi += m.Bidi
 	e.Tags += m.Tags
-	dst, joined := appendClosed(dst, s, limit)
-	e.Apart += joined
-	return dst
 }
 
 // Source adds to e what HTML source hides: "&#118;iagra". Programs write plain

@@ -39,7 +39,7 @@ func (m *Model) Top(msg *message.Message, n int) []text.Token {
 		}
 		sum[string(word)] += w
 	}
-	f := e.extract(msg)
+	f := e.extract(msg, nil)
 	perUnit := float64(f.norm[viewWords]) * m.known.platt.a * 10 / math.Ln10
 	out := make([]text.Token, 0, len(order))
 	for _, w := range order {

@@ -163,10 +163,13 @@ func sortSlots[T uint32 | uint64](a []T, shift int) {
 
 // Extract reads the features of m. Its time is linear in what is looked at, about
 // 40 kB at most.
-func Extract(m *message.Message) *Features {
+func Extract(m *message.Message) *Features { return ExtractShown(m, nil) }
+
+// ExtractShown is Extract where the visible text was made plain before; p may be nil.
+func ExtractShown(m *message.Message, p *text.Shown) *Features {
 	e := extractors.Get().(*extractor)
 	defer extractors.Put(e)
-	return e.extract(m)
+	return e.extract(m, p)
 }
 
 var extractors = sync.Pool{New: func() any { return new(extractor) }}
@@ -185,7 +188,7 @@ type extractor struct {
 	note  func(word []byte, slots []uint32)
 }
 
-func (e *extractor) extract(m *message.Message) *Features {
+func (e *extractor) extract(m *message.Message, p *text.Shown) *Features {
 	v := m.View()
 	shown := shown(v)
 	e.index, e.parts, e.ends, e.block, e.words = e.index[:0], e.parts[:0], e.ends[:0], 0, 0
@@ -195,7 +198,7 @@ func (e *extractor) extract(m *message.Message) *Features {
 	read := [views]func(){
 		viewRaw:    func() { e.raw(m) },
 		viewHeader: func() { e.header(m.Header()) },
-		viewWords:  func() { e.shown(m, v, shown) },
+		viewWords:  func() { e.shown(m, v, shown, p) },
 		viewGrams:  func() { e.grams(viewGrams, e.buf[:min(len(e.buf), maxGrams)]) }, // what shown has left
 		viewLinks:  func() { e.links(v.Links) },
 		viewBody: func() {
@@ -347,11 +350,11 @@ func shown(v *message.View) string {
 }
 
 // shown reads the subject and the visible text, and leaves the latter in buf.
-func (e *extractor) shown(m *message.Message, v *message.View, shown string) {
+func (e *extractor) shown(m *message.Message, v *message.View, shown string, p *text.Shown) {
 	e.buf = e.clean.Append(e.buf[:0], v.Subject, maxField)
 	e.sparse(viewWords, saltSubject, e.buf)
 	e.block = 1
-	e.buf = visible(e.buf[:0], shown, &e.clean)
+	e.buf = visible(e.buf[:0], shown, &e.clean, p)
 	e.sparse(viewWords, 0, e.buf)
 	if e.words > 0 {
 		e.ends = append(e.ends, int32(len(e.parts)))
@@ -361,9 +364,9 @@ func (e *extractor) shown(m *message.Message, v *message.View, shown string) {
 }
 
 // visible appends as much of the visible text as is looked at, made plain.
-func visible(dst []byte, shown string, clean *text.Effort) []byte {
+func visible(dst []byte, shown string, clean *text.Effort, p *text.Shown) []byte {
 	if len(shown) <= maxText {
-		return clean.Append(dst, shown, maxText)
+		return p.Effort(clean, dst, shown, maxText)
 	}
 	dst = clean.Append(dst, shown[:maxText-maxTail], maxText-maxTail)
 	dst = append(dst, ' ')
@@ -418,14 +421,15 @@ func source(m *message.Message, clean *text.Effort) {
 }
 
 // Effort returns how hard it is to make plain what m shows: the measure that
-// Extract learns from, at a fraction of its cost.
-func Effort(m *message.Message) text.Effort {
+// Extract learns from, at a fraction of its cost. The visible text may have been made
+// plain before; p may be nil.
+func Effort(m *message.Message, p *text.Shown) text.Effort {
 	e := extractors.Get().(*extractor)
 	defer extractors.Put(e)
 	v := m.View()
 	var clean text.Effort
 	e.buf = clean.Append(e.buf[:0], v.Subject, maxField)
-	e.buf = visible(e.buf[:0], shown(v), &clean)
+	e.buf = visible(e.buf[:0], shown(v), &clean, p)
 	if v.HasHTML {
 		source(m, &clean)
 	}
