@@ -119,7 +119,7 @@ func load(list []*class, file string) error {
 			c.bias = by
 			continue
 		}
-		f, ok := featureIndex[name]
+		f, ok := featureIndex()[name]
 		if !ok {
 			return fmt.Errorf("scam: weights.txt:%d: no feature %q", i+1, name)
 		}
@@ -129,18 +129,18 @@ func load(list []*class, file string) error {
 		if c.bias == 0 {
 			c.bias = -4 // not fitted: every weight is 2, so that an ask needs two reasons
 			for _, name := range slices.Concat(c.asks, c.with) {
-				if f, ok := featureIndex[name]; ok {
+				if f, ok := featureIndex()[name]; ok {
 					c.weights = append(c.weights, weight{f, 2})
 				}
 			}
 			for _, name := range honest {
-				if f, ok := featureIndex[name]; ok {
+				if f, ok := featureIndex()[name]; ok {
 					c.weights = append(c.weights, weight{f, -2})
 				}
 			}
 		}
 		for f, by := range judged {
-			c.weights = append(c.weights, weight{featureIndex[factNames[f]], by})
+			c.weights = append(c.weights, weight{featureIndex()[factNames[f]], by})
 		}
 		slices.SortFunc(c.weights, func(a, b weight) int { return a.feature - b.feature })
 	}

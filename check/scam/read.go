@@ -82,7 +82,7 @@ func (r *Reading) Features() []Feature {
 	var out []Feature
 	for i, v := range r.values {
 		if v != 0 {
-			out = append(out, Feature{features[i], v, r.words[features[i]]})
+			out = append(out, Feature{features()[i], v, r.words[features()[i]]})
 		}
 	}
 	return out
@@ -95,17 +95,17 @@ func (r *Reading) set(f fact, is bool) {
 }
 
 func (r *Reading) has(feature string) bool {
-	i, ok := featureIndex[feature]
+	i, ok := featureIndex()[feature]
 	return ok && r.values[i] != 0
 }
 
-var featureIndex = func() map[string]int {
+var featureIndex = sync.OnceValue(func() map[string]int {
 	m := map[string]int{}
-	for i, f := range features {
+	for i, f := range features() {
 		m[f] = i
 	}
 	return m
-}()
+})
 
 // Read goes through a message once, where notes are kept.
 func Read(in *check.Input, ties Ties) *Reading {
@@ -114,7 +114,7 @@ func Read(in *check.Input, ties Ties) *Reading {
 
 func read(in *check.Input, ties Ties) *Reading {
 	v := in.Message.View()
-	r := &Reading{values: make([]float64, len(features)), words: map[string]string{}}
+	r := &Reading{values: make([]float64, len(features())), words: map[string]string{}}
 	full := clip(v.Text)
 	own, quoted := parts(full)
 	h := in.Message.Header()
@@ -250,7 +250,7 @@ func (r *Reading) top(c *class, n int) []string {
 	slices.SortStableFunc(ws, func(a, b weight) int { return cmp.Compare(b.by, a.by) })
 	var out []string
 	for _, w := range ws[:min(n, len(ws))] {
-		out = append(out, features[w.feature])
+		out = append(out, features()[w.feature])
 	}
 	return out
 }
