@@ -8,17 +8,17 @@ import (
 
 func TestCanonical(t *testing.T) {
 	for raw, want := range map[string]string{
-		"https://a.example":                         "https://a.example/",
-		"HTTP:\\\\A.example\\b\\c?d\\e#f g":         "http://a.example/b/c?d\\e#f%20g",
-		"https://münchen.example/ü?ü=%C3%BC":        "https://xn--mnchen-3ya.example/%C3%BC?%C3%BC=%C3%BC",
+		"https://a.example":                          "https://a.example/",
+		"HTTP:\\\\A.example\\b\\c?d\\e#f g":          "http://a.example/b/c?d\\e#f%20g",
+		"https://münchen.example/ü?ü=%C3%BC":         "https://xn--mnchen-3ya.example/%C3%BC?%C3%BC=%C3%BC",
 		" ht\ntps://a.example/\r\nSet-Cookie: x\x00": "https://a.example/Set-Cookie:%20x",
-		"https://paypal.com@0x7f.1:443/":            "https://paypal.com@127.0.0.1/",
-		"https://a@b@c.example:8443?q":              "https://a%40b@c.example:8443/?q",
-		"https://[::1]/":                            "https://[::1]/",
-		"https://a b.example/":                      "",
-		"javascript:alert(1)":                       "",
-		"https:///":                                 "",
-		"/path":                                     "",
+		"https://paypal.com@0x7f.1:443/":             "https://paypal.com@127.0.0.1/",
+		"https://a@b@c.example:8443?q":               "https://a%40b@c.example:8443/?q",
+		"https://[::1]/":                             "https://[::1]/",
+		"https://a b.example/":                       "",
+		"javascript:alert(1)":                        "",
+		"https:///":                                  "",
+		"/path":                                      "",
 	} {
 		l := Parse(raw)
 		if got, ok := l.Canonical(); got != want || ok != (want != "") {
