@@ -488,8 +488,8 @@ func TestFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = gone.Close()
 	srv := delivertest.NewServer(t, delivertest.Script{Answer: honest})
+	_ = gone.Close() // not before: the server might get its port
 	dialled := map[string]int{}
 	s := open(t, Config{Hosts: []string{gone.Addr().String(), srv.Addr}, MaxConns: 1, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dialled[addr]++
