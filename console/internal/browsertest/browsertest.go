@@ -178,6 +178,13 @@ func (b *Browser) Size(width, height int, phone bool, scheme string) {
 	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
+// Language sets what the browser asks for.
+func (b *Browser) Language(lang string) {
+	b.T.Helper()
+	b.call("Network.enable", nil, nil)
+	b.call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": lang}}, nil)
+}
+
 // Picture writes what is seen into the folder SLUICE_SCREENSHOTS, where it is set.
 func (b *Browser) Picture(name string) {
 	dir := os.Getenv("SLUICE_SCREENSHOTS")
