@@ -160,13 +160,16 @@ func Clicks(cfg *config.Config, proxies []netip.Prefix, k Known, log *slog.Logge
 	for _, r := range cfg.Protect.Block {
 		stop[sluice.Reason(r)] = true
 	}
-	asked := func(found []sluice.Evidence, like string) (out []click.Finding) {
+	asked := func(found []sluice.Evidence, like string) (out []click.Finding, err error) {
 		for _, e := range found {
-			if e.State == sluice.Found && e.Raw > 0 {
+			switch {
+			case e.State == sluice.Unknown:
+				err = errors.New(e.Detail)
+			case e.State == sluice.Found && e.Raw > 0:
 				out = append(out, click.Finding{Reason: e.Reason, Like: like, Stop: stop[e.Reason]})
 			}
 		}
-		return out
+		return out, err
 	}
 	return click.New(click.Config{
 		Open: func(path string) (click.Link, error) {
@@ -181,14 +184,14 @@ func Clicks(cfg *config.Config, proxies []netip.Prefix, k Known, log *slog.Logge
 		},
 		Judges: []click.Judge{
 			func(ctx context.Context, t click.Target) ([]click.Finding, error) {
-				return asked(checkurllist.InLinks(ctx, k.Lists, []string{t.Address}, "at the click"), ""), nil
+				return asked(checkurllist.InLinks(ctx, k.Lists, []string{t.Address}, "at the click"), "")
 			},
 			func(_ context.Context, t click.Target) ([]click.Finding, error) {
 				like := ""
 				if m := k.Alike.Index.Lookup(t.Host, k.Alike.Established); len(m) > 0 {
 					like = m[0].Name.Domain
 				}
-				return asked(checklookalike.InLinks(k.Alike, []string{t.Address}, "at the click"), like), nil
+				return asked(checklookalike.InLinks(k.Alike, []string{t.Address}, "at the click"), like)
 			},
 		},
 		Wait: 3 * time.Second, Lifetime: cfg.Protect.Lifetime.Duration, Proxies: proxies,
