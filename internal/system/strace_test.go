@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestSyncBeforeReply(t *testing.T) {
 	held := d.send(spam("held"), "bob@a.example")
 	boxed := d.send(clean("boxed"), "bob@box.example")
 	split := d.send(clean("split"), "bob@a.example", "busy@a.example")
-	trace := stop()
+	trace := stop(held, boxed, split)
 	for _, tc := range []struct{ name, reply, dir, suffix string }{
 		{"quarantine", held, filepath.Join(d.data, "quarantine"), ".sq"},
 		{"maildir", boxed, maildir, ""},
@@ -41,9 +42,9 @@ func TestSyncBeforeReply(t *testing.T) {
 	}
 }
 
-// straced attaches strace to the daemon; the function it returns detaches it and
-// returns what was seen.
-func straced(t *testing.T, d *daemon) func() string {
+// straced attaches strace to the daemon; the function it returns detaches it, once
+// it has seen these replies, and returns what was seen.
+func straced(t *testing.T, d *daemon) func(replies ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trace")
 	st := command("strace", "-f", "-y", "-s", "80", "-o", file, "-e",
@@ -66,14 +67,26 @@ func straced(t *testing.T, d *daemon) func() string {
 	case <-time.After(20 * time.Second):
 		t.Fatal("strace doesn't start")
 	}
-	return func() string {
-		detach(st)
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	return func(replies ...string) string {
+		// A client has its reply before strace has written that it was sent.
+		unseen := func(reply string) bool {
+			return !strings.Contains(strings.Join(joined(read(t, file)), "\n"), strings.TrimSpace(reply))
 		}
-		return string(b)
+		for end := time.Now().Add(20 * time.Second); slices.ContainsFunc(replies, unseen) && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		detach(st)
+		return read(t, file)
 	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // detach ends strace, which lets go of the daemon first.
