@@ -57,6 +57,7 @@ type Daemon struct {
 	scanners *build.Scanners
 	speakers *build.Speakers
 	places   *build.Places
+	sent     *readers.Delivered // nil: no links are protected, or no campaigns remembered
 	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
@@ -123,6 +124,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	if d.places, err = build.NewPlaces(cfg, d.lists.Resolver, log); err != nil {
 		return nil, err
+	}
+	if cfg.Protect.On {
+		d.sent = readers.NewDelivered(d.memory.Campaigns.Memory)
 	}
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates, Scanners: d.scanners}
@@ -218,7 +222,7 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		}
 	}
 	if cfg.Public.Address != "" {
-		clicks, err := readers.Clicks(cfg, build.Prefixes(cfg.Public.Proxies), build.Clicked(d.speakers, d.places), d.log)
+		clicks, err := readers.Clicks(cfg, build.Prefixes(cfg.Public.Proxies), build.Clicked(d.speakers, d.places, d.sent), d.log)
 		if err != nil {
 			return err
 		}
@@ -244,6 +248,9 @@ func (d *Daemon) read(o *gate.Observation) {
 		return nil
 	})
 	d.speakers.Observe(o)
+	if c := d.memory.Campaigns; d.sent != nil && o.Message != nil && o.Reply.Positive() && o.Action <= sluice.Strip && o.Conn.Auth == "" {
+		d.sent.Sent(o.ID, c.Print(o.Notes, o.Message), c.Sighting(o.Conn, o.Envelope, o.Auth.Known(), time.Now()))
+	}
 }
 
 // certificates lists those for mail.
