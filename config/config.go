@@ -178,6 +178,9 @@ type Domain struct {
 	DeferUnlisted bool `toml:"defer_unlisted"`
 	// RequireTLS refuses mail in clear text.
 	RequireTLS bool `toml:"require_tls"`
+	// Language of the people there, for words that are written into their mail;
+	// default: banner.language.
+	Language string `toml:"language"`
 }
 
 // SignKey is one DKIM key. Several of a domain take turns: the newest one that is

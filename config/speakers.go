@@ -60,6 +60,8 @@ type Review struct {
 type Banner struct {
 	On       bool   `toml:"on"`
 	Language string `toml:"language"` // en (default), de, fr or es
+	// Languages are those of single mailboxes, by address; others have their domain's.
+	Languages map[string]string `toml:"languages"`
 	// FirstContact says so of every first message of a stranger, though nothing else is
 	// suspicious.
 	FirstContact bool `toml:"first_contact"`
@@ -105,6 +107,14 @@ func (c *Config) finishSpeakers() error {
 		}
 		l.Zone = zone
 	}
+	languages := map[string]string{}
+	for a, l := range c.Banner.Languages {
+		if !strings.Contains(a, "@") {
+			return fmt.Errorf("config: banner: languages: %q: want an address; a domain has language of its own", a)
+		}
+		languages[strings.ToLower(a)] = l
+	}
+	c.Banner.Languages = languages
 	if p := c.Protect; p.On && c.PublicURL == "" {
 		return fmt.Errorf("config: protect: on needs public_url, where the links lead")
 	}

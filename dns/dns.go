@@ -155,6 +155,20 @@ func LookupAAAA(ctx context.Context, r Resolver, name string) ([]netip.Addr, err
 	return each(a, func(r Record) netip.Addr { return r.Addr }), err
 }
 
+// LookupAddrs returns the addresses of a host of both kinds, IPv4 first. An error means
+// that there is none of either.
+func LookupAddrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
+	out, err := LookupA(ctx, r, name)
+	more, err6 := LookupAAAA(ctx, r, name)
+	if out = append(out, more...); len(out) > 0 {
+		return out, nil
+	}
+	if NotFound(err) && err6 != nil {
+		err = err6 // one that may pass says more than a firm no
+	}
+	return nil, err
+}
+
 // LookupMX returns the MX records, best preference first, equal ones in the
 // server's order. A null MX (RFC 7505) has the host ".".
 func LookupMX(ctx context.Context, r Resolver, name string) ([]Record, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,33 @@ func BenchmarkNormalize(b *testing.B) {
 	for b.Loop() {
 		if _, err := Normalize("mail.example.com"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// byType answers by the type asked for.
+type byType map[Type]Answer
+
+func (b byType) Lookup(_ context.Context, name string, t Type) (Answer, error) {
+	if a, ok := b[t]; ok {
+		return a, nil
+	}
+	return Answer{}, &Error{Name: name, Type: t, Kind: ErrNoData}
+}
+
+func TestLookupAddrs(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for _, tc := range []struct {
+		have byType
+		want []netip.Addr
+	}{
+		{byType{A: {Records: []Record{{Addr: four}}}, AAAA: {Records: []Record{{Addr: six}}}}, []netip.Addr{four, six}},
+		{byType{AAAA: {Records: []Record{{Addr: six}}}}, []netip.Addr{six}},
+		{byType{}, nil},
+	} {
+		got, err := LookupAddrs(t.Context(), tc.have, "example.com")
+		if !slices.Equal(got, tc.want) || NotFound(err) != (tc.want == nil) {
+			t.Errorf("%v: got %v, %v", tc.have, got, err)
 		}
 	}
 }

@@ -87,6 +87,12 @@ func Languages() (out []string) {
 	return out
 }
 
+// Speaks says whether there are words in a language, by a tag such as "de-AT".
+func Speaks(tag string) bool {
+	c, err := load()
+	return err == nil && c.language(tag) != ""
+}
+
 // language picks one by a tag such as "de-AT", "" where there is none.
 func (c *catalogue) language(tag string) string {
 	code, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(tag, "_", "-")), "-")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -76,8 +77,12 @@ func NewPlaces(cfg *config.Config, ask dns.Resolver, log *slog.Logger) (*Places,
 			return nil, fmt.Errorf("links: %w", err)
 		}
 	}
-	if cfg.Links.Expand {
-		p.Client = expand.New(expand.Config{})
+	if cfg.Links.Expand && ask == nil {
+		log.Warn("shorteners are to be asked where they lead, and can't be: dns.servers is none")
+	} else if cfg.Links.Expand {
+		p.Client = expand.New(expand.Config{Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return dns.LookupAddrs(ctx, ask, host)
+		}})
 	}
 	return p, nil
 }
@@ -109,8 +114,8 @@ func (p *Places) checks(alike checklookalike.Config, seen *domain.Memory) []chec
 }
 
 // Clicked is whom the page behind protected links asks.
-func Clicked(sp *Speakers, pl *Places) readers.Known {
-	return readers.Known{Lists: pl.lists(), Alike: sp.alikeConfig()}
+func Clicked(sp *Speakers, pl *Places, sent *readers.Delivered) readers.Known {
+	return readers.Known{Lists: pl.lists(), Alike: sp.alikeConfig(), Sent: sent}
 }
 
 // inFiles judges links that were found in files.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -33,10 +34,27 @@ type writers struct {
 	banner  *banner.Writer  // nil: none is wanted
 	protect *protect.Writer // nil: links stay as they are
 	first   bool            // say so of every first contact
+
+	languages map[string]string // by address and by domain, in lower case
 }
 
 func newWriters(cfg *config.Config) (*writers, error) {
-	w := &writers{first: cfg.Banner.FirstContact}
+	w := &writers{first: cfg.Banner.FirstContact, languages: maps.Clone(cfg.Banner.Languages)}
+	if w.languages == nil {
+		w.languages = map[string]string{}
+	}
+	for _, d := range cfg.Domains {
+		for _, n := range d.Names {
+			if d.Language != "" {
+				w.languages[n] = d.Language
+			}
+		}
+	}
+	for whose, l := range w.languages {
+		if !banner.Speaks(l) {
+			return nil, fmt.Errorf("banner: %s: no words in language %q", whose, l)
+		}
+	}
 	if cfg.Banner.On {
 		key, err := secret.Site(cfg.Data)
 		if err != nil {
@@ -102,12 +120,29 @@ func (w *writers) annotate(conn *sluice.Conn, env *sluice.Envelope, m *message.M
 	if w.banner != nil {
 		items := banner.Choose(v, w.first)
 		if len(items) > 0 || banner.Present(m) { // a forged one goes
-			e, _ := w.banner.Edit(m, items, "")
+			e, _ := w.banner.Edit(m, items, w.language(env.Addresses()))
 			edits = append(edits, e)
 		}
 	}
 	changes, _ := rewrite.EditTexts(m, edits...)
 	return changes
+}
+
+// language is that of all recipients, "" where they have several: everybody gets the
+// same copy of a message, in the site's language then.
+func (w *writers) language(recipients []string) (lang string) {
+	for i, a := range recipients {
+		a = strings.ToLower(a)
+		own := w.languages[a]
+		if own == "" {
+			own = w.languages[a[strings.LastIndexByte(a, '@')+1:]]
+		}
+		if i > 0 && own != lang {
+			return ""
+		}
+		lang = own
+	}
+	return lang
 }
 
 // restore takes off what we wrote into mail that is answered or passed on.
@@ -144,6 +179,7 @@ func Restorer(cfg *config.Config) (func(*message.Message) []rewrite.Change, erro
 type Known struct {
 	Lists checkurllist.Config
 	Alike checklookalike.Config
+	Sent  *Delivered // nil: nobody knows what was reported
 }
 
 // Clicks is the page behind protected links; nil where none are written. proxies are
@@ -193,6 +229,7 @@ func Clicks(cfg *config.Config, proxies []netip.Prefix, k Known, log *slog.Logge
 				}
 				return asked(checklookalike.InLinks(k.Alike, []string{t.Address}, "at the click"), like)
 			},
+			k.Sent.judge,
 		},
 		Wait: 3 * time.Second, Lifetime: cfg.Protect.Lifetime.Duration, Proxies: proxies,
 		Record: func(e click.Event) {

@@ -19,6 +19,7 @@ import (
 	"sluice/deliver/rewrite"
 	"sluice/engine/urllist"
 	"sluice/judge/verdict"
+	"sluice/learn/campaign"
 	"sluice/learn/lookalike"
 	"sluice/message"
 	"sluice/reason"
@@ -123,5 +124,85 @@ func TestClicks(t *testing.T) {
 	}
 	if page := get(link("honest.example")); !strings.Contains(page, "<button") || !strings.Contains(page, "honest.example") {
 		t.Errorf("an honest one has none:\n%s", page)
+	}
+}
+
+// TestBannerLanguage: words are in the language of those who read them; a copy that
+// several read in different ones is in the site's.
+func TestBannerLanguage(t *testing.T) {
+	cfg := settings(t, "[banner]\non = true\nlanguages = { \"Ann@acme.example\" = \"fr\" }\n")
+	cfg.Domains[0].Language = "de"
+	annotate, err := Annotator(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ to, want string }{
+		{"bob@acme.example", "Vorsicht"},
+		{"ANN@acme.example", "Attention"},
+		{"eve@other.example", "Caution"},
+		{"bob@acme.example ann@acme.example", "Caution"},
+		{"bob@acme.example tim@ACME.example", "Vorsicht"},
+	} {
+		env := &sluice.Envelope{ID: "REF1", Received: time.Now()}
+		for _, a := range strings.Fields(tc.to) {
+			env.Rcpts = append(env.Rcpts, sluice.Recipient{Address: a})
+		}
+		b := rewrite.Apply([]byte(letter), annotate(&sluice.Conn{}, env, parse(letter), suspicious()))
+		if text := parse(string(b)).View().Text; !strings.Contains(text, tc.want) {
+			t.Errorf("to %s: want %s in\n%s", tc.to, tc.want, text)
+		}
+	}
+	cfg.Domains[0].Language = "tlh"
+	if _, err := Annotator(cfg); err == nil || !strings.Contains(err.Error(), "tlh") {
+		t.Errorf("a language without words: %v", err)
+	}
+}
+
+// TestReportedSince: the page behind a link says that the message was reported after its
+// delivery, and only of that message's campaign.
+func TestReportedSince(t *testing.T) {
+	cfg := settings(t, "[protect]\non = true\n")
+	annotate, err := Annotator(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := campaign.New(campaign.Config{Key: 1, Fingerprints: 10_000})
+	sent := NewDelivered(memory)
+	h, err := Clicks(cfg, nil, Known{Alike: checklookalike.Config{Index: lookalike.New(lookalike.Config{})}, Sent: sent}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Replace(letter, "<p>Look:", "<p>Our autumn sale of kettles, lamps and chairs ends on Sunday at noon. "+
+		"Everything that is marked red costs half of what it cost in June, and we send it to your door for nothing. Look:", 1)
+	link := func(id, text string) string {
+		m := parse(text)
+		sent.Sent(id, memory.Print(m), campaign.Sighting{Time: time.Now()})
+		b := rewrite.Apply([]byte(text), annotate(&sluice.Conn{}, &sluice.Envelope{ID: id, Received: time.Now()}, m, &sluice.Verdict{}))
+		found := regexp.MustCompile(`https://mx\.acme\.example(/c/[^"]+)"`).FindSubmatch(b)
+		if found == nil {
+			t.Fatalf("no link in\n%s", b)
+		}
+		return string(found[1])
+	}
+	page := func(path string) string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Body.String()
+	}
+	bad := link("REF1", long)
+	good := link("REF2", strings.Replace(long, "Our autumn sale of kettles, lamps and chairs ends on Sunday at noon. Everything that is marked red costs half of what it cost in June, and we send it to your door for nothing.",
+		"The minutes of the meeting on Tuesday are on the server now; tell Ann by Friday whether item four says what we agreed on about the roof of the shed.", 1))
+	const words = "have reported it"
+	if p := page(bad); strings.Contains(p, words) {
+		t.Fatalf("nobody has reported it yet:\n%s", p)
+	}
+	if !memory.Label(memory.Print(parse(long)), campaign.Label{Time: time.Now(), Bad: true, Trust: 1, By: "admin", Threat: sluice.ThreatPhish}) {
+		t.Fatal("the label does nothing")
+	}
+	if p := page(bad); !strings.Contains(p, words) {
+		t.Errorf("reported since, and the page doesn't say so:\n%s", p)
+	}
+	if p := page(good); strings.Contains(p, words) {
+		t.Errorf("another message is taken for the reported one:\n%s", p)
 	}
 }
