@@ -11,7 +11,7 @@ import (
 // pure lists the folders, with those below them, where time and randomness are
 // arguments; impure the files there that touch the world: a socket's driver.
 var (
-	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "lint", "complaint", "reply", "bounce", "subscriber"}
+	pure   = []string{"smtp", "smtpd", "message", "reason", "check", "judge", "explain", "learn", "mailauth", "guard", "live", "lint", "complaint", "reply", "bounce", "trace", "subscriber"}
 	impure = []string{"smtpd/server.go", "smtpd/conn.go", "smtpd/wire.go", "smtpd/admit.go", "smtpd/behind.go", "smtpd/waiters.go", "smtpd/lot.go", "smtpd/tarpit.go", "reason/internal", "subscriber/roster"}
 )
 
@@ -104,7 +104,7 @@ func Traps(m *Module) []Finding {
 }
 
 // hostile are the folders that parse bytes from outside.
-var hostile = []string{"smtp", "smtpd", "reply", "bounce", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
+var hostile = []string{"smtp", "smtpd", "reply", "bounce", "trace", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
 	"dns", "dns/dnstest", "dns/dnsbl", "scan", "lint", "lint/desk", "config", "deliver/quarantine", "deliver/banner", "deliver/protect", "explain",
 	"directory", "directory/file", "directory/ldap", "directory/callahead", "subscriber/roster",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",

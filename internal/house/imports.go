@@ -35,7 +35,8 @@ var rooms = []room{
 	{dir: "learn", may: values},
 	// engine asks scanners beside us; check/engine turns their words into evidence.
 	{dir: "engine", may: values},
-	{dir: "check", may: append([]string{"engine"}, facts...), except: []string{"inspect/child"}},
+	// A notice is read by bounce, and what it returns known by trace.
+	{dir: "check", may: append([]string{"engine", "bounce", "trace"}, facts...), except: []string{"inspect/child"}},
 	{dir: "judge/policy", may: []string{".", "reason"}},
 	{dir: "judge/verdict", may: []string{".", "reason"}},
 	{dir: "judge", may: append([]string{"check"}, facts...)},
@@ -53,6 +54,8 @@ var rooms = []room{
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
+	// What our own mail carries, to be known by when it is reported or comes back.
+	{dir: "trace", may: []string{"message"}},
 	// What others answer is explained by a table; a bounce holds what others answered.
 	{dir: "reply", may: []string{".", "reason", "smtp"}},
 	{dir: "bounce", may: append([]string{"reply"}, values...)},
