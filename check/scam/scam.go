@@ -22,6 +22,8 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/learn/correspondent"
+	"sluice/learn/service"
+	"sluice/message/header"
 	"sluice/reason"
 )
 
@@ -79,6 +81,7 @@ func (f *fraud) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 	var out []sluice.Evidence
 	switch {
 	case best == nil || odds < hintAt:
+	case (odds < stateAt || best == callback) && itself(ctx, in, r):
 	case odds < stateAt:
 		out = append(out, check.Found(reason.ScamHint, fmt.Sprintf("resembles %s: %s", best.reason, r.why(best))))
 	case best.surer != "" && odds >= best.surerAt:
@@ -94,6 +97,22 @@ func (f *fraud) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 		out[i].Phase = sluice.PhaseMessage
 	}
 	return out, nil
+}
+
+// itself says whether programs of a proved sender, whose name is its own, speak of its
+// own trade: a real invoice has a sum and a number to call, and offers share words with
+// frauds. A name that fits costs a registration, so one who names a well-known firm
+// beside it isn't believed, and who writes through an open platform is not the platform.
+func itself(ctx context.Context, in *check.Input, r *Reading) bool {
+	s := check.SenderOf(ctx, in)
+	if !s.Known || !s.Coherent || !s.Mass() {
+		return false
+	}
+	if s.WellKnown() != nil {
+		return true
+	}
+	c := service.Of(header.Lower(s.Author.Domain))
+	return (c == nil || !c.Kind.Open()) && !r.has("brand")
 }
 
 // mostWhy is how many facts a detail names.
