@@ -29,6 +29,22 @@ type Record struct {
 
 	Files     []FileSeen // what was looked into, at most [MaxFilesSeen]
 	FilesLeft int        // how many more there were
+
+	// Authenticated are the domains that proved in this transaction that they stand behind
+	// it, at most [MaxAuthenticated].
+	Authenticated []Authenticated `json:",omitzero"`
+}
+
+// MaxAuthenticated bounds [Record.Authenticated].
+const MaxAuthenticated = 10
+
+// Authenticated is a domain that authentication proved to stand behind a message.
+type Authenticated struct {
+	Domain string // lower case, A-labels
+	// By is the method that passed: "dmarc" for the author's domain, "spf" for the
+	// reverse-path's (aligned with the author's, where there was a message to have one),
+	// "dkim" for a signer's.
+	By string
 }
 
 // Action is the strongest action among the recipients' decisions. A record
@@ -99,6 +115,9 @@ type Query struct {
 	// text: an address, or a sign such as MACRO_AUTORUN; case-insensitively. With SHA256
 	// or File, it must be that file.
 	Inside string
+	// Relayed chooses mail that users of ours sent to other systems by its Message-ID, with
+	// or without angle brackets. It doesn't filter quarantine rows.
+	Relayed string
 }
 
 // LogStats counts what the log did since start.

@@ -67,6 +67,23 @@ func HasFile(files []sluice.FileSeen, q sluice.Query) bool {
 	})
 }
 
+// RelayedID returns what mail that users of ours sent to others is found by, "" for all
+// other mail.
+func RelayedID(r *sluice.Record) string {
+	if !r.Envelope.Outbound {
+		return ""
+	}
+	return messageID(r.MessageID)
+}
+
+// RelayedNeedle returns the Message-ID that a query asks for, "" for none.
+func RelayedNeedle(q sluice.Query) string { return messageID(q.Relayed) }
+
+// messageID is an id without what may stand around it.
+func messageID(s string) string {
+	return cut(strings.Trim(cut(s, maxAddress), " \t\r\n<>"), maxNeedle)
+}
+
 // Haystack returns the folded text in which a search for one message looks.
 func Haystack(id, from, subject string, recipients []string) string {
 	var b strings.Builder
@@ -119,6 +136,7 @@ func Clone(r *sluice.Record) *sluice.Record {
 	c := *r
 	c.Conn = cloneConn(r.Conn)
 	c.Envelope = cloneEnvelope(r.Envelope)
+	c.Authenticated = slices.Clone(r.Authenticated)
 	c.Verdict.Ledger = slices.Clone(r.Verdict.Ledger)
 	c.Decisions = slices.Clone(r.Decisions)
 	c.Outcomes = slices.Clone(r.Outcomes)

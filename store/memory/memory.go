@@ -103,8 +103,9 @@ func (s *Store) Record(_ context.Context, id string) (*sluice.Record, error) {
 func (s *Store) Records(_ context.Context, q sluice.Query) ([]*sluice.Record, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	relayed := store.RelayedNeedle(q)
 	return page(s.log, q, store.Clone, func(r *sluice.Record) bool {
-		return (q.Tenant == "" || r.Tenant == q.Tenant) &&
+		return (relayed == "" || store.RelayedID(r) == relayed) && (q.Tenant == "" || r.Tenant == q.Tenant) &&
 			(q.Action == nil || store.Actions(r)&(1<<*q.Action) != 0) &&
 			(q.Threat == nil || r.Verdict.Threat == *q.Threat) && store.HasFile(r.Files, q)
 	})

@@ -35,7 +35,10 @@ type recordDoc struct {
 	Micros    int64         `json:"us,omitzero"`
 	Files     []fileDoc     `json:"files,omitzero"`
 	FilesLeft int           `json:"filesleft,omitzero"`
+	Proved    []provedDoc   `json:"proved,omitzero"`
 }
+
+type provedDoc [2]string // domain, method
 
 type fileDoc struct {
 	Name    string        `json:"name,omitzero"`
@@ -68,6 +71,7 @@ type quarantinedDoc struct {
 type connDoc struct {
 	ID      string         `json:"id,omitzero"`
 	Client  netip.AddrPort `json:"client,omitzero"`
+	Via     netip.AddrPort `json:"via,omitzero"`
 	Local   netip.AddrPort `json:"local,omitzero"`
 	Start   time.Time      `json:"start,omitzero"`
 	Door    string         `json:"door,omitzero"`
@@ -95,6 +99,7 @@ type envelopeDoc struct {
 	Body     string     `json:"body,omitzero"`
 	SMTPUTF8 bool       `json:"utf8,omitzero"`
 	Tenant   string     `json:"tenant,omitzero"`
+	Outbound bool       `json:"outbound,omitzero"`
 	Received time.Time  `json:"received,omitzero"`
 }
 
@@ -172,6 +177,7 @@ func encodeRecord(r *sluice.Record) (string, error) {
 			return d
 		}),
 		Reply: fromReply(r.Reply), Micros: r.Micros, FilesLeft: r.FilesLeft,
+		Proved: convert(r.Authenticated, func(a sluice.Authenticated) provedDoc { return provedDoc{escape(a.Domain), escape(a.By)} }),
 		Files: convert(r.Files, func(f sluice.FileSeen) fileDoc {
 			return fileDoc{escape(f.Name), escape(f.In), f.Depth, escape(f.Type), escape(f.Class), f.Size, f.SHA256, escape(f.Content), f.Marked, convert(f.Links, escape), convert(f.Signs, escape)}
 		}),
@@ -201,6 +207,9 @@ func decodeRecord(text string) (*sluice.Record, error) {
 			return o
 		}),
 		Reply: d.Reply.value(), Micros: d.Micros, FilesLeft: d.FilesLeft,
+		Authenticated: convert(d.Proved, func(d provedDoc) sluice.Authenticated {
+			return sluice.Authenticated{Domain: unescape(d[0]), By: unescape(d[1])}
+		}),
 		Files: convert(d.Files, func(d fileDoc) sluice.FileSeen {
 			return sluice.FileSeen{Name: unescape(d.Name), In: unescape(d.In), Depth: d.Depth, Type: unescape(d.Type),
 				Class: unescape(d.Class), Size: d.Size, SHA256: d.SHA256, Content: unescape(d.Content), Marked: d.Marked,
@@ -251,7 +260,7 @@ func decode(text string, doc any) error {
 
 func fromConn(c *sluice.Conn) connDoc {
 	d := connDoc{
-		ID: escape(c.ID), Client: c.Client, Local: c.Local, Start: utc(c.Start), Door: escape(c.Door),
+		ID: escape(c.ID), Client: c.Client, Via: c.Via, Local: c.Local, Start: utc(c.Start), Door: escape(c.Door),
 		Verb: escape(c.Hello.Verb), Hello: escape(c.Hello.Name), Auth: escape(c.Auth),
 		Trusted: c.Trusted, Already: c.AlreadyAccepted, Stored: c.Stored,
 	}
@@ -263,7 +272,7 @@ func fromConn(c *sluice.Conn) connDoc {
 
 func (d *connDoc) value() sluice.Conn {
 	c := sluice.Conn{
-		ID: unescape(d.ID), Client: d.Client, Local: d.Local, Start: d.Start, Door: unescape(d.Door),
+		ID: unescape(d.ID), Client: d.Client, Via: d.Via, Local: d.Local, Start: d.Start, Door: unescape(d.Door),
 		Hello: sluice.Hello{Verb: unescape(d.Verb), Name: unescape(d.Hello)}, Auth: unescape(d.Auth),
 		Trusted: d.Trusted, AlreadyAccepted: d.Already, Stored: d.Stored,
 	}
@@ -277,7 +286,7 @@ func fromEnvelope(e *sluice.Envelope) envelopeDoc {
 	return envelopeDoc{
 		ID: escape(e.ID), From: escape(e.From), Params: fromParams(e.Params),
 		Rcpts: convert(e.Rcpts, func(r sluice.Recipient) rcptDoc { return rcptDoc{escape(r.Address), fromParams(r.Params)} }),
-		Size:  e.Size, Body: escape(e.Body), SMTPUTF8: e.SMTPUTF8, Tenant: escape(e.Tenant), Received: utc(e.Received),
+		Size:  e.Size, Body: escape(e.Body), SMTPUTF8: e.SMTPUTF8, Tenant: escape(e.Tenant), Outbound: e.Outbound, Received: utc(e.Received),
 	}
 }
 
@@ -287,7 +296,7 @@ func (d *envelopeDoc) value() sluice.Envelope {
 		Rcpts: convert(d.Rcpts, func(d rcptDoc) sluice.Recipient {
 			return sluice.Recipient{Address: unescape(d.Address), Params: params(d.Params)}
 		}),
-		Size: d.Size, Body: unescape(d.Body), SMTPUTF8: d.SMTPUTF8, Tenant: unescape(d.Tenant), Received: d.Received,
+		Size: d.Size, Body: unescape(d.Body), SMTPUTF8: d.SMTPUTF8, Tenant: unescape(d.Tenant), Outbound: d.Outbound, Received: d.Received,
 	}
 }
 

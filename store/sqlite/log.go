@@ -35,6 +35,9 @@ func (s *Store) Records(ctx context.Context, q sluice.Query) ([]*sluice.Record, 
 	if cond, args := files(q); cond != "" {
 		sel.and(cond, args...)
 	}
+	if id := store.RelayedNeedle(q); id != "" {
+		sel.and("relayed = ? AND relayed <> x''", []byte(id)) // as the index says
+	}
 	// The inner query walks narrow rows only; documents are read for the page.
 	sel.args = append(sel.args, q.Page())
 	rows, err := s.read.QueryContext(ctx, `

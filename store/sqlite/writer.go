@@ -55,6 +55,9 @@ func weigh(r *sluice.Record) int64 {
 	for i := range r.Verdict.Ledger {
 		n += len(r.Verdict.Ledger[i].Detail)
 	}
+	for _, a := range r.Authenticated {
+		n += 32 + len(a.Domain)
+	}
 	for i := range r.Files {
 		n += 160 + len(r.Files[i].Name) + len(r.Files[i].In)
 		for _, list := range [][]string{r.Files[i].Links, r.Files[i].Signs} {
@@ -220,9 +223,9 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	row, err := tx.PrepareContext(ctx, `
-		INSERT INTO message (id, tenant, time, action, actions, threat, haystack) VALUES (?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO message (id, tenant, time, action, actions, threat, haystack, relayed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, time = excluded.time, action = excluded.action,
-			actions = excluded.actions, threat = excluded.threat, haystack = excluded.haystack
+			actions = excluded.actions, threat = excluded.threat, haystack = excluded.haystack, relayed = excluded.relayed
 		RETURNING seq`)
 	if err != nil {
 		return 0, err
@@ -253,7 +256,7 @@ func (s *Store) insertRecords(batch []*sluice.Record) (int, error) {
 		}
 		var seq int64
 		err = row.QueryRowContext(ctx, r.ID, r.Tenant, nanos(r.Time), r.Action(), int64(store.Actions(r)), r.Verdict.Threat,
-			[]byte(store.Haystack(r.ID, r.Envelope.From, r.Subject, r.Recipients()))).Scan(&seq)
+			[]byte(store.Haystack(r.ID, r.Envelope.From, r.Subject, r.Recipients())), []byte(store.RelayedID(r))).Scan(&seq)
 		if err != nil {
 			return 0, err
 		}

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Store) {
 		{"RecordsText", recordsText},
 		{"RecordsLimit", recordsLimit},
 		{"RecordsByFile", recordsByFile},
+		{"RecordsRelayed", recordsRelayed},
 		{"QuarantineByFile", quarantineByFile},
 		{"CountActions", countActions},
 		{"Sweep", sweep},
@@ -98,7 +99,7 @@ func Record(id string, at time.Time) *sluice.Record {
 	return &sluice.Record{
 		ID: id, Tenant: "acme", Time: at,
 		Conn: sluice.Conn{
-			ID: "c-" + id, Client: netip.MustParseAddrPort("[2001:db8::7]:4711"), Local: netip.MustParseAddrPort("192.0.2.1:25"),
+			ID: "c-" + id, Client: netip.MustParseAddrPort("[2001:db8::7]:4711"), Via: netip.MustParseAddrPort("192.0.2.9:2500"), Local: netip.MustParseAddrPort("192.0.2.1:25"),
 			Start: at.Add(-time.Second), Door: "smtp", Hello: sluice.Hello{Verb: "EHLO", Name: "mail.example"},
 			TLS:  &sluice.TLSInfo{Version: "TLS1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: "mx.example"},
 			Auth: "anna", Trusted: true, AlreadyAccepted: true, Stored: true,
@@ -109,7 +110,7 @@ func Record(id string, at time.Time) *sluice.Record {
 				{Address: "bob@example.com", Params: []sluice.Param{{Key: "NOTIFY", Value: "NEVER"}}},
 				{Address: "eve@example.com"},
 			},
-			Size: 100, Body: "8BITMIME", SMTPUTF8: true, Tenant: "acme", Received: at,
+			Size: 100, Body: "8BITMIME", SMTPUTF8: true, Tenant: "acme", Outbound: true, Received: at,
 		},
 		Subject: "Your invoice", MessageID: "<1@example.org>", Size: 1234, Phase: sluice.PhaseMessage,
 		Verdict: sluice.Verdict{
@@ -139,7 +140,7 @@ func Record(id string, at time.Time) *sluice.Record {
 				Links: []string{"https://files.example/a"}, Signs: []string{"PASSWORD_WORKED"}},
 			{Name: "in/Invoice.exe", In: "Invoice.ZIP", Depth: 1, Type: "pe", Class: "executable", Size: 2000, Content: "locked", Marked: true},
 		},
-		FilesLeft: 3,
+		FilesLeft: 3, Authenticated: []sluice.Authenticated{{Domain: "example.org", By: "dmarc"}, {Domain: "signer.example", By: "dkim"}},
 	}
 }
 
@@ -321,6 +322,33 @@ func recordsOrderAndPages(t *testing.T, s sluice.Store) {
 	}
 	if _, err := s.Records(ctx(t), sluice.Query{Before: "nope"}); !errors.Is(err, sluice.ErrNotFound) {
 		t.Errorf("Before an unknown id: %v, want ErrNotFound", err)
+	}
+}
+
+// recordsRelayed: a Message-ID finds mail that users of ours sent, and no other with the
+// same one.
+func recordsRelayed(t *testing.T, s sluice.Store) {
+	out := func(id, messageID string, outbound bool) *sluice.Record {
+		r := simple(id, noon)
+		r.MessageID, r.Envelope.Outbound = messageID, outbound
+		return r
+	}
+	add(t, s, out("ours", "<1@a.example>", true), out("theirs", "<1@a.example>", false), out("none", "", true), out("hostile", "<x\xff'\x00>", true))
+	for want, id := range map[string]string{"ours": " <1@a.example>\r\n", "hostile": "x\xff'\x00", "": "<2@a.example>"} {
+		if got := ids(t, s, sluice.Query{Relayed: id}); got != want {
+			t.Errorf("%q finds %q, want %q", id, got, want)
+		}
+	}
+	if got := ids(t, s, sluice.Query{Relayed: "1@a.example", Text: "nobody"}); got != "" {
+		t.Errorf("with other words it finds %q", got)
+	}
+	if got := len(strings.Fields(ids(t, s, sluice.Query{Relayed: "<>"}))); got != 4 {
+		t.Errorf("an empty one filters: %d rows, want 4", got)
+	}
+	replaced := out("ours", "<3@a.example>", true)
+	add(t, s, replaced)
+	if got := ids(t, s, sluice.Query{Relayed: "1@a.example"}) + ids(t, s, sluice.Query{Relayed: "3@a.example"}); got != "ours" {
+		t.Errorf("replaced, it is found as %q", got)
 	}
 }
 
