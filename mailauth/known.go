@@ -55,12 +55,13 @@ func (a *Auth) Known() Known {
 }
 
 // Aligned says whether the author's own domain is proved: DMARC passed, or, where the
-// domain has no policy, SPF or DKIM passed for it or its organization. It is false
-// where nobody asked for DMARC.
+// domain has no policy, or one that can't be applied (RFC 9989 4.10.1), SPF or DKIM
+// passed for it or its organization. It is false where nobody asked for DMARC.
 func (k Known) Aligned() bool {
 	switch {
 	case k.DMARC == nil:
 		return false
+	case k.DMARC.Value == dmarc.PermError && k.DMARC.Record != nil: // one author, a broken record
 	case k.DMARC.Value != dmarc.None:
 		return k.DMARC.Value == dmarc.Pass
 	}

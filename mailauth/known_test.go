@@ -27,6 +27,9 @@ func TestAligned(t *testing.T) {
 		"no policy, dkim":        {Known{DKIM: []dkim.Result{{Status: dkim.Fail, Domain: "example.org"}, {Status: dkim.Pass, Domain: "example.org"}}, DMARC: result(dmarc.None, "example.org")}, true},
 		"no policy, failed dkim": {Known{DKIM: []dkim.Result{{Status: dkim.Fail, Domain: "example.org"}}, DMARC: result(dmarc.None, "example.org")}, false},
 		"an upstream's word":     {Known{DMARC: result(dmarc.None, "example.org", dmarc.Identifier{Result: "pass", Aligned: true})}, true},
+		"a broken policy, spf":   {Known{SPF: pass, DMARC: &dmarc.Result{Value: dmarc.PermError, Domain: "example.org", Record: &dmarc.Record{}}}, true},
+		"no single author":       {Known{SPF: pass, DMARC: result(dmarc.PermError, "example.org")}, false},
+		"no answer":              {Known{SPF: pass, DMARC: result(dmarc.TempError, "example.org", dmarc.Identifier{Result: "pass", Aligned: true})}, false},
 		"no author":              {Known{SPF: pass, DMARC: result(dmarc.None, "")}, false},
 	} {
 		if got := c.k.Aligned(); got != c.want {

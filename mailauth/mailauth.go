@@ -250,6 +250,10 @@ func (a *Auth) DMARC(ctx context.Context, m *message.Message, now time.Time) dma
 		for _, d := range a.DKIM(ctx, m, now) {
 			in.DKIM = append(in.DKIM, dmarc.Signature{Result: string(d.Status), Domain: d.Domain, Selector: d.Selector})
 		}
-		return dmarc.Evaluate(ctx, a.reader, in)
+		r := dmarc.Evaluate(ctx, a.reader, in)
+		if len(r.Identifiers) == 0 && r.Domain != "" {
+			r.Identifiers = a.withoutPolicy(r.Domain, &in)
+		}
+		return r
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sluice"
+	"sluice/dns"
 	"sluice/mailauth/arc"
 	"sluice/mailauth/authres"
 	"sluice/mailauth/dkim"
@@ -104,6 +105,32 @@ func (a *Auth) upstreamDMARC(f *authres.Field, m *message.Message) dmarc.Result 
 	}
 	if out.Value == dmarc.Pass && !from.Clear {
 		out.Value, out.Why = dmarc.PermError, "no single author, whatever "+f.ID+" says"
+	}
+	return out
+}
+
+// withoutPolicy lists who SPF and DKIM speak of where there is no policy record that
+// could be applied, or none could be had: most domains sign before they have one, and
+// a signature of the author's organization is the author's own. A greeting's SPF is
+// left out, for nobody is aligned by it without a policy.
+func (a *Auth) withoutPolicy(domain string, in *dmarc.Input) []dmarc.Identifier {
+	org := links.OrgDomain(domain)
+	var out []dmarc.Identifier
+	add := func(method, result, domain, selector string) {
+		if name, err := dns.Normalize(domain); err == nil && name != "." {
+			out = append(out, identifier(method, result, name, selector, org))
+		}
+	}
+	if a.env.From != "" && in.SPF.Domain != "" {
+		add("spf", in.SPF.Result, in.SPF.Domain, "")
+	}
+	for _, s := range in.DKIM { // the verifier bounds them
+		add("dkim", s.Result, s.Domain, s.Selector)
+	}
+	for i := range out {
+		if out[i].Why = "of another organization, " + out[i].Org; out[i].Aligned {
+			out[i].Why = "of the same organization, " + out[i].Org
+		}
 	}
 	return out
 }

@@ -57,7 +57,7 @@ func TestSender(t *testing.T) {
 		{"a firm by its own host", "mail.acme.com", acme, signed + "From: Acme Tools <news@acme.com>", foot,
 			"NAME_FITS_PROVED TEXT_NAMES_DOMAIN FOOTER_OWN CLIENT_OF_AUTHOR SENDER_UNKNOWN"},
 		{"by a service", "mail1.mcsv.net", acme, signed + leave + "From: Acme Tools <news@acme.com>", page, "NAME_FITS_PROVED CLIENT_OF_SERVICE LEAVE_ONE_CLICK"},
-		{"the same without proof", "mail1.mcsv.net", "", signed + leave + "From: Acme Tools <news@acme.com>", page, "FROM_NAME_FITS CLIENT_OF_SERVICE LEAVE_ONE_CLICK"},
+		{"the same without proof", "mail1.mcsv.net", "", signed + leave + "From: Acme Tools <news@acme.com>", page, "FROM_NAME_FITS CLIENT_OF_SERVICE LEAVE_ONE_CLICK AUTH_NOTHING_PASSES"},
 		{"a copy", "cheap.host.example", shop, signed + leave + "From: Acme Tools <acme@winner.shop>", foot,
 			"FROM_NAME_FOREIGN NAME_LOCAL_ONLY CLIENT_TWO_OWNERS! FROM_CHEAP_TLD SENDER_UNKNOWN"},
 		{"a copy under another name", "x.winner.shop", shop, signed + "From: Grand Prize <info@winner.shop>", foot, "FROM_NAME_FOREIGN FOOTER_OTHER FROM_CHEAP_TLD SENDER_UNKNOWN"},
