@@ -60,5 +60,5 @@ func (g *Gate) Examine(ctx context.Context, c *sluice.Conn, env sluice.Envelope,
 	return &Examined{Action: j.action, Message: j.msg, Record: sluice.Record{ID: j.id, Time: env.Received, Conn: *c,
 		Envelope: env, Subject: j.msg.View().Subject, MessageID: j.msg.Header().Get("Message-Id"), Size: int64(len(raw)),
 		Phase: sluice.PhaseMessage, Verdict: j.verdict, Decisions: j.decisions, Micros: since(g.cfg.Clock, env.Received),
-		Files: files, FilesLeft: left}}
+		Files: files, FilesLeft: left, Authenticated: s.who().Known().Authenticated(true)}}
 }

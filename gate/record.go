@@ -10,6 +10,7 @@ import (
 	"sluice/explain"
 	"sluice/explain/ref"
 	"sluice/learn/dialect"
+	"sluice/reason"
 )
 
 // record logs one judged message: one wide line, and the row behind the console
@@ -19,6 +20,8 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 		Phase: sluice.PhaseMessage, Verdict: j.verdict, Decisions: j.decisions,
 		Outcomes: append(outcomes, s.tx.refused...), Reply: reply, Micros: since(s.gate.cfg.Clock, j.env.Received)}
 	r.Files, r.FilesLeft = seen(j)
+	r.Authenticated = s.who().Known().Authenticated(j.msg != nil)
+	s.stamp(&r.Verdict)
 	if j.msg != nil {
 		r.Size = int64(len(j.msg.Raw))
 		r.Subject = j.msg.View().Subject
@@ -37,6 +40,18 @@ func (s *session) record(j *judged, outcomes []sluice.Outcome, reply sluice.Repl
 	s.observe(j, reply)
 }
 
+// stamp says by what a verdict was made, where that isn't said yet: a message that was
+// never weighed has versions too.
+func (s *session) stamp(v *sluice.Verdict) {
+	if v.Versions != (sluice.Versions{}) {
+		return
+	}
+	v.Versions = s.set.Versions
+	if f := s.set.Learned; f != nil {
+		v.Versions.Model += f()
+	}
+}
+
 // seen is what was found in the files of a message.
 func seen(j *judged) (list []sluice.FileSeen, left int) {
 	if l, ok := check.Noted[*inspect.Looked](j.notes); ok {
@@ -47,7 +62,9 @@ func seen(j *judged) (list []sluice.FileSeen, left int) {
 
 // recordRefusal logs a transaction that ended before a message was judged.
 func (s *session) recordRefusal(id string, phase sluice.Phase, v sluice.Verdict, reply sluice.Reply) {
-	r := &sluice.Record{ID: id, Time: s.gate.cfg.Clock(), Conn: *s.conn, Phase: phase, Verdict: v, Reply: reply}
+	s.stamp(&v)
+	r := &sluice.Record{ID: id, Time: s.gate.cfg.Clock(), Conn: *s.conn, Phase: phase, Verdict: v, Reply: reply,
+		Authenticated: s.who().Known().Authenticated(false)}
 	action := sluice.Reject
 	if reply.Temporary() {
 		action = sluice.Defer
@@ -94,7 +111,7 @@ func wide(r *sluice.Record, action string) []any {
 	}
 }
 
-// facts are what the sealed token carries: no recipient, no points.
+// facts are what the sealed token carries: no recipient, no points, no trap.
 func (s *session) facts(id string, phase sluice.Phase, v *sluice.Verdict, code int, lead sluice.Reason) ref.Facts {
 	f := ref.Facts{ID: id, Time: s.gate.cfg.Clock(), Node: s.set.Node, Client: clientOf(s.conn), Helo: s.conn.Hello.Name,
 		Phase: phase, Threat: v.Threat, Code: code}
@@ -102,7 +119,8 @@ func (s *session) facts(id string, phase sluice.Phase, v *sluice.Verdict, code i
 		f.Reasons = append(f.Reasons, lead)
 	}
 	for _, c := range v.Ledger {
-		if c.Reason != lead && c.State == sluice.Found && (c.Points > 0 || c.Hard == sluice.HardStop) {
+		// A page that names a trap would clean a spammer's list.
+		if c.Reason != lead && c.Reason != reason.Spamtrap && c.State == sluice.Found && (c.Points > 0 || c.Hard == sluice.HardStop) {
 			f.Reasons = append(f.Reasons, c.Reason)
 		}
 	}

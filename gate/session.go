@@ -225,7 +225,7 @@ func (s *session) Violation(_ context.Context, v sluice.Violation) sluice.Reply 
 // verdict weighs what is known now.
 func (s *session) verdict() sluice.Verdict {
 	v := verdict.Weigh(s.evidence(), s.set.Weights)
-	v.Versions = s.set.Versions
+	s.stamp(&v)
 	return v
 }
 
