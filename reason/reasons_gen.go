@@ -256,6 +256,11 @@ const (
 	LinkTextTracked            = "LINK_TEXT_TRACKED"             // a link shows the sender's site and leads elsewhere
 	LinkUser                   = "LINK_USER"                     // a link shows a name before the true target
 	LinkWrittenAround          = "LINK_WRITTEN_AROUND"           // an address is written so that only people can read it
+	LintAddressUsed            = "LINT_ADDRESS_USED"             // this address was for one message within an hour
+	LintAutomatic              = "LINT_AUTOMATIC"                // a program wrote this, and nothing here answers programs
+	LintNotAlone               = "LINT_NOT_ALONE"                // an address that looks at messages takes one with no other recipient
+	LintNotProved              = "LINT_NOT_PROVED"               // the answer goes only to an author whom DMARC proves, and this one is not
+	LintUnsure                 = "LINT_UNSURE"                   // who wrote this can't be proved at the moment, since the DNS doesn't answer
 	LocalError                 = "LOCAL_ERROR"                   // this server has trouble of its own
 	LureDeadline               = "LURE_DEADLINE"                 // it presses for time, and the sender does not fit its name
 	LureGift                   = "LURE_GIFT"                     // it promises gifts, and the sender does not fit its name
@@ -405,7 +410,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "f6e7cd54f542d42d"
+const hash = "f70145b88e88fa25"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -2928,6 +2933,56 @@ var entries = [...]Entry{
 		User:   "The message writes an address in a way that hides it from filters.",
 		Admin:  "hxxp, [.], (dot) and the like between the parts of a host.",
 		Source: "practice",
+	},
+	{ID: "LINT_ADDRESS_USED", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.2.1",
+		Weight: "judged: never evidence; the answer to a message for lint",
+		Reply:  "this address was for one message within an hour",
+		Fix:    "get a new one on the page that gave it",
+		Page:   "This address looks at one message, within an hour of being given out. It has had its message, or the hour is over. The page that gave it gives another.",
+		User:   "A message to be looked at came to an address that was used up, so it was refused.",
+		Admin:  "A message to an address of lint that had one already, or that is older than an hour.",
+		Source: "RFC 3463 X.2.1; local policy",
+	},
+	{ID: "LINT_AUTOMATIC", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: never evidence; the answer to a message for lint",
+		Reply:  "a program wrote this, and nothing here answers programs",
+		Fix:    "send it with an envelope sender and without Auto-Submitted",
+		Page:   "This address looks at one message and answers its author. The message has no envelope sender, or says in Auto-Submitted that a program wrote it: an answer to such mail could begin a loop. For the try, send it with an envelope sender and without that field.",
+		User:   "A message to be looked at came from a program, so it was refused.",
+		Admin:  "A message to an address of lint has the null sender, or an Auto-Submitted field other than no.",
+		Source: "RFC 3834 2",
+	},
+	{ID: "LINT_NOT_ALONE", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.5.3",
+		Weight: "judged: never evidence; the answer to a message for lint",
+		Reply:  "an address that looks at messages takes one with no other recipient",
+		Fix:    "send it to that address alone",
+		Page:   "This address looks at one message and answers its author. A message with further recipients in the same transaction isn't taken, since one reply can't speak for all of them. Send it to this address alone.",
+		User:   "A message to be looked at had other recipients too, so it was refused.",
+		Admin:  "A message to an address of lint came with other recipients in the same transaction.",
+		Source: "RFC 3463 X.5.3; local policy",
+	},
+	{ID: "LINT_NOT_PROVED", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: never evidence; the answer to a message for lint",
+		Reply:  "the answer goes only to an author whom DMARC proves, and this one is not",
+		Fix:    "publish a DMARC record and pass SPF or DKIM as the domain of From, or use the page",
+		Page:   "This address looks at one message and answers its author. Anybody can write a name into From, so the answer goes only where DMARC proves it: the domain of From publishes a record, and SPF or DKIM passes for that domain. Publish a record (v=DMARC1; p=none is enough), send from a server that the domain's SPF policy lists or sign with DKIM as the domain, and try again; where only the signature proves it, this address must stand in a signed To, or it could be an old message that somebody sends once more; or paste the message on the page that gave you the address.",
+		User:   "A message to be looked at didn't prove who wrote it, so it was refused.",
+		Admin:  "A message to an address of lint has no single author, or DMARC doesn't pass for its domain, or passes by a signature alone that doesn't cover a To with the address.",
+		Source: "RFC 9989 4.4; local policy",
+	},
+	{ID: "LINT_UNSURE", Group: "delivery", Phase: "message", Threat: "none",
+		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.5",
+		Weight: "judged: never evidence; the answer to a message for lint",
+		Reply:  "who wrote this can't be proved at the moment, since the DNS doesn't answer",
+		Fix:    "your server will try again",
+		Page:   "This address looks at one message and answers its author, where DMARC proves the author. The name servers that would have to be asked don't answer at the moment. Your server keeps the message and tries again by itself.",
+		User:   "A message to be looked at waits, since the DNS doesn't answer.",
+		Admin:  "DMARC ended in a temporary error for a message to an address of lint.",
+		Source: "RFC 3463 X.7.5; RFC 9989 4.4",
 	},
 	{ID: "LOCAL_ERROR", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.0",

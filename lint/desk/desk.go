@@ -15,32 +15,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"sluice"
+	"sluice/explain"
 	"sluice/lint"
 	"sluice/lint/letter"
 	"sluice/lint/report"
 	"sluice/mailauth"
+	"sluice/mailauth/dkim"
 	"sluice/mailauth/dmarc"
 	"sluice/message"
 	"sluice/message/header"
+	"sluice/reason"
 )
 
-// Config sets up a Desk. All of it is needed but Lifetime and Page.
+// Config sets up a Desk. All of it is needed but Lifetime, MaxSize, Author and Postmaster.
 type Config struct {
 	Domain string // of the addresses, in lower-case A-labels; one of ours
 	// Key signs addresses, at least 32 octets; nodes with one key know each other's.
 	Key  []byte
 	Lint func(ctx context.Context, in lint.Input) *report.Report
 	// Send puts an answer into the queue: from the null sender, to its one recipient.
-	Send     func(ctx context.Context, to string, raw []byte) error
-	Lifetime time.Duration // of an address; 0: an hour
-	Page     string        // where a message can be looked at without mail, "" for nowhere
-	Clock    func() time.Time
-	Rand     io.Reader
+	Send       func(ctx context.Context, to string, raw []byte) error
+	Lifetime   time.Duration // of an address; 0: an hour
+	MaxSize    int64         // of a message, in octets; 0: any
+	Author     string        // of the answers; "": postmaster@ Domain
+	Postmaster string        // for questions, in refusals
+	Clock      func() time.Time
+	Rand       io.Reader
 }
 
 // Desk takes messages. It is safe for concurrent use.
@@ -74,6 +80,12 @@ func New(c Config) (*Desk, error) {
 	}
 	if c.Lifetime <= 0 {
 		c.Lifetime = time.Hour
+	}
+	if c.Author == "" {
+		c.Author = "postmaster@" + c.Domain
+	}
+	if !plain(c.Author, 254) {
+		return nil, fmt.Errorf("lint/desk: the answers' author %q can't be written", c.Author)
 	}
 	return &Desk{c: c, used: map[string]time.Time{}}, nil
 }
@@ -117,16 +129,14 @@ func (d *Desk) born(addr string) (token string, at time.Time, ok bool) {
 	return token, time.Unix(int64(binary.BigEndian.Uint32(b))*60, 0), true
 }
 
-// Takes says whether an address is one that the desk made, still good and not used.
+// Takes says whether an address is one that a desk with this key made. One that had its
+// message, or that is too old, is taken too: its sender is told so at the final dot.
 func (d *Desk) Takes(addr string) bool {
-	token, at, ok := d.born(addr)
-	if !ok || d.expired(at) {
+	if d == nil {
 		return false
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, gone := d.used[token]
-	return !gone
+	_, _, ok := d.born(addr)
+	return ok
 }
 
 // expired counts from the begin of the minute of birth.
@@ -163,50 +173,84 @@ func (d *Desk) back(token string) {
 
 // Take looks at a message for one of the desk's addresses, queues the answer, and returns
 // the reply to the final dot. An error is the operator's; then the reply is temporary.
+// auth may be nil: then nothing is proved.
 func (d *Desk) Take(ctx context.Context, conn *sluice.Conn, env *sluice.Envelope, auth *mailauth.Auth, m *message.Message) (sluice.Reply, error) {
-	if len(env.Rcpts) != 1 {
-		return d.refuse("5.5.3", "send it to one such address alone"), nil
-	}
-	if header.Lower(strings.TrimSpace(m.Header().Get("Auto-Submitted"))) != "no" && m.Header().Field("Auto-Submitted") != nil || env.From == "" {
-		return d.refuse("5.7.1", "a program wrote this; nothing answers programs"), nil // RFC 3834 2
-	}
-	who := auth.Author(m)
-	proved := auth.DMARC(ctx, m, d.c.Clock())
-	switch {
-	case proved.Value == dmarc.TempError:
-		return sluice.Reply{Code: 451, Enhanced: "4.7.5", Text: "who wrote this can't be proved at the moment; come again"}, nil
-	case !who.Clear || proved.Value != dmarc.Pass:
-		return d.refuse("5.7.1", "an answer goes only to an author whom DMARC proves, and this one isn't"), nil
+	o := explain.Options{Ref: env.ID, Postmaster: d.c.Postmaster}
+	to, why := d.author(ctx, env, auth, m)
+	if why != "" {
+		return explain.Reason(why, o), nil
 	}
 	token, born, ok := d.born(env.Rcpts[0].Address)
 	if !ok || d.expired(born) || !d.use(token, born) {
-		return d.refuse("5.1.1", "this address was for one message, and for a while"), nil
+		return explain.Reason(reason.LintAddressUsed, o), nil
 	}
 	r := d.c.Lint(ctx, lint.Input{Raw: m.Raw, Conn: conn, Envelope: *env})
-	if err := ctx.Err(); err != nil {
-		d.back(token)
-		return later(), fmt.Errorf("lint/desk: %w", err)
-	}
-	raw, err := d.write(who.Address, m, r.Public())
+	err := ctx.Err()
 	if err == nil {
-		err = d.c.Send(ctx, who.Address, raw)
+		err = d.answer(ctx, to, m, r.Public())
 	}
 	if err != nil {
 		d.back(token)
-		return later(), fmt.Errorf("lint/desk: %w", err)
+		return explain.Reason(reason.LocalError, o), fmt.Errorf("lint/desk: %w", err)
 	}
-	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "looked at; the answer is on its way to the author"}, nil
+	return sluice.Reply{Code: 250, Enhanced: "2.0.0", Text: "Looked at; the answer is on its way to the author. ref " + env.ID}, nil
 }
 
-func later() sluice.Reply {
-	return sluice.Reply{Code: 451, Enhanced: "4.3.0", Text: "the message can't be looked at at the moment; come again"}
+// author is who is answered, or why nobody is.
+func (d *Desk) author(ctx context.Context, env *sluice.Envelope, auth *mailauth.Auth, m *message.Message) (to string, why sluice.Reason) {
+	automatic := m.Header().Field("Auto-Submitted") != nil && header.Lower(strings.TrimSpace(m.Header().Get("Auto-Submitted"))) != "no"
+	switch {
+	case len(env.Rcpts) != 1:
+		return "", reason.LintNotAlone
+	case d.c.MaxSize > 0 && int64(len(m.Raw)) > d.c.MaxSize:
+		return "", reason.MessageTooBig
+	case automatic || env.From == "": // RFC 3834 2
+		return "", reason.LintAutomatic
+	case !auth.InTransaction():
+		return "", reason.LintNotProved
+	}
+	who, proved := auth.Author(m), auth.DMARC(ctx, m, d.c.Clock())
+	switch {
+	case proved.Value == dmarc.TempError:
+		return "", reason.LintUnsure
+	case !who.Clear || proved.Value != dmarc.Pass || !plain(who.Address, 254):
+		return "", reason.LintNotProved
+	case !meant(ctx, env.Rcpts[0].Address, auth, m, &proved, d.c.Clock()):
+		return "", reason.LintNotProved
+	}
+	return who.Address, ""
 }
 
-func (d *Desk) refuse(enhanced, words string) sluice.Reply {
-	if d.c.Page != "" {
-		words += "; see " + d.c.Page
+// meant says whether the author sent the message here. An aligned SPF pass says so: the
+// domain's own server brought it. A signature alone doesn't, since anybody who has a signed
+// message can send it once more: then the address must stand in the one signed To.
+func meant(ctx context.Context, addr string, auth *mailauth.Auth, m *message.Message, proved *dmarc.Result, now time.Time) bool {
+	signers := map[string]bool{}
+	for _, id := range proved.Identifiers {
+		switch {
+		case !id.Aligned || id.Result != "pass":
+		case id.Method == "spf":
+			return true
+		default:
+			signers[id.Domain] = true
+		}
 	}
-	return sluice.Reply{Code: 550, Enhanced: enhanced, Text: words}
+	to, _ := header.ParseAddressList(m.Header().Get("To"))
+	if m.Header().Count("To") != 1 || !slices.ContainsFunc(to, func(a header.Address) bool { return header.EqualFold(a.String(), addr) }) {
+		return false
+	}
+	return slices.ContainsFunc(auth.DKIM(ctx, m, now), func(r dkim.Result) bool {
+		return r.Status == dkim.Pass && signers[r.Domain] && slices.Contains(r.Signed, "to")
+	})
+}
+
+// answer writes it and puts it into the queue.
+func (d *Desk) answer(ctx context.Context, to string, m *message.Message, r *report.Report) error {
+	raw, err := d.write(to, m, r)
+	if err != nil {
+		return err
+	}
+	return d.c.Send(ctx, to, raw)
 }
 
 // write makes the answer. What stands in its header is ours, but for the address, which
@@ -216,13 +260,10 @@ func (d *Desk) write(to string, m *message.Message, r *report.Report) ([]byte, e
 	if _, err := io.ReadFull(d.c.Rand, noise[:]); err != nil {
 		return nil, err
 	}
-	if !plain(to, 254) {
-		return nil, errors.New("the author's address can't be written")
-	}
 	now := d.c.Clock()
 	var b bytes.Buffer
 	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
-	field("From", "Mail gateway <postmaster@"+d.c.Domain+">")
+	field("From", "Mail gateway <"+d.c.Author+">")
 	field("To", "<"+to+">")
 	field("Subject", "What we saw of your message")
 	field("Date", now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))

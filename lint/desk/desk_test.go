@@ -3,6 +3,8 @@ package desk
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"net/netip"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"sluice/lint"
 	"sluice/lint/report"
 	"sluice/mailauth"
+	"sluice/mailauth/dkim"
 	"sluice/message"
 )
 
@@ -40,7 +43,7 @@ func open(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{now: time.Date(2026, 3, 20, 12, 0, 30, 0, time.UTC)}
 	var err error
-	b.Desk, err = New(Config{Domain: "mx.example.net", Key: bytes.Repeat([]byte{1}, 32), Rand: &counter{}, Clock: func() time.Time { return b.now }, Page: "https://mx.example.net/lint",
+	b.Desk, err = New(Config{Domain: "mx.example.net", Key: bytes.Repeat([]byte{1}, 32), Rand: &counter{}, Clock: func() time.Time { return b.now }, MaxSize: 10_000, Postmaster: "help@example.net",
 		Lint: func(_ context.Context, in lint.Input) *report.Report {
 			b.looks++
 			if in.Guessed || in.Conn == nil {
@@ -62,12 +65,15 @@ func open(t *testing.T) *bench {
 	return b
 }
 
+var publicKey = base64.StdEncoding.EncodeToString(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)).Public().(ed25519.PublicKey))
+
 const good = "From: Ann <ann@example.org>\r\nTo: x@mx.example.net\r\nSubject: try\r\nMessage-ID: <1@example.org>\r\n\r\nHello\r\n"
 
 // take sends a message from an address that example.org lists, or another.
 func (b *bench) take(t *testing.T, to, from, raw, ip string) sluice.Reply {
 	t.Helper()
 	z, err := dnstest.Parse("zone", strings.NewReader(`{"example.org": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}, "_dmarc.example.org": {"TXT": ["v=DMARC1; p=reject"]},
+		"s._domainkey.example.org": {"TXT": ["v=DKIM1; k=ed25519; p=`+publicKey+`"]},
 		"late.example.com": {"TXT": "TIMEOUT"}, "_dmarc.late.example.com": {"TXT": "TIMEOUT"}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -108,10 +114,8 @@ func TestTake(t *testing.T) {
 	if bytes.Count(b.mail, []byte("\n")) != bytes.Count(b.mail, []byte("\r\n")) {
 		t.Error("a line ends without CR")
 	}
-	if b.Takes(to) {
-		t.Error("an address takes a second message")
-	}
-	if r := b.take(t, to, "ann@example.org", good, "192.0.2.1"); r.Code != 550 || len(b.sent) != 1 {
+	// Who comes again is told why not, and not that there is no such address.
+	if r := b.take(t, to, "ann@example.org", good, "192.0.2.1"); r.Code != 550 || r.Enhanced != "5.2.1" || !b.Takes(to) || len(b.sent) != 1 {
 		t.Errorf("the second: %+v", r)
 	}
 }
@@ -132,13 +136,14 @@ func TestRefused(t *testing.T) {
 		{"two authors", "ann@example.org", "From: bob@example.net\r\n" + good, "192.0.2.1", 550},
 		{"no policy", "a@example.com", "From: a@example.com\r\n\r\nx", "192.0.2.1", 550},
 		{"the DNS is away", "a@late.example.com", "From: a@late.example.com\r\n\r\nx", "192.0.2.1", 451},
+		{"too large", "ann@example.org", good + strings.Repeat("x", 10_000), "192.0.2.1", 552},
 	} {
 		if r := b.take(t, to, test.from, test.raw, test.ip); r.Code != test.code || len(b.sent) > 0 || b.looks > 0 {
 			t.Errorf("%s: %+v, want %d; sent %q, %d looks", test.name, r, test.code, b.sent, b.looks)
 		}
 	}
-	if !b.Takes(to) {
-		t.Error("the address is used up")
+	if r, err := b.Take(t.Context(), &sluice.Conn{Auth: "ann"}, &sluice.Envelope{From: "ann@example.org", Rcpts: []sluice.Recipient{{Address: to}}}, nil, message.Parse([]byte(good), message.DefaultLimits())); r.Code != 550 || err != nil {
+		t.Errorf("of a user who logged in: %+v, %v", r, err)
 	}
 	if r := b.take(t, to, "ann@example.org", "Auto-Submitted: no\r\n"+good, "192.0.2.1"); r.Code != 250 {
 		t.Errorf("Auto-Submitted: no: %+v", r)
@@ -159,13 +164,49 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("takes %q", bad)
 		}
 	}
-	b.now = b.now.Add(61 * time.Minute)
-	if b.Takes(to) {
-		t.Error("takes an old one")
+	for _, later := range []time.Duration{61 * time.Minute, -63 * time.Minute} { // too old, not yet made
+		b.now = b.now.Add(later)
+		if r := b.take(t, to, "ann@example.org", good, "192.0.2.1"); r.Enhanced != "5.2.1" || !b.Takes(to) || b.looks > 0 {
+			t.Errorf("%v later: %+v", later, r)
+		}
 	}
-	b.now = b.now.Add(-63 * time.Minute)
-	if b.Takes(to) {
-		t.Error("takes one of the future")
+	var none *Desk
+	if none.Takes(to) {
+		t.Error("no desk takes mail")
+	}
+}
+
+// TestSigned: a signature alone proves the author, and that the message was meant for this
+// address only where that stands in the signed To.
+func TestSigned(t *testing.T) {
+	for _, test := range []struct {
+		name, head string // behind From; TO is the address
+		add        string // by somebody on the way
+		unsigned   bool   // To is left out of the signature
+		code       int
+	}{
+		{name: "to us", head: "To: <TO>\r\n", code: 250},
+		{name: "one of several", head: "To: Bob <bob@example.org>, <TO>\r\n", code: 250},
+		{name: "sent once more", head: "To: bob@example.com\r\n", code: 550},
+		{name: "no To", code: 550},
+		{name: "To was free", head: "To: <TO>\r\n", unsigned: true, code: 550},
+		{name: "a To on top of it", head: "To: bob@example.com\r\n", unsigned: true, add: "To: <TO>\r\n", code: 550},
+	} {
+		b := open(t)
+		to, _ := b.Address()
+		opts := dkim.SignOptions{Domain: "example.org", Selector: "s", Key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))}
+		if test.unsigned {
+			opts.Headers, opts.OverSign = []string{"From", "Subject"}, []string{"From"}
+		}
+		raw := []byte(strings.ReplaceAll("From: ann@example.org\r\n"+test.head+"Subject: try\r\n\r\nHello\r\n", "TO", to))
+		sig, err := dkim.Sign(raw, b.now, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append([]byte(strings.ReplaceAll(test.add, "TO", to)), append(sig, raw...)...)
+		if r := b.take(t, to, "bounce@example.com", string(raw), "203.0.113.9"); r.Code != test.code || len(b.sent) != map[bool]int{true: 1}[r.Code == 250] {
+			t.Errorf("%s: %+v, want %d", test.name, r, test.code)
+		}
 	}
 }
 

@@ -290,6 +290,9 @@ var unprovoked = map[string]string{
 	"REPORT_EMPTY": desk, "REPORT_INLINE": desk, "REPORT_UNREADABLE": desk, "REPORT_HEADER_ONLY": desk,
 	"REPORT_UNCLEAR": desk, "REPORT_NOT_ALLOWED": desk, "REPORT_LIMIT": desk,
 
+	// Package lint/desk answers who mails a message to have it looked at, likewise.
+	"LINT_NOT_ALONE": lintDesk, "LINT_AUTOMATIC": lintDesk, "LINT_NOT_PROVED": lintDesk, "LINT_UNSURE": lintDesk, "LINT_ADDRESS_USED": lintDesk,
+
 	// A temporary fact never leads: what can't be found out is no reason to refuse.
 	"ARC_UNKNOWN": temporary, "DKIM_KEY_UNKNOWN": temporary, "DMARC_TEMPERROR": temporary, "HELO_SPF_TEMPERROR": temporary,
 	"IPREV_TEMPERROR": temporary, "SENDER_DOMAIN_TEMPERROR": temporary, "SPF_TEMPERROR": temporary,
@@ -300,6 +303,7 @@ var unprovoked = map[string]string{
 
 const (
 	desk      = "a reply to a user's report"
+	lintDesk  = "a reply to a message for lint"
 	temporary = "nothing is refused for it"
 	unused    = "no part of the gateway states it"
 )
