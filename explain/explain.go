@@ -21,6 +21,7 @@ type Options struct {
 	PublicURL  string // base of the public pages, "" for none
 	Token      string // sealed facts for the why page
 	Postmaster string // address for questions where there is no page
+	Page       string // a page of the peer's own, in place of the why page; "" for none
 }
 
 // MaxText is the room for a reply's text in one line: 512 octets with the code,
@@ -211,6 +212,8 @@ func mark(o Options) string {
 		b.WriteString(" ref " + ASCII(o.Ref, 40))
 	}
 	switch {
+	case o.Page != "":
+		b.WriteString(" " + ASCII(o.Page, 340))
 	case o.PublicURL != "" && o.Token != "":
 		b.WriteString(" " + WhyURL(o))
 	case o.Postmaster != "":

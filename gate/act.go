@@ -56,6 +56,7 @@ func (s *session) settle(ctx context.Context, j *judged, raw []byte, held *sluic
 	g := s.gate
 	var later, never []sluice.Recipient
 	taken := 0
+	s.undelivered(ctx, j, outcomes)
 	for i, o := range outcomes {
 		switch {
 		case o.Delivered():

@@ -6,7 +6,8 @@
 // Files: gate.go (settings, opening a session), session.go (the phases up to
 // DATA), message.go (judging a complete message), act.go (relay, quarantine,
 // split), sign.go (DKIM on our own mail), record.go (what is logged), route.go
-// (whose mail goes where), release.go (letting quarantined mail go), metrics.go.
+// (whose mail goes where), users.go (what becomes of mail of our own users),
+// release.go (letting quarantined mail go), metrics.go.
 package gate
 
 import (
@@ -21,6 +22,7 @@ import (
 	"sluice/deliver/rewrite"
 	"sluice/explain"
 	"sluice/explain/ref"
+	"sluice/gate/route"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
@@ -34,7 +36,7 @@ import (
 type Settings struct {
 	Hostname string // greeting, Received, authserv-id
 	Node     string // short name in reference tokens
-	Routes   Routes
+	Routes   route.Table
 	Pipeline *pipeline.Pipeline
 	Weights  verdict.Weights
 	Policy   policy.Policy
@@ -55,9 +57,11 @@ type Settings struct {
 
 	Retention time.Duration // of quarantined mail; default 30 days
 
-	Traps Traps
+	Traps route.Traps
 	// Desk takes what users report; nil: there are no report addresses.
 	Desk Desk
+	// Users follows our own users; nil: nobody does.
+	Users Users
 	// GreetPause is how long unknown clients are listened to before they are
 	// greeted; 0: all are greeted at once.
 	GreetPause time.Duration
@@ -126,7 +130,7 @@ func (g *Gate) Reload(s Settings) {
 	if s.Trusted == nil {
 		s.Trusted = func(netip.Addr) bool { return false }
 	}
-	s.hops = s.Routes.deliverers()
+	s.hops = s.Routes.Hops()
 	g.settings.Store(&s)
 }
 
@@ -140,7 +144,7 @@ func (g *Gate) Settings() *Settings { return g.settings.Load() }
 // greeting of a door. A route that was never reached takes away what needs its
 // consent.
 func (g *Gate) Extensions(ctx context.Context) sluice.Extensions {
-	return intersect(ctx, g.Settings().hops)
+	return route.Intersect(ctx, g.Settings().hops)
 }
 
 // Open implements [sluice.Gate].
@@ -180,6 +184,9 @@ func (s *session) options(id string, phase sluice.Phase, v *sluice.Verdict, code
 	if s.set.PublicURL != "" && s.gate.cfg.Sealer != nil {
 		o.PublicURL = s.set.PublicURL
 		o.Token = s.gate.cfg.Sealer.Seal(s.facts(id, phase, v, code, lead))
+	}
+	if s.tx != nil {
+		o.Page = s.tx.page
 	}
 	return o
 }

@@ -18,6 +18,7 @@ import (
 	"sluice/deliver/quarantine"
 	"sluice/explain/ref"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
@@ -119,11 +120,11 @@ func newWorld(t *testing.T, change func(*gate.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := &gate.Route{Key: "ours", Tenant: "a", Deliverer: w.hop}
-	theirs := &gate.Route{Key: "theirs", Tenant: "c", Deliverer: w.other}
+	ours := &route.Route{Key: "ours", Tenant: "a", Deliverer: w.hop}
+	theirs := &route.Route{Key: "theirs", Tenant: "c", Deliverer: w.other}
 	cfg := gate.Config{
 		Settings: gate.Settings{Hostname: "mx.a.example", Node: "mx", Weights: verdict.DefaultWeights(), Policy: policy.Default(),
-			Routes:     gate.Routes{ByDomain: map[string]*gate.Route{"a.example": ours, "b.example": ours, "c.example": theirs}, Default: "a.example"},
+			Routes:     route.Table{ByDomain: map[string]*route.Route{"a.example": ours, "b.example": ours, "c.example": theirs}, Default: "a.example"},
 			Pipeline:   pipeline.New([]check.Checker{scripted()}, pipeline.Config{Clock: time.Now, Weights: verdict.DefaultWeights()}),
 			Postmaster: "postmaster@a.example"},
 		Quarantine: w.quarantine, Index: w.store, Outbox: w.outbox, Log: w.store, Sealer: sealer, Clock: time.Now, Rand: rand.Reader,
@@ -471,7 +472,7 @@ func TestReloadLeavesSessionsAlone(t *testing.T) {
 	w := newWorld(t, nil)
 	s := w.open()
 	set := *w.gate.Settings()
-	set.Routes = gate.Routes{ByDomain: map[string]*gate.Route{}, Default: "a.example"}
+	set.Routes = route.Table{ByDomain: map[string]*route.Route{}, Default: "a.example"}
 	w.gate.Reload(set)
 	if r := w.send(s, "", "bob@a.example"); r.Code != 250 {
 		t.Errorf("the old session: %q", r)

@@ -58,6 +58,9 @@ func (s *session) Auth(ctx context.Context, c sluice.Credentials) sluice.Reply {
 			}
 		}
 		s.gate.cfg.Metrics.logins.WithLabelValues("ok").Inc()
+		if s.set.Users != nil {
+			s.set.Users.Login(ctx, s.conn)
+		}
 		s.run(ctx, sluice.PhaseAuth, nil)
 		return sluice.Reply{Code: 235, Enhanced: "2.7.0", Text: "Welcome"}
 	case e != nil && e.Why == reason.AuthFailed:

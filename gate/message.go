@@ -90,17 +90,19 @@ func (s *session) judge(ctx context.Context, j *judged, raw []byte) {
 	for _, p := range [...]sluice.Phase{sluice.PhaseHeader, sluice.PhaseMessage} {
 		s.tx.ledger = append(s.tx.ledger, s.set.Pipeline.Run(ctx, p, in, s.evidence())...)
 	}
-	j.verdict = verdict.Weigh(s.evidence(), s.set.Weights)
-	j.verdict.Versions = s.set.Versions
-	if f := s.set.Learned; f != nil {
-		j.verdict.Versions.Model += f()
-	}
+	s.weigh(j)
 	s.decide(j)
+	s.restrict(ctx, j)
 	j.good, j.bad = outcome(s.evidence(), s.set.Weights, s.set.Policy, s.tx.traps != nil)
 	if j.action != sluice.Accept {
 		j.good = 0
 	}
 	s.gate.cfg.Metrics.judged.Observe(s.gate.cfg.Clock().Sub(start).Seconds())
+}
+
+func (s *session) weigh(j *judged) {
+	j.verdict = verdict.Weigh(s.evidence(), s.set.Weights)
+	s.stamp(&j.verdict)
 }
 
 // decide asks policy for every recipient, then for the one reply that SMTP has.
@@ -138,6 +140,9 @@ func (s *session) decide(j *judged) {
 // refusal renders the reply to a refused or deferred message.
 func (s *session) refusal(j *judged) sluice.Reply {
 	e, _ := reason.Lookup(string(j.why))
+	if e.ID == reason.AccountStopped {
+		return s.say(j.why, j.id, sluice.PhaseMessage, &j.verdict)
+	}
 	shown := &j.verdict
 	if j.action == sluice.Defer {
 		shown = &sluice.Verdict{} // it waits for another cause than what speaks against it

@@ -32,8 +32,7 @@ type Observation struct {
 // observe tells the observer, if there is one.
 func (s *session) observe(j *judged, reply sluice.Reply) {
 	if f := s.gate.cfg.Observe; f != nil && j.msg != nil {
-		o := &Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Notes: j.notes, Verdict: &j.verdict, Action: j.action, Reply: reply,
-			ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)}
+		o := s.observation(j, reply)
 		if !s.conn.Trusted && !s.conn.AlreadyAccepted && s.conn.Auth == "" {
 			o.Good, o.Bad = j.good, j.bad
 			if !reply.Positive() {
@@ -42,4 +41,9 @@ func (s *session) observe(j *judged, reply sluice.Reply) {
 		}
 		f(o)
 	}
+}
+
+func (s *session) observation(j *judged, reply sluice.Reply) *Observation {
+	return &Observation{Conn: s.conn, Envelope: j.env, Auth: s.tx.auth, Message: j.msg, Notes: j.notes, Verdict: &j.verdict, Action: j.action, Reply: reply,
+		ID: j.id, Trapped: len(s.tx.traps) > 0 && len(s.tx.traps) == len(j.env.Rcpts)}
 }

@@ -59,7 +59,7 @@ func outcome(evidence []sluice.Evidence, w verdict.Weights, p policy.Policy, tra
 // learnFrom remembers what a judged message tells of those who sent it.
 func (s *session) learnFrom(j *judged, reply sluice.Reply) {
 	p := &s.gate.cfg.Port
-	if s.conn.Auth != "" && j.msg != nil && reply.Positive() && p.Correspondents != nil {
+	if s.conn.Auth != "" && j.msg != nil && reply.Positive() && j.action <= sluice.Strip && p.Correspondents != nil {
 		if out, ok := correspondent.Outgoing(s.conn, j.env, j.msg); ok {
 			p.Correspondents.Sent(s.gate.cfg.Clock(), out)
 		}

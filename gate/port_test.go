@@ -14,6 +14,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/guard"
 	"sluice/guard/greylist"
 	"sluice/judge/pipeline"
@@ -269,7 +270,7 @@ func TestGreylistOnlyWhenGrey(t *testing.T) {
 
 func TestTraps(t *testing.T) {
 	a := newAttacked(t, func(c *gate.Config) {
-		c.Settings.Traps = gate.NewTraps([]string{"old@a.example"}, []string{"honeypot.example"})
+		c.Settings.Traps = route.NewTraps([]string{"old@a.example"}, []string{"honeypot.example"})
 	})
 	s := a.open()
 	if r := a.send(s, "", "bob@a.example", "Old@A.example", "anything@honeypot.example"); r.Code != 250 {
@@ -322,7 +323,7 @@ func testSubmission(t *testing.T) {
 	out := &hop{}
 	a := newAttacked(t, func(c *gate.Config) {
 		c.Settings.Login = users{"ann@a.example": "secret word"}
-		c.Settings.Routes.Outbound = &gate.Route{Key: "out", Tenant: "a", Deliverer: out}
+		c.Settings.Routes.Outbound = &route.Route{Key: "out", Tenant: "a", Deliverer: out}
 	})
 	a.grey = true // wherever a user sits
 	a.conn.Door = sluice.DoorSubmission

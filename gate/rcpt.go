@@ -6,6 +6,7 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/explain"
+	"sluice/gate/route"
 	"sluice/guard"
 	"sluice/judge/policy"
 	"sluice/reason"
@@ -25,24 +26,24 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 		return s.rcptDesk(ctx, to, params)
 	}
 	trap := s.set.Traps.Has(to)
-	route, addr := s.set.Routes.of(to, s.conn.Auth != "")
+	rt, addr := s.set.Routes.Of(to, s.conn.Auth != "")
 	switch {
 	case tx.desk:
 		return s.refuseRcpt(to, reason.MixedRecipients)
 	case trap:
-		route = tx.route // a trap goes no way of its own
-	case route == nil || hidesRoute(addr):
+		rt = tx.route // a trap goes no way of its own
+	case rt == nil || route.Hidden(addr):
 		return s.refuseRcpt(to, reason.RelayDenied)
-	case tx.route != nil && (route.Key != tx.route.Key || route.Tenant != tx.route.Tenant):
+	case tx.route != nil && (rt.Key != tx.route.Key || rt.Tenant != tx.route.Tenant):
 		// The first recipient fixed the transaction's key: one reply at the
 		// dot can't speak for two next hops.
 		return s.refuseRcpt(to, reason.MixedRecipients)
-	case route.RequireTLS && s.conn.TLS == nil && !s.conn.Trusted:
+	case rt.RequireTLS && s.conn.TLS == nil && !s.conn.Trusted:
 		return s.refuseRcpt(to, reason.TLSRequiredHere)
 	}
 	env := tx.env
-	if route != nil {
-		env.Tenant, env.Outbound = route.Tenant, route == s.set.Routes.Outbound
+	if rt != nil {
+		env.Tenant, env.Outbound = rt.Tenant, rt == s.set.Routes.Outbound
 	}
 	env.Rcpts = []sluice.Recipient{{Address: addr, Params: params}}
 	before := len(tx.ledger)
@@ -52,11 +53,11 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 	} else if why := s.early(addr); why != "" {
 		tx.ledger = tx.ledger[:before] // it spoke of this recipient, which isn't in the transaction
 		return s.refuseRcpt(to, why)
-	} else if r, refused := s.absent(ctx, route, to, addr); refused {
+	} else if r, refused := s.absent(ctx, rt, to, addr); refused {
 		return r
 	}
-	if route != nil {
-		tx.route, tx.env.Tenant, tx.env.Outbound = route, env.Tenant, env.Outbound
+	if rt != nil {
+		tx.route, tx.env.Tenant, tx.env.Outbound = rt, env.Tenant, env.Outbound
 	}
 	tx.env.Rcpts = append(tx.env.Rcpts, env.Rcpts[0])
 	return sluice.Reply{Code: 250, Enhanced: "2.1.5", Text: "Recipient noted"}
@@ -97,12 +98,12 @@ func (s *session) trap(addr string) {
 }
 
 // absent asks the directory and refuses a mailbox that doesn't exist.
-func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sluice.Reply, bool) {
-	if route.Directory == nil || s.conn.Trusted || sluice.IsPostmaster(addr) {
+func (s *session) absent(ctx context.Context, rt *route.Route, to, addr string) (sluice.Reply, bool) {
+	if rt.Directory == nil || s.conn.Trusted || sluice.IsPostmaster(addr) {
 		return sluice.Reply{}, false
 	}
-	local, domain := sluice.LocalOf(addr), aLabels(sluice.DomainOf(addr))
-	l, err := route.Directory.Lookup(ctx, local+"@"+domain)
+	local, domain := sluice.LocalOf(addr), route.ALabels(sluice.DomainOf(addr))
+	l, err := rt.Directory.Lookup(ctx, local+"@"+domain)
 	if l.Reply.Temporary() || l.Reply.Permanent() {
 		// The back end knows the mailbox and won't have its mail now.
 		why, code := explain.RelayedReason(l.Reply)
@@ -128,7 +129,7 @@ func (s *session) absent(ctx context.Context, route *Route, to, addr string) (sl
 		s.gate.cfg.Logger.Warn("the directory of recipients can't answer", "domain", domain, "source", l.Source, "error", err)
 		s.gate.cfg.Metrics.trouble.WithLabelValues("directory").Inc()
 	}
-	if route.DirectoryDown {
+	if rt.DirectoryDown {
 		return s.refuseRcpt(to, reason.RecipientsUnavailable), true
 	}
 	return sluice.Reply{}, false

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"sluice"
+	"sluice/gate/route"
 	"sluice/message"
 	"sluice/message/header"
 )
@@ -35,7 +36,7 @@ func (g *Gate) Release(ctx context.Context, id, by string) error {
 	m := message.Parse(raw, message.DefaultLimits())
 	d := prepare(set, &q.Conn, &q.Envelope, &q.Verdict, sluice.Accept, "", nil, nil, m, q.Envelope.Rcpts, raw, now)
 	if len(q.Envelope.Rcpts) > 0 { // all on one route, or to postmaster
-		rt, _ := set.Routes.of(q.Envelope.Rcpts[0].Address, q.Envelope.Outbound)
+		rt, _ := set.Routes.Of(q.Envelope.Rcpts[0].Address, q.Envelope.Outbound)
 		g.sign(set, rt, &q.Conn, m, d, now)
 	}
 	if err := g.cfg.Outbox.Put(ctx, d); err != nil {
@@ -67,10 +68,10 @@ func (g *Gate) Delete(ctx context.Context, id, by string) error {
 // Deliver hands a message of the outbox to its route.
 func (g *Gate) Deliver(ctx context.Context, d *sluice.Delivery) []sluice.Outcome {
 	set := g.Settings()
-	groups := map[*Route][]int{}
+	groups := map[*route.Route][]int{}
 	out := make([]sluice.Outcome, len(d.Envelope.Rcpts))
 	for i, rc := range d.Envelope.Rcpts {
-		rt, _ := set.Routes.of(rc.Address, d.Envelope.Outbound)
+		rt, _ := set.Routes.Of(rc.Address, d.Envelope.Outbound)
 		if rt == nil {
 			out[i] = sluice.Outcome{Recipient: rc.Address, Reply: sluice.Reply{Code: 451, Enhanced: "4.3.5", Text: "No route"},
 				Err: fmt.Errorf("no route for domain %q any more", sluice.DomainOf(rc.Address))}

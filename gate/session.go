@@ -8,6 +8,7 @@ import (
 
 	"sluice"
 	"sluice/check"
+	"sluice/gate/route"
 	"sluice/guard/greylist"
 	"sluice/judge/verdict"
 	"sluice/learn/dialect"
@@ -41,7 +42,7 @@ type session struct {
 type transaction struct {
 	env     sluice.Envelope
 	auth    *mailauth.Auth
-	route   *Route
+	route   *route.Route
 	ledger  []sluice.Evidence // beyond the connection's
 	refused []sluice.Outcome  // recipients refused, bounded
 	misses  int               // recipients refused in all
@@ -49,6 +50,7 @@ type transaction struct {
 	traps    map[string]bool // accepted recipients that nobody has; nil: none
 	desk     bool            // all recipients are report addresses
 	returned bool            // the client came again after the greylist had asked it to
+	page     string          // of a restricted user of ours, in place of that on the refusal
 
 	// A violation ends the transaction; its reply is what the log tells.
 	void      bool
@@ -160,6 +162,9 @@ func (s *session) Mail(ctx context.Context, from string, params []sluice.Param) 
 	}
 	applyParams(&s.tx.env, params)
 	s.tx.auth = s.auth.Begin(&s.tx.env)
+	if r, refused := s.standing(ctx, from); refused {
+		return r
+	}
 	s.run(ctx, sluice.PhaseMail, &s.tx.env)
 	return sluice.Reply{Code: 250, Enhanced: "2.1.0", Text: "Sender noted"}
 }

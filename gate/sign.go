@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/gate/route"
 	"sluice/mailauth/author"
 	"sluice/mailauth/authres"
 	"sluice/message"
@@ -18,7 +19,7 @@ import (
 // own: it came from a trusted relay or an account. A stranger's mail that only
 // claims to be from us must never leave with our word for it. Mail that can't be
 // signed goes out unsigned: a lost message is worse.
-func (g *Gate) sign(set *Settings, rt *Route, conn *sluice.Conn, m *message.Message, d *sluice.Delivery, now time.Time) {
+func (g *Gate) sign(set *Settings, rt *route.Route, conn *sluice.Conn, m *message.Message, d *sluice.Delivery, now time.Time) {
 	if rt == nil || !rt.Sign || set.Sign == nil || !conn.Trusted && conn.Auth == "" {
 		return
 	}

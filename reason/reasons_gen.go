@@ -4,6 +4,10 @@ package reason
 
 // The reasons, as untyped strings: they are assignable to sluice.Reason.
 const (
+	AccountClamped             = "ACCOUNT_CLAMPED"               // this account may send few messages an hour for the time being
+	AccountHeld                = "ACCOUNT_HELD"                  // The sender is one of our own with an open case; the detail names it. sluice case show tells what was seen and how it goes on.
+	AccountReauth              = "ACCOUNT_REAUTH"                // this account has to prove itself anew before it sends
+	AccountStopped             = "ACCOUNT_STOPPED"               // a device or program of yours sends mail that you may not know of
 	AdminAllow                 = "ADMIN_ALLOW"                   // An entry of the allow list matches and the sender is who it claims to be; the detail names the entry, who made it, why, and until when.
 	AdminAllowUnauthenticated  = "ADMIN_ALLOW_UNAUTHENTICATED"   // An allow entry matches a name that anybody can write; no aligned authentication, so it only speaks for the message.
 	AdminBlock                 = "ADMIN_BLOCK"                   // this site's administrator blocks this sender
@@ -410,10 +414,50 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "f70145b88e88fa25"
+const hash = "d81c5e592a6d1108"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
+	{ID: "ACCOUNT_CLAMPED", Group: "delivery", Phase: "message", Threat: "bot",
+		Points: 0, Hard: "", Code: 450, Enhanced: "4.7.1",
+		Weight: "judged: decided by the case, not by the sum",
+		Reply:  "this account may send few messages an hour for the time being",
+		Fix:    "your program tries again later, so look for what else sends in your name",
+		Page:   "A device or program seems to send mail in the name of this account that its owner doesn't know of. Until that is put right it may send a few messages an hour; the rest stays in the mail program, which tries again by itself. Look at the devices and programs that use the account, change its password, and answer the notice that its owner was sent.",
+		User:   "This account may send only a few messages an hour for the time being.",
+		Admin:  "The sender is one of our own with an open case and sends more than its clamp allows; the detail names the case.",
+		Source: "RFC 6561 5.4; RFC 3463 X.7.1",
+	},
+	{ID: "ACCOUNT_HELD", Group: "delivery", Phase: "message", Threat: "bot",
+		Points: 0, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: decided by the case, not by the sum",
+		Reply:  "",
+		Fix:    "",
+		Page:   "Mail of this account is kept for the time being, since a device or program seems to send mail that its owner doesn't know of. Nothing is lost: what is clean goes out once the owner has put it right.",
+		User:   "Mail of this account is kept until its owner has put things right.",
+		Admin:  "The sender is one of our own with an open case; the detail names it. sluice case show tells what was seen and how it goes on.",
+		Source: "RFC 6561 5.4; M3AAWG practice",
+	},
+	{ID: "ACCOUNT_REAUTH", Group: "delivery", Phase: "mail", Threat: "bot",
+		Points: 0, Hard: "", Code: 530, Enhanced: "5.7.0",
+		Weight: "judged: decided by the case, not by the sum",
+		Reply:  "this account has to prove itself anew before it sends",
+		Fix:    "change its password, then log in again",
+		Page:   "Somebody seems to use this account who isn't its owner. Change its password on a device that you trust, end other sessions of the account, and log in again. Mail flows as soon as that is done.",
+		User:   "This account has to prove itself anew before it sends.",
+		Admin:  "The sender is one of our own with an open case, and the settings ask for a new authentication; the detail names the case.",
+		Source: "RFC 4954 6; RFC 6561 5.4",
+	},
+	{ID: "ACCOUNT_STOPPED", Group: "delivery", Phase: "mail", Threat: "bot",
+		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: decided by the case, not by the sum",
+		Reply:  "a device or program of yours sends mail that you may not know of",
+		Fix:    "read what to do on the page behind the link, and release yourself there",
+		Page:   "A device or program seems to send mail in the name of this account that its owner doesn't know of, so mail of the account is refused until that is put right. The owner was sent a notice with a link to a page that says what was seen, what to do step by step, and how to release the account.",
+		User:   "Mail of this account is refused until its owner has put things right.",
+		Admin:  "The sender is one of our own with an open case, and the settings refuse its mail; the detail names the case.",
+		Source: "RFC 6561 5.4; RFC 3463 X.7.1",
+	},
 	{ID: "ADMIN_ALLOW", Group: "session", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "pass", Code: 0, Enhanced: "",
 		Weight: "judged: the admin has decided; needs aligned authentication and never passes malware",

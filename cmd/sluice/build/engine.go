@@ -25,6 +25,7 @@ import (
 	"sluice/deliver/relay"
 	"sluice/dns"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/judge/checks"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
@@ -47,7 +48,7 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 		return set, err
 	}
 	set.GreetPause = cfg.Connect.GreetPause.Duration
-	set.Traps = gate.NewTraps(cfg.Traps.Addresses, cfg.Traps.Domains)
+	set.Traps = route.NewTraps(cfg.Traps.Addresses, cfg.Traps.Domains)
 	if set.Login, err = login(cfg); err != nil {
 		return set, err
 	}
@@ -221,8 +222,8 @@ func lists(cfg *config.Config) (*recipient.Lists, error) {
 
 // Routes finds the next hop of every recipient domain; domains that go the same
 // way share it.
-func Routes(cfg *config.Config) (gate.Routes, error) {
-	rs := gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
+func Routes(cfg *config.Config) (route.Table, error) {
+	rs := route.Table{ByDomain: map[string]*route.Route{}, Default: cfg.Domains[0].Names[0]}
 	byKey := map[string]sluice.Deliverer{}
 	for _, d := range cfg.Domains {
 		key := hopKey(d)
@@ -234,7 +235,7 @@ func Routes(cfg *config.Config) (gate.Routes, error) {
 			}
 			byKey[key] = del
 		}
-		rt := &gate.Route{Key: key, Tenant: d.Tenant, Deliverer: del, Sign: d.Sign, RequireTLS: d.RequireTLS, DirectoryDown: d.DeferUnlisted}
+		rt := &route.Route{Key: key, Tenant: d.Tenant, Deliverer: del, Sign: d.Sign, RequireTLS: d.RequireTLS, DirectoryDown: d.DeferUnlisted}
 		if d.Sign { // a message of both kinds is two
 			rt.Key += " sign"
 		}

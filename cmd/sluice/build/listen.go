@@ -30,7 +30,9 @@ func (s *Speakers) Observe(o *gate.Observation) {
 	}
 	in := &check.Input{Conn: o.Conn, Envelope: o.Envelope, Message: o.Message, Auth: o.Auth, Now: time.Now(), Notes: o.Notes}
 	if o.Conn.Auth != "" {
-		s.sent(in)
+		if o.Action <= sluice.Strip { // what is held may be a bot's
+			s.sent(in)
+		}
 		return
 	}
 	if o.Good > 0 {

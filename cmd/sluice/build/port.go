@@ -33,6 +33,7 @@ import (
 	"sluice/dns"
 	"sluice/dns/dnsbl"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/learn/network"
 )
 
@@ -347,7 +348,7 @@ func (p *Port) Close() {
 
 // outbound is the route of what users send to other systems; nil where there is
 // none.
-func outbound(cfg *config.Config) (*gate.Route, error) {
+func outbound(cfg *config.Config) (*route.Route, error) {
 	s := cfg.Submission
 	if len(s.Relay) == 0 {
 		return nil, nil
@@ -357,7 +358,7 @@ func outbound(cfg *config.Config) (*gate.Route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("submission: %w", err)
 	}
-	return &gate.Route{Key: "outbound " + hopKey(d), Tenant: cfg.Domains[0].Tenant, Deliverer: del, Sign: s.Sign}, nil
+	return &route.Route{Key: "outbound " + hopKey(d), Tenant: cfg.Domains[0].Tenant, Deliverer: del, Sign: s.Sign}, nil
 }
 
 // login proves users' credentials at the servers that know them; nil where nobody

@@ -11,6 +11,7 @@ import (
 
 	"sluice/config"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/mailauth/arc"
 	"sluice/mailauth/dkim"
 	"sluice/mailauth/key"
@@ -83,10 +84,10 @@ func AddSigning(cfg *config.Config, set *gate.Settings) error {
 		return err
 	}
 	set.Sign = sign
-	set.Routes = gate.Routes{ByDomain: map[string]*gate.Route{}, Default: cfg.Domains[0].Names[0]}
+	set.Routes = route.Table{ByDomain: map[string]*route.Route{}, Default: cfg.Domains[0].Names[0]}
 	for _, d := range cfg.Domains {
 		for _, n := range d.Names {
-			set.Routes.ByDomain[n] = &gate.Route{Tenant: d.Tenant, Sign: d.Sign}
+			set.Routes.ByDomain[n] = &route.Route{Tenant: d.Tenant, Sign: d.Sign}
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ import (
 	"sluice/deliver/quarantine"
 	"sluice/explain/ref"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/guard"
 	"sluice/guard/greylist"
 	"sluice/judge/pipeline"
@@ -160,11 +161,11 @@ func newWorld(t *testing.T) *world {
 	}
 	p := policy.Default()
 	p.TagAt, p.QuarantineAt, p.RejectAt = 0.7, 0.8, 0.9
-	route := &gate.Route{Key: "ours", Tenant: "a", Deliverer: next{w}, Directory: people{}}
+	route := &route.Route{Key: "ours", Tenant: "a", Deliverer: next{w}, Directory: people{}}
 	store := memory.New()
 	w.gate = gate.Config{
 		Settings: gate.Settings{Hostname: "mx.a.example", Node: "mx-07", Weights: weights, Policy: p, PublicURL: publicURL, Postmaster: "postmaster@a.example",
-			Routes: gate.Routes{ByDomain: map[string]*gate.Route{
+			Routes: route.Table{ByDomain: map[string]*route.Route{
 				"a.example": route,
 				"c.example": {Key: "theirs", Tenant: "c", Deliverer: next{w}},
 				"t.example": {Key: "tls", Tenant: "t", Deliverer: next{w}, RequireTLS: true},

@@ -1,4 +1,6 @@
-package gate
+// Package route says whose mail goes where: the next hop of each recipient domain, what
+// they can take, and the recipients that exist to catch mail nobody asked for.
+package route
 
 import (
 	"context"
@@ -27,27 +29,27 @@ type Route struct {
 	RequireTLS    bool // mail is taken over TLS only
 }
 
-// Routes finds the route of a recipient.
-type Routes struct {
+// Table finds the route of a recipient.
+type Table struct {
 	ByDomain map[string]*Route // lower-case A-labels
 	Default  string            // the domain of a bare "postmaster"
 	// Outbound takes what users of ours send to other systems; nil: they can't.
 	Outbound *Route
 }
 
-// of is the route of a transaction's recipient: what users of ours send to
+// Of is the route of a transaction's recipient: what users of ours send to
 // domains that aren't served here goes out.
-func (r *Routes) of(addr string, outbound bool) (*Route, string) {
-	rt, addr := r.find(addr)
+func (r *Table) Of(addr string, outbound bool) (*Route, string) {
+	rt, addr := r.Find(addr)
 	if rt == nil && outbound && sluice.DomainOf(addr) != "" {
 		rt = r.Outbound
 	}
 	return rt, addr
 }
 
-// find returns the route of addr and the address to use for it, or nil where
+// Find returns the route of addr and the address to use for it, or nil where
 // the domain isn't ours. Sluice never relays for other domains.
-func (r *Routes) find(addr string) (*Route, string) {
+func (r *Table) Find(addr string) (*Route, string) {
 	domain := sluice.DomainOf(addr)
 	if domain == "" {
 		if !sluice.IsPostmaster(addr) {
@@ -55,27 +57,27 @@ func (r *Routes) find(addr string) (*Route, string) {
 		}
 		domain, addr = r.Default, addr+"@"+r.Default // RFC 5321 4.5.1
 	}
-	return r.ByDomain[aLabels(domain)], addr
+	return r.ByDomain[ALabels(domain)], addr
 }
 
-// aLabels is a lower-case domain in A-labels, or as it is where it has none.
-func aLabels(domain string) string {
+// ALabels is a lower-case domain in A-labels, or as it is where it has none.
+func ALabels(domain string) string {
 	if a, err := idna.Lookup.ToASCII(domain); err == nil {
 		return a
 	}
 	return domain
 }
 
-// hidesRoute says whether the local part asks the next hop to relay further
+// Hidden says whether the local part asks the next hop to relay further
 // ("user%elsewhere@ours", "elsewhere!user@ours", quoted "@"): a lax next hop
 // would obey and become an open relay through us.
-func hidesRoute(addr string) bool {
+func Hidden(addr string) bool {
 	return strings.ContainsAny(sluice.LocalOf(addr), "@%!")
 }
 
-// deliverers lists each next hop once, but for the outbound one: it is no part of
+// Hops lists each next hop once, but for the outbound one: it is no part of
 // what strangers are offered.
-func (r *Routes) deliverers() []sluice.Deliverer {
+func (r *Table) Hops() []sluice.Deliverer {
 	var out []sluice.Deliverer
 	for _, rt := range r.ByDomain {
 		if !slices.Contains(out, rt.Deliverer) {
@@ -86,8 +88,8 @@ func (r *Routes) deliverers() []sluice.Deliverer {
 }
 
 // Close lets go of idle connections of all next hops.
-func (r *Routes) Close() {
-	for _, d := range r.deliverers() {
+func (r *Table) Close() {
+	for _, d := range r.Hops() {
 		_ = d.Close() // nothing is lost with an idle connection
 	}
 	if r.Outbound != nil {
@@ -95,8 +97,8 @@ func (r *Routes) Close() {
 	}
 }
 
-// intersect is what all next hops can take.
-func intersect(ctx context.Context, hops []sluice.Deliverer) sluice.Extensions {
+// Intersect is what all next hops can take.
+func Intersect(ctx context.Context, hops []sluice.Deliverer) sluice.Extensions {
 	all := sluice.Extensions{EightBit: true, SMTPUTF8: true, DSN: true, Known: true}
 	for _, e := range askAll(ctx, hops) {
 		all.Known = all.Known && e.Known

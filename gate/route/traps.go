@@ -1,4 +1,4 @@
-package gate
+package route
 
 import (
 	"strings"
@@ -31,6 +31,6 @@ func (t Traps) Has(addr string) bool {
 	if len(t.addresses)+len(t.domains) == 0 || sluice.IsPostmaster(addr) {
 		return false
 	}
-	domain := aLabels(sluice.DomainOf(addr))
+	domain := ALabels(sluice.DomainOf(addr))
 	return t.domains[domain] || t.addresses[strings.ToLower(sluice.LocalOf(addr))+"@"+domain]
 }
