@@ -69,6 +69,7 @@ type Config struct {
 	Review      Review      `toml:"review"`
 	Banner      Banner      `toml:"banner"`
 	Protect     Protect     `toml:"protect"`
+	Lint        Lint        `toml:"lint"`
 
 	FirstTry   bool `toml:"-"` // no domain was configured: the reserved example domains are served
 	sourceHash string
@@ -145,6 +146,8 @@ type Console struct {
 type Public struct {
 	Address string   `toml:"address"` // empty: not served
 	Proxies []Prefix `toml:"proxies"` // web servers in front whose X-Forwarded-For is believed
+	// Dictionary serves /reply, which says what mail servers' replies mean.
+	Dictionary bool `toml:"dictionary"`
 }
 
 // Domain says who owns recipient domains and where their mail goes.
@@ -277,6 +280,7 @@ func Default() *Config {
 		Data:     "sluice-data",
 		Listen:   []Listener{{Address: "127.0.0.1:2525"}},
 		Console:  Console{Address: "127.0.0.1:8025"},
+		Public:   Public{Dictionary: true},
 		TLS:      TLS{SelfMade: true},
 		Policy:   Policy{TagAt: 0.7, QuarantineAt: 0.95, RejectAt: 0.999},
 		Limits: Limits{MessageSize: 50 << 20, Recipients: 1000, PerClient: 50,
@@ -292,6 +296,7 @@ func Default() *Config {
 		Review:   Review{PerDay: 10},
 		Banner:   Banner{Language: "en"},
 		Protect:  Protect{Lifetime: dur(180 * day), Block: []string{"URL_LISTED"}},
+		Lint:     defaultLint(),
 		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }
@@ -367,6 +372,9 @@ func (c *Config) finish() error {
 		return err
 	}
 	if err := c.finishPort(); err != nil {
+		return err
+	}
+	if err := c.checkLint(); err != nil {
 		return err
 	}
 	if err := c.finishSpeakers(); err != nil {

@@ -99,3 +99,14 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestLint(t *testing.T) {
+	c, err := Parse("x.toml", []byte("hostname = \"MX.Example.org\"\n[public]\naddress = \"127.0.0.1:8026\"\n[reports]\nrelay = \"smtp://10.0.0.1:25\"\n[lint]\nmail = true\n"), Flags{})
+	if err != nil || c.Lint.MailDomain != "mx.example.org" || !c.Lint.Page || !c.Public.Dictionary || c.Lint.MaxSize != 2<<20 {
+		t.Errorf("%+v, %+v, %v", c.Lint, c.Public, err)
+	}
+	c, err = Parse("x.toml", []byte("[lint]\npage = false\n[public]\ndictionary = false\n"), Flags{})
+	if err != nil || c.Lint.Page || c.Lint.MailDomain != "" || c.Public.Dictionary {
+		t.Errorf("%+v, %+v, %v", c.Lint, c.Public, err)
+	}
+}
