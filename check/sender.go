@@ -8,6 +8,7 @@ import (
 
 	"sluice"
 	"sluice/internal/domains"
+	"sluice/internal/literal"
 	"sluice/learn/brand"
 	"sluice/learn/service"
 	"sluice/mailauth"
@@ -47,6 +48,9 @@ type Sender struct {
 	// Coherent: the author's name fits a proved domain that isn't a service's, or the
 	// proved author is a brand of the shipped list.
 	Coherent bool
+	// Borrows is the brand of the shipped list that the author's name is, though neither
+	// the author's domain nor a signature that passes is the brand's; nil for none.
+	Borrows *brand.Brand
 }
 
 // Proved lists the domains that stand behind a message: the author's where it is
@@ -143,6 +147,7 @@ func newSender(ctx context.Context, in *Input) *Sender {
 	for _, host := range passed {
 		s.carry(host)
 	}
+	s.Borrows = s.borrows()
 	s.Modern = s.Known || Lately(in, modern) || h.Field("DKIM-Signature") != nil || h.Field("List-Unsubscribe-Post") != nil
 	s.Traffic = s.traffic(in, passed)
 	s.Coherent = s.WellKnown() != nil || slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
@@ -255,7 +260,7 @@ func (s *Sender) traffic(in *Input, passed []string) Traffic {
 		return Personal
 	case v.HasHTML && offersLeave(v):
 		return Campaign
-	case leads(v), machine(s.Author.Local), !s.Clear: // no mail program writes an author that can't be read
+	case leads(v), machine(s.Author.Local), !s.Clear, s.Borrows != nil: // no mail program writes an author that can't be read
 		return Notice
 	}
 	return Unclear
@@ -271,6 +276,9 @@ func (s *Sender) typed(h *header.Header, v *message.View) bool {
 		if h.Field(name) != nil {
 			return true
 		}
+	}
+	if s.Borrows != nil { // nobody is called so
+		return false
 	}
 	return s.Free || !leads(v) || !v.HasHTML || s.Mailboxed()
 }
@@ -289,16 +297,22 @@ func office(name string) bool {
 // machines are local parts that no person reads.
 var machines = []string{"noreply", "donotreply", "naoresponder", "noresponder", "nepasrepondre", "nichtantworten", "mailer", "notification", "newsletter", "bounce"}
 
+var joints = strings.NewReplacer("-", "", "_", "", ".", "")
+
 func machine(local string) bool {
-	local = strings.NewReplacer("-", "", "_", "", ".", "").Replace(header.Lower(local))
+	local = joints.Replace(header.Lower(local))
 	return slices.ContainsFunc(machines, func(m string) bool { return strings.Contains(local, m) })
 }
 
 // leads says whether there is a link to the web to follow.
 func leads(v *message.View) bool {
-	return slices.ContainsFunc(v.Links, func(l links.Link) bool {
-		return (l.Source == links.FromAnchor || l.Source == links.FromText) && (l.Scheme == "http" || l.Scheme == "https")
-	})
+	for i := range v.Links {
+		l := &v.Links[i]
+		if (l.Source == links.FromAnchor || l.Source == links.FromText) && (l.Scheme == "http" || l.Scheme == "https") {
+			return true
+		}
+	}
+	return false
 }
 
 // listOwner is the organization in List-Id (RFC 2919) or List-Post (RFC 2369).
@@ -356,20 +370,19 @@ func personal(v *message.View) bool {
 }
 
 // leave are words of links by which one leaves a mailing, in a few languages.
-var leave = []string{"unsubscribe", "opt out", "opt-out", "manage preferences", "email preferences", "abmelden", "abbestellen", "désabonner", "desabonner", "désinscri",
-	"darse de baja", "cancelar suscripción", "descadastr", "cancelar inscrição", "annulla iscrizione", "disiscri", "afmelden", "uitschrijven", "отписаться", "退订", "配信停止"}
+var leave = literal.New([]string{"unsubscribe", "opt out", "opt-out", "manage preferences", "email preferences", "abmelden", "abbestellen", "désabonner", "desabonner", "désinscri",
+	"darse de baja", "cancelar suscripción", "descadastr", "cancelar inscrição", "annulla iscrizione", "disiscri", "afmelden", "uitschrijven", "отписаться", "退订", "配信停止"})
 
-func offersLeave(v *message.View) bool {
+func offersLeave(v *message.View) (found bool) {
+	var buf []byte
 	for i := range v.Links {
 		l := &v.Links[i]
-		if l.Source != links.FromAnchor {
+		if l.Source != links.FromAnchor || len(l.Text) < 2 {
 			continue
 		}
-		text := strings.ToLower(l.Text[:min(len(l.Text), 200)])
-		for _, w := range leave {
-			if strings.Contains(text, w) {
-				return true
-			}
+		buf = literal.AppendLower(buf[:0], l.Text[:min(len(l.Text), 200)])
+		if leave.Scan(buf, func(int, int, int) bool { found = true; return false }); found {
+			return true
 		}
 	}
 	return false

@@ -10,6 +10,7 @@
 package message
 
 import (
+	"slices"
 	"sync"
 
 	"sluice/message/header"
@@ -69,6 +70,9 @@ type Message struct {
 	reread   int        // their bytes
 	viewOnce sync.Once
 	view     View
+
+	addressMu sync.Mutex
+	addresses map[string][]header.Address // by field, as asked for
 }
 
 // Part is a node of the MIME tree.
@@ -169,13 +173,36 @@ func (m *Message) EnvelopeFromLine() string { return m.fromLine }
 func (m *Message) Body(p *Part) []byte { return m.Raw[p.Body.Off:p.Body.End():p.Body.End()] }
 
 // Addresses parses all fields of this name of the root header, in order, bounded
-// by Limits.Addresses.
+// by Limits.Addresses. The list is kept: it is not to be written.
 func (m *Message) Addresses(field string) []header.Address {
+	m.addressMu.Lock()
+	defer m.addressMu.Unlock()
+	if list, ok := m.addresses[field]; ok {
+		return list
+	}
+	list := m.parseAddresses(field)
+	if m.addresses == nil {
+		m.addresses = map[string][]header.Address{}
+	}
+	if len(m.addresses) < maxFieldNames {
+		m.addresses[field] = list
+	}
+	return list
+}
+
+// maxFieldNames bounds of how many fields the addresses are kept.
+const maxFieldNames = 16
+
+func (m *Message) parseAddresses(field string) []header.Address {
 	var out []header.Address
 	for _, v := range m.Header().Values(field) {
 		list, _ := header.ParseAddressList(v)
 		if n := m.lim.Addresses - len(out); len(list) > n {
 			list = list[:n]
+		}
+		if len(out) == 0 {
+			out = slices.Clip(list)
+			continue
 		}
 		out = append(out, list...)
 	}

@@ -17,7 +17,7 @@ func InFiles(in *check.Input, urls []string) []sluice.Evidence {
 	}
 	var s statements
 	hosts(&s, list)
-	places(&s, author(in.Message), list)
+	places(&s, in, list)
 	out := append(s.list, personal(in, list)...)
 	for i := range out {
 		out[i].Detail += " (in an attached file)"

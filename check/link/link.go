@@ -23,7 +23,7 @@ const maxLinks = 500
 // clickable lists the links that a reader can follow: anchors and addresses in
 // plain text.
 func clickable(v *message.View) []*links.Link {
-	var out []*links.Link
+	out := make([]*links.Link, 0, min(len(v.Links), maxLinks))
 	for i := range v.Links {
 		if l := &v.Links[i]; (l.Source == links.FromAnchor || l.Source == links.FromText) && !l.Hidden {
 			if out = append(out, l); len(out) == maxLinks {

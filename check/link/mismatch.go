@@ -19,23 +19,24 @@ func newMismatch() check.Checker {
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
 		us, places := "", tally(nil)
+		orgs := check.OrgsOf(in)
 		all := clickable(in.Message.View())
 		for _, l := range all {
 			if l.Source != links.FromAnchor || !web(l) || l.Host == "" {
 				continue
 			}
 			shown := shownHost(l.Text)
-			if shown == "" || org(shown) == org(l.Host) || domains.Rewriter(l.Host) || domains.Shortener(shown) {
+			if shown == "" || orgs.Of(shown) == orgs.Of(l.Host) || domains.Rewriter(l.Host) || domains.Shortener(shown) {
 				continue
 			}
 			if places == nil {
-				us, places = author(in.Message), count(all)
+				us, places = author(in.Message), count(all, orgs)
 			}
 			// Senders count the clicks at their own host or at a service, whatever
 			// a link shows; so does who poses as them, but authentication tells
 			// those.
 			id := sluice.Reason(reason.LinkTextMismatch)
-			if _, bare := address(l.Host); !bare && (org(l.Host) == us || domains.Counter(l.Host) || places.counter(org(l.Host))) {
+			if _, bare := address(l.Host); !bare && (orgs.Of(l.Host) == us || domains.Counter(l.Host) || places.counter(orgs.Of(l.Host))) {
 				id = reason.LinkTextTracked
 			}
 			s.add(id, l, "shows "+check.Quote(shown)+" and leads to "+check.Quote(l.Host))
@@ -47,12 +48,12 @@ func newMismatch() check.Checker {
 // tally counts the anchors by the organisation that they lead to; "" counts all.
 type tally map[string]int
 
-func count(all []*links.Link) tally {
+func count(all []*links.Link, orgs *check.Orgs) tally {
 	t := tally{"": 0}
 	for _, l := range all {
 		if l.Source == links.FromAnchor && web(l) {
 			t[""]++
-			t[org(l.Host)]++
+			t[orgs.Of(l.Host)]++
 		}
 	}
 	return t
@@ -69,6 +70,9 @@ func org(host string) string { return links.OrgDomain(host) }
 // shownHost is the host of an address that is the whole of a link's text, or ""
 // where the text is something else.
 func shownHost(text string) string {
+	if strings.IndexByte(text, '.') < 0 {
+		return ""
+	}
 	text = strings.Trim(text, " \t\r\n<>()[]\"'.,:;\u00a0\u200b")
 	if len(text) < 4 || len(text) > 400 || !strings.Contains(text, ".") || strings.ContainsAny(text, " @\n\t") {
 		return ""

@@ -9,9 +9,9 @@ import (
 	"sluice"
 	"sluice/check"
 	"sluice/internal/domains"
+	"sluice/internal/literal"
 	"sluice/learn/brand"
 	"sluice/learn/service"
-	"sluice/message"
 	"sluice/message/header"
 	"sluice/message/links"
 	"sluice/reason"
@@ -29,7 +29,7 @@ func newOwner() check.Checker {
 		if onList(in.Message.Header()) || s.Traffic == check.List || s.Org == "" {
 			return nil
 		}
-		o := ownersOf(in.Message.View(), s)
+		o := ownersOf(in, s)
 		if len(o.places) == 0 || o.first == nil {
 			return nil
 		}
@@ -54,64 +54,80 @@ type owners struct {
 // maxPlaces bounds how many organizations are told apart.
 const maxPlaces = 20
 
-func ownersOf(v *message.View, s *check.Sender) owners {
+func ownersOf(in *check.Input, s *check.Sender) owners {
 	var o owners
-	networks := map[string]bool{}
-	last := ""
+	v, orgs, home := in.Message.View(), check.OrgsOf(in), homeOf(s)
+	shown := map[string]bool{}             // networks
+	anchors := make(map[string]string, 16) // hosts, and whose networks they are
+	pictures := map[string]bool{}          // hosts
+	var text []byte
 	for i := range v.Links {
 		l := &v.Links[i]
 		picture := l.Source == links.FromImage
 		if !picture && l.Source != links.FromAnchor || !web(l) || l.Host == "" {
 			continue
 		}
-		if !picture {
-			if o.first == nil {
-				o.first = l
-			}
-			if o.anchors++; o.anchors > maxLinks {
-				break
-			}
-			if n := network(l); n != "" {
-				networks[n] = true
-			}
-		}
-		if key := l.Host + strconv.FormatBool(picture); key == last {
-			continue
-		} else {
-			last = key
-		}
-		place := service.Org(l.Host)
-		if !slices.Contains(o.all, place) && len(o.all) < maxPlaces {
-			o.all = append(o.all, place)
-		}
+		at, met := anchors[l.Host]
 		if picture {
+			if !met && !pictures[l.Host] {
+				pictures[l.Host] = true
+				o.all = with(o.all, service.OrgOf(l.Host, orgs.Of(l.Host)))
+			}
 			continue
 		}
-		if !slices.Contains(o.places, place) && len(o.places) < maxPlaces {
-			o.places = append(o.places, place)
+		if o.first == nil {
+			o.first = l
 		}
-		o.own = o.own || leadsHome(s, l.Host)
+		if o.anchors++; o.anchors > maxLinks {
+			break
+		}
+		if !met {
+			org := orgs.Of(l.Host)
+			place := service.OrgOf(l.Host, org)
+			o.all, o.places = with(o.all, place), with(o.places, place)
+			o.own = o.own || home.has(l.Host, org)
+			at = networkAt[org]
+			anchors[l.Host] = at
+		}
+		if at == "" && len(l.Text) <= maxNetworkText {
+			text = literal.AppendLower(text[:0], l.Text)
+			at = named(text)
+		}
+		if at != "" {
+			shown[at] = true
+		}
 	}
-	o.social = len(networks)
+	o.social = len(shown)
 	return o
 }
 
-// leadsHome says whether a link leads to the author, to who signed, or to a service
-// that carries the message.
-func leadsHome(s *check.Sender, host string) bool {
-	at := org(host)
-	if kin(at, s.Org) || slices.ContainsFunc(s.Signers, func(d string) bool { return kin(at, d) || d != s.Org && sameLabel(at, d) }) {
+// with adds a place to those that are told apart, once.
+func with(list []string, place string) []string {
+	if len(list) < maxPlaces && !slices.Contains(list, place) {
+		return append(list, place)
+	}
+	return list
+}
+
+// home is where a sender's own links lead: to the author, to who signed, or to a
+// service that carries the message.
+type home struct {
+	*check.Sender
+	brands []*brand.Brand // of the author's
+}
+
+func homeOf(s *check.Sender) home { return home{s, brand.Shipped().Of(s.Author.Domain)} }
+
+func (h home) has(host, at string) bool {
+	if kin(at, h.Org) || slices.ContainsFunc(h.Signers, func(d string) bool { return kin(at, d) || d != h.Org && sameLabel(at, d) }) {
 		return true
 	}
-	if c := service.Of(host); c != nil && slices.Contains(s.Carriers, c) && c.Kind.Sends() {
-		return true
-	}
-	for _, b := range brand.Shipped().Of(s.Author.Domain) {
-		if b.Owns(host) {
+	if len(h.Carriers) > 0 {
+		if c := service.Of(host); c != nil && slices.Contains(h.Carriers, c) && c.Kind.Sends() {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(h.brands, func(b *brand.Brand) bool { return b.Owns(host) })
 }
 
 // minKin is the shortest label by which two domains are taken for one owner's.
@@ -191,25 +207,38 @@ var networks = []struct{ name, domain, word string }{
 	{"snapchat", "snapchat.com", "snapchat"}, {"whatsapp", "whatsapp.com", ""}, {"xing", "xing.com", "xing"}, {"vk", "vk.com", ""}, {"weibo", "weibo.com", ""},
 }
 
-// network is the social network that a link leads to, or whose name it shows.
-func network(l *links.Link) string {
-	at, text := "", ""
-	for i := range networks {
-		n := &networks[i]
-		if strings.HasSuffix(l.Host, n.domain) && org(l.Host) == n.domain {
-			return n.name
-		}
-		if n.word == "" || len(l.Text) > 60 {
-			continue
-		}
-		if text == "" {
-			text = strings.ToLower(l.Text)
-		}
-		if at == "" && strings.Contains(text, n.word) {
-			at = n.name
-		}
+// networkAt names the networks by domain.
+var networkAt = func() map[string]string {
+	at := map[string]string{}
+	for _, n := range networks {
+		at[n.domain] = n.name
 	}
 	return at
+}()
+
+var networkWords = func() *literal.Matcher {
+	var words []string
+	for _, n := range networks {
+		words = append(words, n.word)
+	}
+	return literal.New(words)
+}()
+
+// maxNetworkText is the longest text of a link that names where it leads.
+const maxNetworkText = 60
+
+// named is the first network of the table whose word a text has, in lower case; "" for
+// none.
+func named(text []byte) string {
+	first := len(networks)
+	networkWords.Scan(text, func(n, _, _ int) bool {
+		first = min(first, n)
+		return true
+	})
+	if first == len(networks) {
+		return ""
+	}
+	return networks[first].name
 }
 
 // onList says whether list software has had the message: it leaves other

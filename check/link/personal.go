@@ -31,13 +31,14 @@ const minNeedle = 8
 func personal(in *check.Input, list []*links.Link) []sluice.Evidence {
 	var s statements
 	var mine *needles
+	var long paths
 	last := ""
 	for _, l := range list {
 		if !web(l) || len(l.Path) < minNeedle || l.Path == last {
 			continue
 		}
 		last = l.Path
-		path := l.Path[:min(len(l.Path), 2000)]
+		path := l.Path[:min(len(l.Path), maxPath)]
 		path, fragment, behind := strings.Cut(path, "#")
 		if behind && len(fragment) >= 6 {
 			if mine == nil {
@@ -48,21 +49,67 @@ func personal(in *check.Input, list []*links.Link) []sluice.Evidence {
 				s.add(reason.LinkHoldsRecipient, l, check.Quote(l.Raw))
 			}
 		}
-		if !long(path) {
+		if !hasLong(path) {
 			continue
 		}
 		if mine == nil {
 			mine = needlesOf(in)
 		}
-		if mine.in(path, false) {
-			s.add(reason.LinkRecipientEncoded, l, check.Quote(l.Raw))
+		if long.links == nil {
+			long.grow(len(list))
+		}
+		if long.add(l, path); long.full() {
+			long.look(&s, mine)
 		}
 	}
+	long.look(&s, mine)
 	return s.list
 }
 
-// long says whether a path has a word in which an encoded address could stand.
-func long(path string) bool {
+// paths are looked through together: next to none holds anything.
+type paths struct {
+	links []*links.Link
+	ends  []int // in text
+	text  strings.Builder
+}
+
+const (
+	maxPath  = 2000
+	maxPaths = 32 << 10 // octets
+)
+
+// grow makes room for n links of common length.
+func (p *paths) grow(n int) {
+	p.links, p.ends = make([]*links.Link, 0, n), make([]int, 0, n)
+	p.text.Grow(min(64*n, maxPaths))
+}
+
+func (p *paths) add(l *links.Link, path string) {
+	p.text.WriteString(path)
+	p.links, p.ends = append(p.links, l), append(p.ends, p.text.Len())
+	p.text.WriteByte('\n')
+}
+
+func (p *paths) full() bool { return p.text.Len() > maxPaths }
+
+// look states the first path that holds the reader's address in disguise, and forgets
+// all.
+func (p *paths) look(s *statements, mine *needles) {
+	text, start := p.text.String(), 0
+	if text != "" && mine.in(text, false) {
+		for i, l := range p.links {
+			if mine.in(text[start:p.ends[i]], false) {
+				s.add(reason.LinkRecipientEncoded, l, check.Quote(l.Raw))
+			}
+			start = p.ends[i] + 1
+		}
+	}
+	p.links, p.ends = p.links[:0], p.ends[:0]
+	p.text.Reset()
+}
+
+// hasLong says whether a path has a word in which an encoded address could stand.
+func hasLong(path string) bool {
 	n := 0
 	for i := range len(path) {
 		switch c := path[i]; {
@@ -125,6 +172,9 @@ func needlesOf(in *check.Input) *needles {
 	return n
 }
 
+// urlSafe turns base64 into that of addresses (RFC 4648 5).
+var urlSafe = strings.NewReplacer("+", "-", "/", "_")
+
 func (n *needles) add(a string) {
 	a = header.Lower(a)
 	if len(a) < minNeedle || !strings.Contains(a, "@") || slices.Contains(n.plain, a) {
@@ -141,7 +191,7 @@ func (n *needles) add(a string) {
 			b = b[:len(b)-1]
 		}
 		n.exact = append(n.exact, b)
-		if u := strings.NewReplacer("+", "-", "/", "_").Replace(b); u != b {
+		if u := urlSafe.Replace(b); u != b {
 			n.exact = append(n.exact, u)
 		}
 	}

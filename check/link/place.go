@@ -19,29 +19,38 @@ func newPlace() check.Checker {
 		Reasons: []sluice.Reason{reason.LinkShortener, reason.LinkFreeHost, reason.LinkRedirect, reason.LinkRiskyTLD, reason.LinkFreeHostLogin},
 	}, func(in *check.Input) []sluice.Evidence {
 		var s statements
-		places(&s, author(in.Message), clickable(in.Message.View()))
+		places(&s, in, clickable(in.Message.View()))
 		return s.list
 	})
 }
 
-// places states where links lead; us is the author's organisation.
-func places(s *statements, us string, list []*links.Link) {
-	orgs := make(map[string]string, 16) // most links of a message lead to few hosts
+// site is what places look at once for each host.
+type site struct {
+	org   string
+	name  string   // among the redirectors
+	on    []string // beginnings of paths that lead on
+	risky bool     // top-level domain
+}
+
+// places states where links lead.
+func places(s *statements, in *check.Input, list []*links.Link) {
+	us, orgs := author(in.Message), check.OrgsOf(in)
+	sites := make(map[string]site, 16) // most links of a message lead to few hosts
 	for _, l := range list {
 		if !web(l) || l.Host == "" {
 			continue
 		}
-		of, seen := orgs[l.Host]
+		of, seen := sites[l.Host]
 		if !seen {
-			of = org(l.Host)
-			orgs[l.Host] = of
+			of = siteOf(l.Host, orgs.Of(l.Host))
+			sites[l.Host] = of
 		}
 		if to := redirects(l, of); to != "" {
 			s.add(reason.LinkRedirect, l, check.Quote(l.Host)+" leads on to "+check.Quote(to))
 		}
 		// "sendmail.cf" in plain text is a file; the sender's own domain has
 		// counted already.
-		if (!seen || l.Source == links.FromAnchor) && of != us && domains.RiskyTLD(l.Host) && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
+		if of.risky && (!seen || l.Source == links.FromAnchor) && of.org != us && (l.Source == links.FromAnchor || strings.Contains(l.Raw, "://")) {
 			s.add(reason.LinkRiskyTLD, l, check.Quote(l.Host))
 		}
 		switch {
@@ -49,7 +58,7 @@ func places(s *statements, us string, list []*links.Link) {
 		case domains.Shortener(l.Host):
 			s.add(reason.LinkShortener, l, check.Quote(l.Host))
 		case domains.FreeHost(l.Host):
-			if of != us {
+			if of.org != us {
 				s.add(reason.LinkFreeHost, l, check.Quote(l.Host))
 				if speaksOfLogin(l) {
 					s.add(reason.LinkFreeHostLogin, l, check.Quote(l.Raw))
@@ -57,6 +66,21 @@ func places(s *statements, us string, list []*links.Link) {
 			}
 		}
 	}
+}
+
+func siteOf(host, org string) site {
+	s := site{org: org, name: org, risky: domains.RiskyTLD(host)}
+	if strings.HasPrefix(org, "google.") {
+		s.name = "google"
+	}
+	s.on = redirectors[s.name]
+	return s
+}
+
+// same says whether a redirector that leads to org leads to itself.
+func (s *site) same(org string) bool {
+	rest, ok := strings.CutPrefix(org, s.name)
+	return ok && (rest == "" || rest[0] == '.')
 }
 
 // redirectors are well-known sites that lead anywhere, by the beginnings of the paths
@@ -75,16 +99,13 @@ var redirectors = map[string][]string{
 
 // redirects returns where a well-known redirector leads, as far as it says so: also
 // where that is encoded several times, or in base64.
-func redirects(l *links.Link, of string) string {
-	if strings.HasPrefix(of, "google.") {
-		of = "google"
-	}
-	for _, begin := range redirectors[of] {
+func redirects(l *links.Link, of site) string {
+	for _, begin := range of.on {
 		if !strings.HasPrefix(l.Path, begin) {
 			continue
 		}
 		for _, u := range links.Carried(l.Path) {
-			if t := links.Parse(u); t.Host != "" && !strings.HasPrefix(org(t.Host), of+".") && org(t.Host) != of {
+			if t := links.Parse(u); t.Host != "" && !of.same(org(t.Host)) {
 				return t.Host
 			}
 		}

@@ -5,6 +5,8 @@ package literal
 
 import (
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Matcher holds a fixed set of patterns. It is safe for concurrent use.
@@ -119,4 +121,21 @@ func (m *Matcher) Scan(text []byte, found func(pattern, start, end int) bool) {
 			}
 		}
 	}
+}
+
+// AppendLower appends s as strings.ToLower has it, for a scan by patterns in lower
+// case.
+func AppendLower(dst []byte, s string) []byte {
+	from := len(dst)
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return append(dst[:from], strings.ToLower(s)...)
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }

@@ -89,3 +89,11 @@ func BenchmarkScan(b *testing.B) {
 		m.Scan(text, func(int, int, int) bool { return true })
 	}
 }
+
+func TestAppendLower(t *testing.T) {
+	for _, s := range []string{"", "Plain Text-1[\\]^", "ÄÖÜ Straße", "A\u212A\u0130", "X\xff\xc3", "ABC\xffDEF"} {
+		if got, want := string(literal.AppendLower([]byte("x"), s)), "x"+strings.ToLower(s); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+	}
+}

@@ -74,6 +74,7 @@ func (k Kind) Open() bool {
 type Service struct {
 	Name string // "Mailchimp"; dashes stand for spaces
 	Kind Kind
+	org  string // the name in brackets
 }
 
 //go:embed services.txt
@@ -107,7 +108,7 @@ func parse(text string) (map[string]*Service, int, error) {
 		if k == None || len(f) < 3 {
 			return nil, 0, fmt.Errorf("line %d: want kind, name and domains", line)
 		}
-		s := &Service{Name: f[1], Kind: k}
+		s := &Service{Name: f[1], Kind: k, org: "(" + f[1] + ")"}
 		n++
 		for _, d := range f[2:] {
 			if old := out[d]; old != nil {
@@ -146,7 +147,15 @@ func Of(host string) *Service {
 // under its name in brackets, which no domain has; else the registered domain.
 func Org(host string) string {
 	if s := Of(host); s != nil && s.Kind != Mailbox {
-		return "(" + s.Name + ")"
+		return s.org
 	}
 	return links.OrgDomain(host)
+}
+
+// OrgOf is [Org] of a host whose registered domain is known.
+func OrgOf(host, registered string) string {
+	if s := Of(host); s != nil && s.Kind != Mailbox {
+		return s.org
+	}
+	return registered
 }
