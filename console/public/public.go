@@ -60,6 +60,8 @@ type Config struct {
 	// Lint serves /lint and what is below it, as package lint makes it; nil: nothing is
 	// there.
 	Lint http.Handler
+	// Dictionary serves /reply, as package dictionary makes it; nil: nothing is there.
+	Dictionary http.Handler
 
 	// Appeals keeps what senders say against refusals; nil: they aren't asked.
 	Appeals sluice.Appeals
@@ -139,9 +141,12 @@ func New(cfg Config) (http.Handler, error) {
 	h := http.NewCrossOriginProtection().Handler(mux) // Sec-Fetch-Site and Origin
 	h = s.limit(h)
 	h = web.LimitBody(maxForm, h)
-	if cfg.Click != nil || cfg.Lint != nil {
+	if cfg.Click != nil || cfg.Lint != nil || cfg.Dictionary != nil {
 		// They have limits of their own.
 		all := http.NewServeMux()
+		if cfg.Dictionary != nil {
+			all.Handle("/reply", cfg.Dictionary)
+		}
 		if cfg.Click != nil {
 			all.Handle("/c/", cfg.Click)
 		}

@@ -29,16 +29,17 @@ import (
 
 // Config wires the page. Lint is needed.
 type Config struct {
-	// Lint looks at a message as it stands in a file. It has to heed the context.
+	// Lint looks at a message as it stands in a file. It has to heed the context, and says
+	// ErrBusy where it waited for others in vain.
 	Lint func(ctx context.Context, raw []byte) (*report.Report, error)
 	// Address makes an address to which one message may be mailed; nil: there are none.
 	Address func() (string, error)
 	// Token says whether a bearer token of the API is good; nil: nobody has one.
 	Token func(token string) bool
 
-	MaxSize int64         // of a message, in octets; 0: 2 MiB
-	Wait    time.Duration // for one look; 0: 20 s
-	AtOnce  int           // looks at a time; 0: 2
+	MaxSize  int64         // of a message, in octets; 0: 2 MiB
+	Wait     time.Duration // for one look; 0: 20 s
+	Requests int           // with a message, at a time; 0: 16
 
 	Proxies    []netip.Prefix // reverse proxies whose X-Forwarded-For is believed
 	Postmaster string         // whom to write to, "" for none
@@ -47,6 +48,9 @@ type Config struct {
 	Clock func() time.Time // default time.Now
 	Log   *slog.Logger     // default: discards
 }
+
+// ErrBusy says that others were looked at all the time.
+var ErrBusy = errors.New("lint: others are being looked at")
 
 // Paths are those that the handler serves.
 var Paths = []string{"/lint", "/lint/address", "/lint/lint.css"}
@@ -58,7 +62,7 @@ var style []byte
 type site struct {
 	cfg  Config
 	page *pages
-	room chan struct{}
+	room chan struct{} // requests whose message is in memory
 
 	one, all web.Limiter // looks of one address, of everybody
 }
@@ -75,8 +79,8 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Wait <= 0 {
 		cfg.Wait = 20 * time.Second
 	}
-	if cfg.AtOnce <= 0 {
-		cfg.AtOnce = 2
+	if cfg.Requests <= 0 {
+		cfg.Requests = 16
 	}
 	if cfg.Token == nil {
 		cfg.Token = func(string) bool { return false }
@@ -91,7 +95,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{cfg: cfg, page: page, room: make(chan struct{}, cfg.AtOnce),
+	s := &site{cfg: cfg, page: page, room: make(chan struct{}, cfg.Requests),
 		one: web.Limiter{Burst: 5, Every: 6 * time.Minute, Size: 20_000},
 		all: web.Limiter{Burst: 60, Every: 10 * time.Second, Size: 1}}
 	mux := http.NewServeMux()
@@ -125,6 +129,13 @@ func (s *site) look(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !full && !s.allow(a, r) {
+		return
+	}
+	select {
+	case s.room <- struct{}{}:
+		defer func() { <-s.room }()
+	default:
+		a.busy()
 		return
 	}
 	raw, err := s.read(w, r)
@@ -175,19 +186,16 @@ func (s *site) address(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// judge waits for room, and looks.
+// judge looks.
 func (s *site) judge(a *answer, r *http.Request, raw []byte, full bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Wait)
 	defer cancel()
-	select {
-	case s.room <- struct{}{}:
-		defer func() { <-s.room }()
-	case <-ctx.Done():
-		a.later(http.StatusServiceUnavailable, time.Minute, "Others are being looked at. Please come again in a minute.")
-		return
-	}
 	rep, err := s.cfg.Lint(ctx, raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrBusy):
+		a.busy()
+		return
+	case err != nil:
 		s.cfg.Log.Error("lint: a message can't be looked at", slog.Any("error", err))
 		a.fail(http.StatusInternalServerError, "The message can't be looked at at the moment; it is our fault, and was logged.")
 		return
@@ -219,6 +227,10 @@ func (a *answer) fail(status int, text string) {
 		return
 	}
 	a.show(a.w, status, &view{Problem: text})
+}
+
+func (a *answer) busy() {
+	a.later(http.StatusServiceUnavailable, time.Minute, "Others are being looked at. Please come again in a minute.")
 }
 
 func (a *answer) later(status int, wait time.Duration, text string) {

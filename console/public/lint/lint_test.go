@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"log/slog"
@@ -203,10 +204,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestRoom: so many at a time, and who has to wait too long is told so.
+// TestRoom: so many messages at a time, and who would be one more, or has to wait too long,
+// is told so.
 func TestRoom(t *testing.T) {
 	hold, in := make(chan struct{}), make(chan struct{}, 1)
-	d := open(t, lint.Config{AtOnce: 1, Wait: 50 * time.Millisecond, Lint: func(context.Context, []byte) (*report.Report, error) {
+	d := open(t, lint.Config{Requests: 1, Lint: func(context.Context, []byte) (*report.Report, error) {
 		in <- struct{}{}
 		<-hold
 		return full(), nil
@@ -220,6 +222,10 @@ func TestRoom(t *testing.T) {
 	close(hold)
 	if code := <-first; code != 200 {
 		t.Errorf("the first: %d", code)
+	}
+	d = open(t, lint.Config{Lint: func(context.Context, []byte) (*report.Report, error) { return nil, fmt.Errorf("x: %w", lint.ErrBusy) }})
+	if w := d.post("message/rfc822", "x"); w.Code != 503 || w.Header().Get("Retry-After") == "" || d.log.Len() > 0 {
+		t.Errorf("one that waited in vain: %d, log %s", w.Code, d.log.String())
 	}
 }
 
