@@ -68,6 +68,7 @@ type Config struct {
 	Links       Links       `toml:"links"`
 	Review      Review      `toml:"review"`
 	Banner      Banner      `toml:"banner"`
+	Subscribers Subscribers `toml:"subscribers"`
 	Protect     Protect     `toml:"protect"`
 	Lint        Lint        `toml:"lint"`
 
@@ -297,7 +298,10 @@ func Default() *Config {
 		Banner:   Banner{Language: "en"},
 		Protect:  Protect{Lifetime: dur(180 * day), Block: []string{"URL_LISTED"}},
 		Lint:     defaultLint(),
-		Reports:  Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
+
+		Subscribers: defaultSubscribers(),
+
+		Reports: Reports{MinMessages: 10, MaxPerDay: 500, Keep: dur(90 * day)},
 	}
 }
 
@@ -378,6 +382,9 @@ func (c *Config) finish() error {
 		return err
 	}
 	if err := c.finishSpeakers(); err != nil {
+		return err
+	}
+	if err := c.finishSubscribers(); err != nil {
 		return err
 	}
 	return c.checkRules()

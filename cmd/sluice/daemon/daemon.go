@@ -28,7 +28,9 @@ import (
 	"sluice"
 	"sluice/certs"
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/build/lints"
 	"sluice/cmd/sluice/build/readers"
+	"sluice/cmd/sluice/build/users"
 	"sluice/cmd/sluice/outside"
 	"sluice/config"
 	"sluice/console"
@@ -36,6 +38,7 @@ import (
 	"sluice/explain/ref"
 	"sluice/gate"
 	"sluice/judge/verdict"
+	"sluice/judge/policy"
 	"sluice/learn/campaign"
 	"sluice/live"
 	"sluice/smtpd"
@@ -58,6 +61,8 @@ type Daemon struct {
 	speakers *build.Speakers
 	places   *build.Places
 	sent     *readers.Delivered // nil: no links are protected, or no campaigns remembered
+	lints    *lints.Room
+	users    *users.Users // nil: nobody follows our users
 	certs    *certs.Manager
 	reports  *reporting
 	board    *live.Board
@@ -122,6 +127,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	if d.speakers, err = build.NewSpeakers(ctx, cfg, r.Store, r.Store, d.memory, log); err != nil {
 		return nil, err
 	}
+	if d.users, err = users.New(ctx, cfg, users.Config{Log: r.Store, Cases: r.Store, Memos: r.Store, Networks: d.port.Networks, Trace: log}); err != nil {
+		return nil, err
+	}
 	if d.places, err = build.NewPlaces(cfg, d.lists.Resolver, log); err != nil {
 		return nil, err
 	}
@@ -131,10 +139,6 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	outer := outside.Rooms{Guard: d.memory.Guard, Reputation: d.memory.Reputation, Lists: d.port.Lists, Directory: d.port.Directory, Networks: d.port.Networks,
 		Certificates: d.certificates, Scanners: d.scanners}
 	d.board = live.New(time.Now(), outer.Board())
-	set, err := d.settings(cfg)
-	if err != nil {
-		return nil, err
-	}
 	if d.certs, err = certs.New(ctx, build.Certs(cfg, log)); err != nil {
 		return nil, err
 	}
@@ -142,10 +146,17 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		return nil, err
 	}
 	d.reports.observe(d.registry)
+	if d.lints, err = lints.New(lints.Config{Settings: cfg, Outbox: r.Outbox, Model: d.learning.Model, Resolver: d.resolver.Resolver, Sign: d.sign, Relay: d.reports.relay, Log: log}); err != nil {
+		return nil, err
+	}
+	set, err := d.settings(cfg)
+	if err != nil {
+		return nil, err
+	}
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
 		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Correspondents: d.memory.Correspondents, Campaigns: d.memory.Campaigns, Spared: d.port.Spared, Networks: d.port.Networks},
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
-	r.deliver = d.reports.route(d.gate.Deliver)
+	r.deliver = d.lints.Route(d.reports.route(d.gate.Deliver), d.reaches)
 	r.observe(d.registry)
 	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
@@ -226,7 +237,15 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		if err != nil {
 			return err
 		}
-		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Click: clicks, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+		look, err := d.lints.Page(build.Prefixes(cfg.Public.Proxies))
+		if err != nil {
+			return err
+		}
+		words, err := lints.Dictionary(cfg, build.Prefixes(cfg.Public.Proxies))
+		if err != nil {
+			return err
+		}
+		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Click: clicks, Lint: look, Dictionary: words, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
 			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
@@ -402,6 +421,9 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	wg.Go(func() { d.scanners.Run(work) })
 	wg.Go(func() { d.places.Run(work) })
 	wg.Go(func() { d.speakers.Run(work, d.rooms.Store) })
+	if d.users != nil {
+		wg.Go(func() { d.users.Run(work, releases{d.gate}, d.rooms.Store) })
+	}
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -433,6 +455,11 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	}
 }
 
+// releases lets mail go that a case held.
+type releases struct{ *gate.Gate }
+
+func (r releases) Policy() policy.Policy { return r.Settings().Policy }
+
 // reload swaps settings for new sessions and drops none. Bad settings change
 // nothing.
 func (d *Daemon) reload(load func() (*config.Config, error)) {
@@ -457,8 +484,23 @@ func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
 	if err != nil {
 		return set, err
 	}
-	set.Desk = desk
-	return set, nil
+	if d.users != nil {
+		set.Users = d.users
+	}
+	if set.Desk, err = d.lints.Desk(desk); err != nil || !lints.Wanted(cfg) {
+		return set, err
+	}
+	unhurried, err := build.Unhurried(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning, d.scanners, d.speakers, d.places)
+	if err != nil {
+		return set, err
+	}
+	return set, d.lints.Apply(unhurried)
+}
+
+// reaches says whether the routes know a way to an address, for what we write ourselves.
+func (d *Daemon) reaches(addr string) bool {
+	to, _ := d.gate.Settings().Routes.Of(addr, true)
+	return to != nil
 }
 
 func (d *Daemon) apply(cfg *config.Config) error {

@@ -161,12 +161,12 @@ func newWorld(t *testing.T) *world {
 	}
 	p := policy.Default()
 	p.TagAt, p.QuarantineAt, p.RejectAt = 0.7, 0.8, 0.9
-	route := &route.Route{Key: "ours", Tenant: "a", Deliverer: next{w}, Directory: people{}}
+	ours := &route.Route{Key: "ours", Tenant: "a", Deliverer: next{w}, Directory: people{}}
 	store := memory.New()
 	w.gate = gate.Config{
 		Settings: gate.Settings{Hostname: "mx.a.example", Node: "mx-07", Weights: weights, Policy: p, PublicURL: publicURL, Postmaster: "postmaster@a.example",
 			Routes: route.Table{ByDomain: map[string]*route.Route{
-				"a.example": route,
+				"a.example": ours,
 				"c.example": {Key: "theirs", Tenant: "c", Deliverer: next{w}},
 				"t.example": {Key: "tls", Tenant: "t", Deliverer: next{w}, RequireTLS: true},
 				"d.example": {Key: "down", Tenant: "d", Deliverer: next{w}, Directory: people{}, DirectoryDown: true},
