@@ -4,7 +4,8 @@
 //	go run ./eval/scam -shared ../shared
 //
 // prints precision and recall by class for the half of the cases that nothing was
-// fitted on, recall on stored fraud, and false positives on stored ham.
+// fitted on, totals of the two halves of the unseen cases, recall on stored fraud, and
+// false positives on stored ham.
 //
 //	go run ./eval/scam -shared ../shared -fit
 //
@@ -30,7 +31,7 @@ func main() {
 func run(args []string, w io.Writer) error {
 	fs := flag.NewFlagSet("scam", flag.ContinueOnError)
 	shared := fs.String("shared", "../shared", "folder with corpora/; cases alone where it is empty")
-	part := fs.String("part", "test", "cases: test, fresh or train; and part of the mail: train for train, else test")
+	part := fs.String("part", "test", "cases: test, fresh, last, train, unseen dev or unseen final; and part of the mail: train for train, else test")
 	fitting := fs.Bool("fit", false, "fit the weights and write them")
 	out := fs.String("weights", "check/scam/weights.txt", "file that -fit writes")
 	show := fs.Bool("misses", false, "name each case that is missed or wrongly accused")
@@ -48,6 +49,9 @@ func run(args []string, w io.Writer) error {
 	report.Write(w)
 	if *show {
 		report.Misses(w)
+	}
+	if err := writeUnseen(w); err != nil {
+		return err
 	}
 	if *shared == "" {
 		return nil

@@ -160,15 +160,36 @@ func share(a, b int) float64 {
 
 // Write prints the table.
 func (r *Report) Write(w io.Writer) {
+	all := r.Total()
+	writeRows(w, append(slices.Clone(r.Rows), all))
+	fmt.Fprintf(w, "recall %.1f %%, precision %.1f %% (by case)\n", 100*all.Recall(), 100*all.Precision())
+}
+
+func writeRows(w io.Writer, rows []Row) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tbad\tcaught\trecall\tright class\thint only\ttwins\taccused\tstated\tof them bad\tverdict ≥ tag\ttwins ≥ tag\t")
-	for _, x := range append(slices.Clone(r.Rows), r.Total()) {
+	for _, x := range rows {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f %%\t%d\t%d\t%d\t%d\t%d\t%.1f %%\t%d\t%d\t\n", x.Class, x.Bad, x.Caught, 100*x.Recall(), x.Right, x.Hinted,
 			x.Good, x.False, x.Stated, 100*share(x.StatedBad, x.Stated), x.Tagged, x.GoodTagged)
 	}
 	t.Flush()
-	all := r.Total()
-	fmt.Fprintf(w, "recall %.1f %%, precision %.1f %% (by case)\n", 100*all.Recall(), 100*all.Precision())
+}
+
+// writeUnseen prints a row for each half of the unseen cases, all classes together.
+func writeUnseen(w io.Writer) error {
+	var rows []Row
+	for _, half := range unseen {
+		cases, err := Cases(half)
+		if err != nil {
+			return err
+		}
+		total := Measure(cases).Total()
+		total.Class = half
+		rows = append(rows, total)
+	}
+	fmt.Fprintln(w)
+	writeRows(w, rows)
+	return nil
 }
 
 // Misses names the cases that went wrong.

@@ -43,7 +43,7 @@ func TestBars(t *testing.T) {
 // No two cases are alike but for names and sums.
 func TestCasesDiffer(t *testing.T) {
 	seen := map[string]string{}
-	for _, part := range []string{"train", "test", "fresh", "last"} {
+	for _, part := range append([]string{"train", "test", "fresh", "last"}, unseen...) {
 		cases, err := Cases(part)
 		if err != nil {
 			t.Fatal(err)
@@ -68,6 +68,46 @@ func TestCasesDiffer(t *testing.T) {
 	}
 }
 
+// The halves of the unseen cases share no case, and each has as many of every class.
+func TestHalves(t *testing.T) {
+	type key struct {
+		class string
+		bad   bool
+	}
+	count := map[key]int{}
+	langs := map[string]int{}
+	seen := map[string]bool{}
+	for i, half := range unseen {
+		cases, err := Cases(half)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cases) < 160 {
+			t.Errorf("%s: %d cases, want 160", half, len(cases))
+		}
+		sign := 1 - 2*i
+		for _, c := range cases {
+			count[key{c.Class, c.Bad}] += sign
+			langs[c.Lang] += sign
+			if id := c.Class + " " + c.Name; seen[id] {
+				t.Errorf("%s is dealt twice", id)
+			} else {
+				seen[id] = true
+			}
+		}
+	}
+	for k, n := range count {
+		if n != 0 {
+			t.Errorf("%s, bad=%v: dev has %+d more than final", k.class, k.bad, n)
+		}
+	}
+	for lang, n := range langs {
+		if n > 6 || n < -6 {
+			t.Errorf("%s: dev has %+d more than final", lang, n)
+		}
+	}
+}
+
 func TestParseCases(t *testing.T) {
 	for text, want := range map[string]string{
 		"text":                          "before the first case",
@@ -83,11 +123,13 @@ func TestParseCases(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	var b bytes.Buffer
-	if err := run([]string{"-shared", "", "-part", "last", "-misses"}, &b); err != nil || !strings.Contains(b.String(), "recall") {
+	if err := run([]string{"-shared", "", "-part", "last", "-misses"}, &b); err != nil || !strings.Contains(b.String(), "recall") || !strings.Contains(b.String(), "unseen final") {
 		t.Errorf("%v: %s", err, b.String())
 	}
-	if err := run([]string{"-part", "none"}, io.Discard); err == nil {
-		t.Error("no error for a half that doesn't exist")
+	for _, part := range []string{"none", "unseen none"} {
+		if err := run([]string{"-part", part}, io.Discard); err == nil {
+			t.Errorf("no error for a part %q, which doesn't exist", part)
+		}
 	}
 }
 
