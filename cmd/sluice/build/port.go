@@ -32,7 +32,6 @@ import (
 	"sluice/directory/sql"
 	"sluice/dns"
 	"sluice/dns/dnsbl"
-	"sluice/gate"
 	"sluice/gate/route"
 	"sluice/learn/network"
 )
