@@ -18,9 +18,14 @@ import (
 	"sluice/store/memory"
 )
 
-// post sends a form as a browser on the page does.
+// post sends an appeal.
 func (d *door) post(path, text string, change ...func(*http.Request)) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", path, strings.NewReader(url.Values{"text": {text}}.Encode()))
+	return d.postForm(path, url.Values{"text": {text}}, change...)
+}
+
+// postForm sends a form as a browser on the page does.
+func (d *door) postForm(path string, form url.Values, change ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	for _, f := range change {
@@ -245,7 +250,7 @@ func TestWords(t *testing.T) {
 		if names[lang] == "" {
 			t.Errorf("%s has no name", lang)
 		}
-		for name, pair := range map[string][2]map[string]string{"text": {en.Text, w.Text}, "phase": {en.Phase, w.Phase}, "class": {all["de"].Class, w.Class}, "fact": {all["de"].Fact, w.Fact}} {
+		for name, pair := range map[string][2]map[string]string{"text": {en.Text, w.Text}, "phase": {en.Phase, w.Phase}, "group": {en.Group, w.Group}, "class": {all["de"].Class, w.Class}, "fact": {all["de"].Fact, w.Fact}} {
 			if lang == "en" && (name == "class" || name == "fact") {
 				continue // they are the keys
 			}
@@ -257,6 +262,11 @@ func TestWords(t *testing.T) {
 			if len(pair[0]) != len(pair[1]) {
 				t.Errorf("%s has %d of %s, want %d", lang, len(pair[1]), name, len(pair[0]))
 			}
+		}
+	}
+	for g := sluice.GroupSession; g < sluice.GroupPrior; g++ {
+		if en.Group[g.String()] == "" {
+			t.Errorf("no words for the group %v", g)
 		}
 	}
 	for p := sluice.PhaseConnect; p <= sluice.PhaseMessage; p++ {

@@ -39,9 +39,7 @@ func TestBrowser(t *testing.T) {
 	defer srv.Close()
 	look := func(name string) {
 		t.Helper()
-		if over, _ := b.Eval("document.documentElement.scrollWidth - innerWidth").(float64); over > 0 {
-			t.Errorf("%s: %v pixels wider than the screen", name, over)
-		}
+		fits(t, b, name)
 		if small := b.Eval("[...document.querySelectorAll('button')].some(e => e.getBoundingClientRect().height < 44)"); small != false {
 			t.Errorf("%s: a button that fingers miss", name)
 		}
@@ -85,6 +83,61 @@ func TestBrowser(t *testing.T) {
 	a, err := store.Appeal(t.Context(), f.Ref)
 	if err != nil || a.Text != text {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// fits checks that nothing is wider than the screen.
+func fits(t *testing.T, b *browsertest.Browser, name string) {
+	t.Helper()
+	if over, _ := b.Eval("document.documentElement.scrollWidth - innerWidth").(float64); over > 0 {
+		t.Errorf("%s: %v pixels wider than the screen", name, over)
+	}
+}
+
+// TestBrowserProof proves a domain as its postmaster does.
+func TestBrowserProof(t *testing.T) {
+	b := browsertest.Start(t)
+	f, z := good(), texts{}
+	f.Code, f.Threat, f.Reasons = 550, sluice.ThreatSpam, []sluice.Reason{reason.TextSpam, reason.DNSBLListed}
+	rec, p := provedRecord(f), proverOf(t, z)
+	h, err := New(Config{Proof: p, Node: "mx.acme.example", Postmaster: "postmaster@acme.example", Clock: func() time.Time { return noon },
+		Record: func(context.Context, string) (*sluice.Record, error) { return rec, nil }, Open: func(string) (Facts, error) { return f, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	look := func(name string) {
+		t.Helper()
+		fits(t, b, name)
+		b.Picture(name)
+	}
+	b.Size(390, 1600, true, "light")
+	b.Open(srv.URL + "/why/good?lang=de")
+	b.Eval("document.querySelector('#proof').scrollIntoView()")
+	look("proof-phone")
+	b.Size(1000, 1600, false, "light")
+	b.Open(srv.URL + "/why/good?lang=en")
+	b.Eval("document.querySelector('#proof').scrollIntoView()")
+	look("proof-desk")
+	b.Press()
+	if n, _ := b.Eval("document.querySelector('[role=status]').textContent").(string); !strings.Contains(n, "isn't there") {
+		t.Errorf("the page says %q", n)
+	}
+	// What the page shows is what the record must hold.
+	shown, _ := b.Eval("document.querySelector('.proof pre').textContent").(string)
+	name, text, _ := strings.Cut(shown, ". TXT ")
+	z[name] = []string{strings.Trim(text, `"`)}
+	b.Press()
+	if n := b.Eval("document.querySelectorAll('#proof.more .tree li').length"); n == nil || n == 0.0 {
+		t.Fatalf("the page shows no more: %v", b.Eval("document.body.innerText"))
+	}
+	look("proved-desk")
+	b.Eval("document.querySelectorAll('nav a')[1].click()")
+	b.Size(390, 2400, true, "light")
+	look("proved-phone-de")
+	if n := b.Eval("document.documentElement.lang + document.querySelectorAll('#proof.more').length"); n != "de1" {
+		t.Errorf("in another language: %v", n)
 	}
 }
 

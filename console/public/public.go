@@ -5,7 +5,8 @@
 // needs no database. It shows the sender's own facts and the catalogue's words,
 // never a recipient, a threshold, a score or a list's key. Where there is a record of
 // the event, it also says what authentication found. The sender may say once why the
-// refusal was wrong; that waits for an admin and mails nobody.
+// refusal was wrong; that waits for an admin and mails nobody. Who proves to be the
+// postmaster of a domain that authenticated in the event sees more of it (package proof).
 //
 // Pages are in the language of the browser, or of a link at the foot; words/ has them.
 package public
@@ -26,6 +27,7 @@ import (
 	"sluice"
 	"sluice/console/internal/tongue"
 	"sluice/console/internal/web"
+	"sluice/console/public/proof"
 	"sluice/explain"
 	"sluice/explain/ref"
 	"sluice/reason"
@@ -68,6 +70,9 @@ type Config struct {
 	// Record finds the record of an event, for what authentication found; nil or an
 	// error: the page does without.
 	Record func(ctx context.Context, id string) (*sluice.Record, error)
+	// Proof lets the postmaster of a domain that authenticated in the event see more of
+	// it; nil: nobody does. It needs Record.
+	Proof *proof.Prover
 
 	Hosts      []string       // names that may be asked for beside addresses; empty: any
 	Proxies    []netip.Prefix // reverse proxies whose X-Forwarded-For is believed
@@ -104,6 +109,7 @@ type site struct {
 	limiter web.Limiter
 
 	appeals, allAppeals web.Limiter // of one address, of all
+	provers             provers
 }
 
 // New checks the configuration and returns the handler.
@@ -118,7 +124,7 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	// A person reads a page or two; a guesser of tokens wants thousands.
-	s := &site{cfg: cfg, limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000},
+	s := &site{cfg: cfg, limiter: web.Limiter{Burst: 30, Every: 2 * time.Second, Size: 20_000}, provers: newProvers(),
 		appeals:    web.Limiter{Burst: 3, Every: 20 * time.Minute, Size: 20_000},
 		allAppeals: web.Limiter{Burst: 200, Every: 24 * time.Hour / 200, Size: 1}}
 	var err error
@@ -132,6 +138,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /why/{token}", s.why)
 	mux.HandleFunc("POST /why/{token}/appeal", s.appeal)
+	mux.HandleFunc("POST /why/{token}/proof", s.prove)
 	mux.HandleFunc("GET /assets/{file}", web.Assets(files, "public, max-age=3600"))
 	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -186,12 +193,17 @@ type view struct {
 	Text                    string
 	Kind                    string // what happened, in a line
 	When                    string
-	Login                   bool      // it was a login that was refused
-	Checked                 []checked // what authentication found
-	Ask                     bool      // offer an appeal
-	Notice                  string    // what became of one
-	Action                  string    // where the form posts to
-	Self                    string    // the page's own path
+	Login                   bool       // it was a login that was refused
+	Checked                 []checked  // what authentication found
+	Ask                     bool       // offer an appeal
+	Notice                  string     // what became of one
+	Provable                []provable // domains whose postmasters may see more
+	Prove                   string     // where they post to
+	ProofNotice             string     // what became of a try
+	More                    *more      // what they see
+	Pass                    string     // of the page's own address, for its links
+	Action                  string     // where the form posts to
+	Self                    string     // the page's own path
 	T                       *words
 	Languages               []string
 }
@@ -200,7 +212,7 @@ func (s *site) tongue(r *http.Request) *words { return s.tongues[tongue.Choose(r
 
 func (s *site) render(w http.ResponseWriter, r *http.Request, status int, name string, v *view) {
 	v.Node, v.Postmaster, v.Languages = s.cfg.Node, s.cfg.Postmaster, languages
-	v.T, v.Self = s.tongue(r), strings.TrimSuffix(r.URL.EscapedPath(), "/appeal")
+	v.T, v.Self = s.tongue(r), strings.TrimSuffix(strings.TrimSuffix(r.URL.EscapedPath(), "/appeal"), "/proof")
 	w.Header().Set("Content-Language", v.T.Lang)
 	w.Header().Set("Vary", "Accept-Language")
 	var b bytes.Buffer
@@ -262,7 +274,17 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, f *Facts
 	for i := range p.Facts {
 		p.Facts[i][0] = or(t.Fact, p.Facts[i][0])
 	}
-	v := &view{Title: p.Title, Page: &p, Kind: t.Text["refused"], When: t.Phase[f.Phase.String()], Login: f.Phase == sluice.PhaseAuth, Checked: s.checked(r.Context(), f, t.Lang)}
+	rec := s.record(r.Context(), f)
+	v := &view{Title: p.Title, Page: &p, Kind: t.Text["refused"], When: t.Phase[f.Phase.String()], Login: f.Phase == sluice.PhaseAuth, More: s.more(r, f, rec, t.Lang)}
+	if v.More != nil {
+		v.Pass = r.URL.Query().Get("proof")
+	} else {
+		v.Checked, v.Provable = checkedOf(rec, t.Lang), s.provable(r.PathValue("token"), rec)
+		v.Prove = "/why/" + r.PathValue("token") + "/proof?lang=" + t.Lang
+	}
+	if strings.HasPrefix(notice, "proof_") {
+		v.ProofNotice, notice = t.Text[notice], ""
+	}
 	switch {
 	case v.Login:
 		v.Kind = t.Text["login"]
@@ -282,16 +304,13 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, f *Facts
 type checked struct{ ID, Words, Lang string }
 
 // authentication are the beginnings of the reasons that tell who a message came from.
-var authentication = []string{"IPREV_", "HELO_SPF_", "SPF_", "DKIM_", "ARC_", "DMARC_"}
+var authentication = []string{"IPREV_", "HELO_SPF_", "SPF_", "DKIM_", "ARC_", "DMARC_", "SENDER_DOMAIN_"}
 
-// checked are what authentication found, where the record of the event is still there.
-// It is about the sender's own domain; the details stay with the admin.
-func (s *site) checked(ctx context.Context, f *Facts, lang string) []checked {
-	if s.cfg.Record == nil || f.Ref == "" {
-		return nil
-	}
-	rec, err := s.cfg.Record(ctx, f.Ref)
-	if err != nil || rec == nil || rec.Conn.Client.Addr().Unmap() != f.Client.Unmap() {
+// checkedOf are what authentication found, where the record of the event is still there.
+// It is about the sender's own domain; the details stay with the admin, and with the
+// domain's postmaster.
+func checkedOf(rec *sluice.Record, lang string) []checked {
+	if rec == nil {
 		return nil
 	}
 	var out []checked

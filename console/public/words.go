@@ -20,6 +20,7 @@ type words struct {
 	Lang  string            `toml:"-"`
 	Text  map[string]string `toml:"text"`
 	Phase map[string]string `toml:"phase"`
+	Group map[string]string `toml:"group"`
 	Fact  map[string]string `toml:"fact"`  // by the English name
 	Class map[string]string `toml:"class"` // by the English words
 }

@@ -543,6 +543,7 @@ func TestFileQueriesUseIndexes(t *testing.T) {
 		{`SELECT seq, time FROM message WHERE ` + byName + ` AND instr(f.inside, ?) > 0) ORDER BY time DESC, seq DESC LIMIT 50`,
 			[]string{"SCAN message USING COVERING INDEX message_by_time", "USING PRIMARY KEY (seq=?)"}},
 		{`DELETE FROM message_file WHERE seq = ?`, []string{"PRIMARY KEY (seq=?)"}},
+		{`SELECT seq, time FROM message WHERE relayed = ? AND relayed <> x'' ORDER BY time DESC, seq DESC LIMIT 50`, []string{"message_by_relayed (relayed=?)"}},
 	} {
 		rows, err := s.read.Query(`EXPLAIN QUERY PLAN `+test.query, "x")
 		if err != nil {
