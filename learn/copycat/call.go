@@ -23,6 +23,7 @@ type Call struct {
 	org         string // registrable domain of Host
 	service     string // that counts the clicks; "" for none
 	site, said  uint64 // hashes of Site and Words
+	shape       uint64 // hash of the shape of Host, where clicks are counted; see shape
 }
 
 // Bounds of what is read of one message's links.
@@ -55,10 +56,10 @@ func (m *Memory) calls(v *message.View) []Call {
 		if t.Host != last.Host {
 			last = Call{Host: t.Host, org: links.OrgDomain(t.Host)}
 			if s, ok := m.cfg.Tracker(t.Host); ok {
-				last.service = s
+				last.service, last.shape = s, m.cfg.Prints.Hash(hashShape, shape(t.Host))
 			}
 		}
-		c := Call{Site: place(&t, &last), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i, org: last.org, service: last.service}
+		c := Call{Site: place(&t, &last), Host: t.Host, Words: wording(l), Button: l.Look.Button, Index: i, first: i, last: i, org: last.org, service: last.service, shape: last.shape}
 		if l.Source == links.FromText && (strings.Contains(l.Text, "://") || strings.HasPrefix(l.Text, "www.")) { // else it may be a file's name
 			c.Words, read = before(v.Plain, l.Text, read)
 		}
@@ -176,13 +177,17 @@ func wording(l *links.Link) string {
 	if l.Source != links.FromAnchor || strings.Contains(l.Text, "://") || strings.HasPrefix(l.Text, "www.") {
 		return ""
 	}
-	s := normal(l.Text, 4*most)
+	s := lookalikes.Replace(normal(l.Text, 4*most))
 	s = strings.Trim(s, " .,:;!?>»›→-[]()\"'")
 	if strings.Trim(s, "0 .,-[]()") == "" || len(s) > most || strings.Contains(s, "@") || !strings.Contains(s, " ") && strings.Contains(s, ".") {
 		return ""
 	}
 	return s
 }
+
+// lookalikes turns letters back that common fonts draw like Latin ones, also where
+// they are a word of their own: wordings are only compared.
+var lookalikes = strings.NewReplacer("а", "a", "е", "e", "о", "o", "р", "p", "с", "c", "х", "x", "у", "y", "і", "i", "ѕ", "s", "ј", "j", "ԁ", "d", "ο", "o", "ν", "v", "α", "a", "ρ", "p", "ι", "i")
 
 // before is what a text says in front of an address on its line, or on the line above;
 // it looks from an offset on, and returns the offset behind.
@@ -211,6 +216,48 @@ func place(l *links.Link, c *Call) string {
 	}
 	return c.org
 }
+
+// shape is what the hosts of a service that change have in common: a label that ends
+// in digits with "0" for them, and "*" for one that digits run through.
+func shape(host string) string {
+	b := make([]byte, 0, len(host))
+	for l := range strings.SplitSeq(host, ".") {
+		if len(b) > 0 {
+			b = append(b, '.')
+		}
+		name := strings.TrimRight(l, "0123456789")
+		switch {
+		case strings.ContainsAny(name, "0123456789"):
+			b = append(b, '*')
+		case len(name) < len(l):
+			b = append(append(b, name...), '0')
+		default:
+			b = append(b, l...)
+		}
+	}
+	return string(b)
+}
+
+// rotating are the shapes of those hosts of services of which a message uses several.
+func rotating(calls []Call) map[uint64]bool {
+	var out map[uint64]bool
+	hosts := map[uint64][]string{}
+	for i := range calls {
+		c := &calls[i]
+		if s := hosts[c.shape]; c.shape != 0 && len(s) < leastRotating && !slices.Contains(s, c.Host) {
+			if hosts[c.shape] = append(s, c.Host); len(s)+1 == leastRotating {
+				if out == nil {
+					out = map[uint64]bool{}
+				}
+				out[c.shape] = true
+			}
+		}
+	}
+	return out
+}
+
+// leastRotating is from how many hosts of one shape on a message's links rotate.
+const leastRotating = 3
 
 // shared are hosts where anybody may put a form, a page or a file below a path.
 var shared = map[string]bool{

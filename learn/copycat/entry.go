@@ -172,16 +172,23 @@ func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 	for _, d := range p.Sites {
 		e.Sites = append(e.Sites, h(hashSite, d))
 	}
+	rotates := rotating(p.Calls)
 	for i := range p.Calls {
 		c := &p.Calls[i]
-		if k := c.site; !slices.Contains(e.Sites, k) && len(e.Sites) < mostPlaces {
-			e.Sites = append(e.Sites, k)
+		at := c.site
+		if rotates[c.shape] { // another host of it each time
+			at = c.shape
+		} else if k := mix(c.shape); c.shape != 0 && !slices.Contains(e.Sites, k) && len(e.Sites) < mostPlaces {
+			e.Sites = append(e.Sites, k) // perhaps another one in each mailing
+		}
+		if !slices.Contains(e.Sites, at) && len(e.Sites) < mostPlaces {
+			e.Sites = append(e.Sites, at)
 		}
 		if c.Weight < 0.5*p.Calls[0].Weight || c.Weight < leastWeight {
 			continue
 		}
-		if k := c.site; !slices.Contains(e.Calls, k) && len(e.Calls) < mostAsked {
-			e.Calls = append(e.Calls, k)
+		if !slices.Contains(e.Calls, at) && len(e.Calls) < mostAsked {
+			e.Calls = append(e.Calls, at)
 		}
 		if c.Words != "" && len(e.Wording) < mostAsked {
 			if k := c.said; !slices.Contains(e.Wording, k) {
@@ -211,6 +218,19 @@ func (m *Memory) frames(p *Print, labels []string) []uint64 {
 		}
 	}
 	return out
+}
+
+// name is the feature by which the owner of a domain is found by name.
+func (m *Memory) name(label string) uint64 { return m.cfg.Prints.Hash(hashName, label) }
+
+// subject hashes a subject without digits, spaces and marks; 0 for one that says
+// little.
+func (m *Memory) subject(s string) uint64 {
+	const least = 8
+	if s = strings.ReplaceAll(squeeze(normal(clip(s, maxSubject), 4*maxSubject)), "0", ""); len(s) < least {
+		return 0
+	}
+	return m.cfg.Prints.Hash(hashSubject, s)
 }
 
 // labels are the names that a message uses: those of the sites that it leads to, and

@@ -17,7 +17,7 @@ import (
 // The snapshot is a line with the format's name, the sizes of the tables with a trace
 // of the key, the campaigns with their places, a zero, the features with theirs, a
 // zero, and a CRC-32C of all of it. Numbers are little endian.
-const fileName = "sluice copycats 1\n"
+const fileName = "sluice copycats 2\n"
 
 // Errors of Load, for errors.Is.
 var (
@@ -114,13 +114,14 @@ type stored struct {
 	Calls, Wording [mostAsked]uint32
 	Waiting        [2][2]uint32
 	First, Last    uint32
+	Titled         uint32
 	Counts         [7]uint8
 	Domain         [maxDomain]byte
 	Subject        [44]byte
 }
 
 func (c *record) stored() *stored {
-	s := &stored{c.owner, c.to, c.text, c.layout, c.sites, c.calls, c.wording, [2][2]uint32{}, c.first, c.last,
+	s := &stored{c.owner, c.to, c.text, c.layout, c.sites, c.calls, c.wording, [2][2]uint32{}, c.first, c.last, c.titled,
 		[7]uint8{c.runs, c.layouts, c.pictures, c.generation, c.flags, c.domainLen, c.subjectLen}, c.domain, c.subject}
 	for i, w := range c.waiting {
 		s.Waiting[i] = [2]uint32{w.site, w.n}
@@ -129,7 +130,7 @@ func (c *record) stored() *stored {
 }
 
 func (s *stored) record() record {
-	c := record{owner: s.Owner, to: s.To, text: s.Text, layout: s.Layout, sites: s.Sites, calls: s.Calls, wording: s.Wording, first: s.First, last: s.Last,
+	c := record{owner: s.Owner, to: s.To, text: s.Text, layout: s.Layout, sites: s.Sites, calls: s.Calls, wording: s.Wording, first: s.First, last: s.Last, titled: s.Titled,
 		runs: s.Counts[0], layouts: s.Counts[1], pictures: s.Counts[2], generation: s.Counts[3], flags: s.Counts[4], domainLen: s.Counts[5], subjectLen: s.Counts[6],
 		domain: s.Domain, subject: s.Subject}
 	for i, w := range s.Waiting {

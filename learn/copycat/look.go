@@ -44,6 +44,7 @@ type hit struct {
 	of                      ref
 	runs, layouts, pictures int
 	nobodys                 int // runs of it that are anybody's by now
+	named                   bool
 	owner                   uint16
 	ofOwner                 int // runs that it or another campaign of its owner has
 	probe                   int // in which ofOwner was counted last
@@ -69,6 +70,7 @@ type likeness struct {
 	of       int  // pictures of the campaign
 	keeps    bool // links or pictures lead to the owner
 	certain  bool // the button is known by its words
+	titled   bool // the subject is the same
 	named    bool // the text names the owner
 	claims   bool // the author's name or address does
 	forged   bool // the address is the owner's, not authenticated: genuine mail whose signature broke looks so too
@@ -173,7 +175,13 @@ func (l *likeness) better(o *likeness) bool {
 	return l.alike+l.all+l.layout/2 > o.alike+o.all+o.layout/2
 }
 
-func (h *hit) sum() int { return 4*h.runs + h.nobodys + 8*h.layouts + 8*h.pictures }
+func (h *hit) sum() int {
+	n := 4*h.runs + h.nobodys + 8*h.layouts + 8*h.pictures
+	if h.named {
+		n += leastSum
+	}
+	return n
+}
 
 // hits collects the campaigns that share features with a message.
 func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
@@ -205,19 +213,9 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 			add(&out[k], nobodys)
 		}
 	}
-	for _, r := range p.Runs {
-		probe(r, func(h *hit, nobodys bool) {
-			if nobodys {
-				h.nobodys++
-				return
-			}
-			h.runs++
-			for i := range out[:n] { // an owner's campaigns share runs, of which the index keeps three
-				if o := &out[i]; o.owner == h.owner && o.probe != probes {
-					o.ofOwner, o.probe = o.ofOwner+1, probes
-				}
-			}
-		})
+	// What is told apart by a name stands first: common runs would take all the room.
+	for _, l := range p.labels() {
+		probe(m.name(l), func(h *hit, _ bool) { h.named = true })
 	}
 	for _, f := range m.frames(p, p.labels()) {
 		probe(f, func(h *hit, nobodys bool) {
@@ -230,6 +228,20 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 		probe(f, func(h *hit, nobodys bool) {
 			if !nobodys {
 				h.pictures++
+			}
+		})
+	}
+	for _, r := range p.Runs {
+		probe(r, func(h *hit, nobodys bool) {
+			if nobodys {
+				h.nobodys++
+				return
+			}
+			h.runs++
+			for i := range out[:n] { // an owner's campaigns share runs, of which the index keeps three
+				if o := &out[i]; o.owner == h.owner && o.probe != probes {
+					o.ofOwner, o.probe = o.ofOwner+1, probes
+				}
 			}
 		})
 	}
@@ -256,6 +268,7 @@ func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
 	if p.Layout.N >= leastLayout && c.layout != [2]uint64{} {
 		l.layout = campaign.Similarity(&p.Layout.Bits, &c.layout)
 	}
+	l.titled = c.titled != 0 && c.titled == uint32(p.titled)
 	l.keeps = slices.Contains(p.Sites, c.name()) || h.pictures > 0
 	return l
 }
@@ -267,13 +280,15 @@ func (l *likeness) nearness() int {
 		l.text >= 0.3 && l.runs >= 4 && (l.layout >= 0.6 || l.keeps),
 		l.all >= 0.7 && l.text >= 0.3 && l.runs >= 2 && l.keeps,
 		l.text >= 0.15 && l.runs >= 2 && l.layout >= 0.75 && l.keeps,
-		l.layout >= 0.85 && l.keeps && (l.certain || l.pictures >= 2):
+		l.layout >= 0.85 && l.keeps && (l.certain || l.pictures >= 2),
+		l.titled && l.certain && l.keeps:
 		return 2
 	case !l.claims:
 	case l.alike >= 0.5 && (l.keeps || l.certain),
 		l.certain && l.keeps && (l.runs >= 2 || l.pictures > 0 || l.all >= 0.3 || l.layout >= 0.7),
 		l.layout >= 0.8 && l.keeps && !l.forged,
 		l.certain && l.all >= 0.5,
+		l.certain && l.titled,
 		l.all >= 0.7 && l.runs >= 2:
 		return 2 // who says that it is the owner's, and shows the owner's button
 	}
@@ -284,6 +299,12 @@ func (l *likeness) nearness() int {
 		return 1
 	}
 	return 0
+}
+
+// whole says whether the message is the campaign's text from one end to the other, not
+// only by what all of its owner's mail has in common.
+func (l *likeness) whole() bool {
+	return l.alike >= same || l.text >= 0.6 && l.runs >= 6 && l.alike >= 0.4 || l.all >= 0.9 && l.runs >= 4
 }
 
 // String says it in words.
@@ -340,7 +361,7 @@ const mostWeighed = 60
 // and stands outside of its links.
 func (m *Memory) strange(p *Print, all []*record) (out astray) {
 	owner := all[0].name()
-	rotates := map[string]bool{}
+	rotates := map[uint64]bool{}
 	top := p.Calls[0].Weight
 	var intact *Call
 	var unknown astray
@@ -355,10 +376,10 @@ func (m *Memory) strange(p *Print, all []*record) (out astray) {
 		}
 		counted := false
 		if k.service != "" && !inside {
-			r, ok := rotates[k.service]
+			r, ok := rotates[k.shape]
 			if !ok {
-				r = m.rotates(all, k.service)
-				rotates[k.service] = r
+				r = m.rotates(all, k)
+				rotates[k.shape] = r
 			}
 			counted = r
 		}
@@ -409,74 +430,73 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 	home := aligned && leads == s.Domain && !domains.FreeMail(s.Domain)
 	switch {
 	case aligned && c.leads(m.cfg.Prints.Hash(hashSite, s.Domain)) && home:
-		return Foreign, "" // the campaign led to the sender, who comes second: a stolen text
+		return Foreign, "the campaign led there" // the campaign led to the sender, who comes second: a stolen text
 	case home && known:
 		// A domain with a good name that leads to itself: a text that both use, unless
 		// it keeps the other's links.
 		if l.keeps && l.near == 2 && l.claims {
 			return Hint, "the sender has a history of its own"
 		}
-		return Foreign, ""
+		return Foreign, "a text that both use"
 	case home && !l.keeps && !(l.named && c.flags&flagNamed != 0):
-		return Foreign, ""
+		return Foreign, "it leads home"
+	case p.author != owner && label(p.author) == label(owner) && (s.Domain == "" || s.Domain == p.author) && !l.keeps && !l.whole():
+		return Foreign, "another one of that name"
 	case home && label(s.Domain) == label(owner):
 		return Hint, "the sender has the same name"
 	}
+	// Another link in the place of the button, which is gone, with the rest as it was.
+	usurped := p.Marks == 0 && call.within && call.Button && (!call.beside || l.titled) && !call.unknown && l.whole()
 	if call.unknown && (!l.claims || p.author == owner || p.Marks != 0) {
-		return Foreign, "" // as genuine mail that was passed on
+		return Foreign, "the service's other host" // as genuine mail that was passed on
 	}
 	if !l.claims {
 		// Who passes a mail on, or writes of the owner, does it in a name of their own.
-		strong := l.text >= 0.5 && l.runs >= 5 || l.all >= 0.7 && l.runs >= 2 || l.alike >= 0.5 || l.keeps && l.layout >= 0.7 && p.Marks == 0
+		strong := l.text >= 0.5 && l.runs >= 5 || l.all >= 0.7 && l.runs >= 2 || l.alike >= 0.5 || l.keeps && (l.layout >= 0.7 || l.titled) && p.Marks == 0
 		if aligned && !domains.FreeMail(s.Domain) && p.names(s.Domain) {
-			return Foreign, "" // a partner
+			return Foreign, "a partner" // a partner
 		}
-		if !call.certain || !strong || !l.keeps && !l.named {
-			return Foreign, ""
+		if !call.certain && !usurped || !strong || !l.keeps && !l.named {
+			return Foreign, "in a name of its own"
 		}
 	}
 	if !l.keeps && !l.named {
 		// Nothing of it says that it is the owner's.
 		if c.flags&flagNamed != 0 || l.near < 2 || l.text < 0.7 || speaks {
-			return Foreign, ""
+			return Foreign, "nothing says whose it is"
 		}
 		return Hint, "it names nobody"
 	}
 	if !l.keeps && c.flags&flagNamed == 0 && speaks {
-		return Foreign, "" // it names where it leads, and the campaign doesn't name its owner
+		return Foreign, "it names where it leads" // it names where it leads, and the campaign doesn't name its owner
 	}
 	switch {
 	case (l.near < 2 || p.Marks != 0) && !call.certain && (p.Marks != 0 && !call.within || l.near < 2 && !call.Button):
-		return Foreign, ""
+		return Foreign, "its own words lead elsewhere"
 	case l.near < 2:
 		return Hint, "it resembles the mail"
 	case p.Marks != 0 && !call.certain:
 		return Hint, "it was passed on"
 	case call.unknown && !call.certain:
 		return Hint, "the link is of the service that the campaign used"
-	case l.forged && !call.certain:
+	case l.forged && !call.certain && !usurped:
 		// Letters that link all over the world look so once their signature broke.
 		if !call.Button {
-			return Foreign, ""
+			return Foreign, "the address is the owner's"
 		}
 		return Hint, "the address is the owner's, and the button another one"
 	}
 	return Copy, ""
 }
 
-// rotates says whether campaigns' links ran through hosts of a service that change:
-// another one of them says nothing. A service that gives its customer one host says
-// with another that it is another customer's.
-func (m *Memory) rotates(all []*record, service string) bool {
-	site := m.cfg.Prints.Hash(hashSite, service)
+// rotates says whether campaigns' links ran through hosts of a service that change,
+// and that look like this one: another one of them says nothing. A service that gives
+// its customer one host says with another that it is another customer's.
+func (m *Memory) rotates(all []*record, k *Call) bool {
 	for _, c := range all {
-		n := 0
-		for _, k := range c.calls {
-			if k != 0 {
-				n++
-			}
-		}
-		if n >= mostAsked/2 && c.leads(site) {
+		// Several in one message; or one of many, of one mailing each. What is free
+		// stands behind the calls.
+		if c.leads(k.shape) || c.calls[leastRotating-1] != 0 && c.leads(mix(k.shape)) {
 			return true
 		}
 	}

@@ -70,6 +70,7 @@ type record struct {
 	waiting [2]waiting
 	first   uint32
 	last    uint32
+	titled  uint32 // hash of the latest subject
 
 	runs, layouts, pictures uint8 // features in the index
 	generation              uint8
@@ -192,6 +193,7 @@ func (m *Memory) Apply(e *Entry) bool {
 	}
 	if e.At >= c.last {
 		c.last = e.At
+		c.titled = uint32(m.subject(e.Subject))
 		c.subjectLen = uint8(copy(c.subject[:], clip(e.Subject, len(c.subject))))
 	}
 	of := makeRef(id, c.generation)
@@ -209,6 +211,7 @@ func (m *Memory) Apply(e *Entry) bool {
 		}
 		*f.have = uint8(min(len(f.of), f.most))
 	}
+	m.index.put(m.name(squeeze(normal(label(e.Domain), maxDomain))), owner, of, dead)
 	return news
 }
 

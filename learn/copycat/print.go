@@ -30,6 +30,9 @@ const (
 	hashDomain  = 'D'
 	hashTo      = 'R'
 	hashLabel   = 'L'
+	hashShape   = 'H'
+	hashSubject = 'B'
+	hashName    = 'N'
 )
 
 // Bounds of a Print.
@@ -57,6 +60,7 @@ type Print struct {
 	joined string   // see join
 	starts []uint64 // bits: where words begin in joined
 
+	titled uint64 // hash of the subject
 	author string // registrable domain of the author's address
 	named  string // the author's name, in normal form
 	signed string // and the address, without spaces and marks
@@ -72,6 +76,7 @@ func (m *Memory) Print(msg *message.Message, of *campaign.Print) *Print {
 	p := &Print{Runs: of.Text.Least[:min(len(of.Text.Least), mostProbed)], Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
 	p.Calls = m.calls(v)
 	p.from()
+	p.titled = m.subject(p.Subject)
 	last := ""
 	for i := range v.Links {
 		l := &v.Links[i]

@@ -54,6 +54,17 @@ var Noises = []Noise{
 			}
 		}
 	}},
+	{"another subject", func(m *Mail, r *rand.Rand) {
+		m.Subject = pick(r, []string{"Action required", "Your attention is needed", "Reminder: one step left", "Confirm before midnight", "Your account", "Last notice " + fmt.Sprint(r.IntN(10000)), ""})
+	}},
+	{"another subject and button", func(m *Mail, r *rand.Rand) {
+		m.Subject = pick(r, []string{"Action required", "Your attention is needed", "Reminder: one step left", "Confirm before midnight"})
+		for i := range m.Blocks {
+			if m.Blocks[i].Kind == Button {
+				m.Blocks[i].Text = pick(r, []string{"Go on", "Open", "Secure it now", "More", "Weiter", "Ok"})
+			}
+		}
+	}},
 	{"three at once", func(m *Mail, r *rand.Rand) {
 		m.reword(r, 0.15, false)
 		m.Look = r.Uint64()

@@ -172,6 +172,26 @@ var Ways = []Way{
 		s.Domain, s.History = other.Domain, r.IntN(2) == 0
 		return c.Bytes()
 	}},
+	{"another company of that name", func(m *Mail, r *rand.Rand, s *Sample) []byte {
+		other := *m.Brand
+		other.id, other.Domain = 2_000_000+r.Uint64N(1_000_000), strings.Split(m.Brand.Domain, ".")[0]+".example"
+		s.Domain, s.History = other.Domain, r.IntN(2) == 0
+		if r.IntN(3) == 0 {
+			s.Domain, s.History = "", false
+		}
+		c := issue(&other, int(r.Uint32N(8)), r.IntN(3))
+		c.rewrite(r) // its subjects and buttons are everybody's, its sentences its own
+		return c.Bytes()
+	}},
+	{"sponsored issue, authentication broken", func(m *Mail, r *rand.Rand, s *Sample) []byte {
+		s.Domain, s.History = "", false
+		c := issue(m.Brand, int(r.Uint32N(8)), 1+r.IntN(50))
+		c.Subject = m.Subject
+		for range 1 + r.IntN(3) {
+			c.Blocks = append(c.Blocks, Block{Kind: Card, Text: pick(r, heads) + " presents: " + pick(r, products[r.IntN(len(products))]), Link: "https://www." + strings.ToLower(pick(r, heads)+pick(r, heads)) + ".com/" + token(r, 5), Value: fmt.Sprintf("item-%d.jpg", r.IntN(10000))})
+		}
+		return c.Bytes()
+	}},
 	{"partner with their links", func(m *Mail, r *rand.Rand, s *Sample) []byte {
 		other := stranger(m.Brand, r)
 		c := issue(other, int(r.Uint32N(8)), 0)
