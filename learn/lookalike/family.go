@@ -103,8 +103,9 @@ type look struct {
 	sub, label, suffix string
 	private            bool
 	org                string
+	common             bool // the label is an ordinary word
 	found              []Match
-	w                  word
+	w, p               word // what is asked about, and a protected name beside it
 }
 
 // add keeps a match, the surest of each name.
@@ -148,39 +149,51 @@ func (x *Index) suffixOf(id uint32) []byte {
 	return x.text[r.off+uint32(r.label)+1 : r.off+uint32(r.n)]
 }
 
-// whole compares the organization's label as a whole.
-func (l *look) whole() {
-	w := &l.w
-	if !w.readLabel(l.label) {
-		return
+// whole compares the organization's label as a whole. It says false where the
+// organization is protected itself: then nothing else is looked at. All places that may
+// be of use are touched at once, since waiting for memory is most of a look-up.
+func (l *look) whole() bool {
+	x, w := l.x, &l.w
+	var buf [maxLabel + 3]uint64
+	hashes := append(buf[:0], x.hashDomain(l.org))
+	readable := w.readLabel(l.label)
+	if readable {
+		hashes = append(hashes, x.hash(w.skeleton(), ofSkeleton))
+		if len(w.skeleton()) >= least-1 {
+			hashes = x.edits(w.skeleton(), hashes)
+		}
+	}
+	x.warm(hashes)
+	if _, there := x.findHash(hashes[0], l.org); there {
+		return false
+	}
+	if !readable {
+		return true
 	}
 	var room [4 * maxSame]uint32
-	var buf [maxLabel + 2]uint64
-	hashes := l.x.edits(w.skeleton(), append(buf[:0], l.x.hash(w.skeleton(), ofSkeleton)))
-	if l.x.warm(hashes) == 1 {
-		return // never: a place holds more, and the compiler can't know
-	}
-	s, rest := l.x.shard(hashes[0])
+	s, rest := x.shard(hashes[1])
 	ids := s.find(rest, room[:0])
-	for _, id := range ids {
-		l.same(id)
-	}
-	if len(w.skeleton()) < least-1 {
-		return
-	}
-	for _, h := range hashes[1:] {
-		s, rest := l.x.shard(h)
-		n := len(ids)
-		ids = s.find(rest, ids)
-		for _, id := range ids[n:] {
-			if !slices.Contains(ids[:n], id) {
-				l.near(id)
-			}
-		}
-		if len(ids) == cap(ids) {
+	same := len(ids)
+	for _, h := range hashes[2:] {
+		s, rest := x.shard(h)
+		if ids = s.find(rest, ids); len(ids) == cap(ids) {
 			break
 		}
 	}
+	if len(ids) == 0 {
+		return true
+	}
+	x.warmNames(ids)
+	l.common = ordinaryWord(l.label)
+	for i, id := range ids {
+		switch {
+		case i < same:
+			l.same(id)
+		case !slices.Contains(ids[:i], id):
+			l.near(id)
+		}
+	}
+	return true
 }
 
 // same judges a name of the same skeleton.
@@ -189,7 +202,7 @@ func (l *look) same(id uint32) {
 	label := string(l.x.label(id))
 	apart := string(l.x.suffixOf(id)) != l.suffix
 	n := len(w.plain())
-	var p word
+	p := &l.p
 	if !p.readLabel(label) || !slices.Equal(p.skeleton(), w.skeleton()) {
 		return // two skeletons of one hash
 	}
@@ -238,7 +251,7 @@ func alikeSuffix(a, b string) bool {
 func (l *look) near(id uint32) {
 	w, kind := &l.w, l.x.names[id].kind&^known
 	label := string(l.x.label(id))
-	var p word
+	p := &l.p
 	if !p.readLabel(label) {
 		return
 	}
@@ -261,7 +274,7 @@ func (l *look) near(id uint32) {
 	if plural(p.plain(), w.plain()) {
 		more += 3
 	}
-	if ordinaryWord(l.label) {
+	if l.common {
 		more += 3
 	}
 	if sure, ok := f.allowed(min(len(p.plain()), len(w.plain())+1), kind, ordinaryWord(label), apart, more); ok {
@@ -451,7 +464,7 @@ func (l *look) part(part string, services int, login, joined Family) {
 	s, rest := l.x.shard(l.x.hash(w.skeleton(), ofSkeleton))
 	for _, id := range s.find(rest, room[:0]) {
 		label := string(l.x.label(id))
-		var p word
+		p := &l.p
 		if !p.readLabel(label) || !slices.Equal(p.skeleton(), w.skeleton()) || service(label) {
 			continue
 		}

@@ -26,6 +26,7 @@ package lookalike
 
 import (
 	"math/bits"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -189,14 +190,24 @@ func (x *Index) shard(h uint64) (*slots, uint32) {
 
 // warm touches the places of many hashes before any of them is searched: memory then
 // answers for all of them at once.
-func (x *Index) warm(hashes []uint64) (sum uint64) {
+func (x *Index) warm(hashes []uint64) {
+	sum := uint64(0)
 	for _, h := range hashes {
 		s := &x.shards[h>>(64-shardBits)]
 		if len(s.places) > 0 {
-			sum += s.places[s.home(uint32(h))]
+			sum |= s.places[s.home(uint32(h))]
 		}
 	}
-	return sum
+	runtime.KeepAlive(sum)
+}
+
+// warmNames does the same for names and their texts.
+func (x *Index) warmNames(ids []uint32) {
+	sum := byte(0)
+	for _, id := range ids {
+		sum |= x.text[x.names[id].off]
+	}
+	runtime.KeepAlive(sum)
 }
 
 func (x *Index) domain(id uint32) string {
@@ -296,8 +307,13 @@ func (x *Index) enter(domain, label string, n Name) (id uint32, ok bool) {
 
 // find looks a protected domain up.
 func (x *Index) find(domain string) (uint32, bool) {
+	return x.findHash(x.hashDomain(domain), domain)
+}
+
+// findHash is find where the hash is known.
+func (x *Index) findHash(hash uint64, domain string) (uint32, bool) {
 	var buf [4]uint32
-	s, rest := x.shard(x.hashDomain(domain))
+	s, rest := x.shard(hash)
 	for _, id := range s.find(rest, buf[:0]) {
 		r := x.names[id]
 		if string(x.text[r.off:r.off+uint32(r.n)]) == domain {
@@ -434,12 +450,10 @@ func (l *look) run() {
 	if len(x.names) == len(x.free) {
 		return
 	}
-	if _, there := x.find(l.org); there {
-		return
+	if l.whole() {
+		l.parts(l.label, false)
+		l.front()
 	}
-	l.whole()
-	l.parts(l.label, false)
-	l.front()
 }
 
 func compare(a, b float64) int {
