@@ -45,8 +45,8 @@ type Sender struct {
 	// Modern mail is of the time of authentication: it comes now, it is known, or the
 	// message is signed or dated so. What mail of before should have shown is no evidence.
 	Modern bool
-	// Coherent: the author's name fits a proved domain that isn't a service's, or the
-	// proved author is a brand of the shipped list.
+	// Coherent: the author's name fits a proved domain that isn't a service's, and is no
+	// brand's, or the proved author is a brand of the shipped list.
 	Coherent bool
 	// Borrows is the brand of the shipped list that the author's name is, though neither
 	// the author's domain nor a signature that passes is the brand's; nil for none.
@@ -150,7 +150,7 @@ func newSender(ctx context.Context, in *Input) *Sender {
 	s.Borrows = s.borrows()
 	s.Modern = s.Known || Lately(in, modern) || h.Field("DKIM-Signature") != nil || h.Field("List-Unsubscribe-Post") != nil
 	s.Traffic = s.traffic(in, passed)
-	s.Coherent = s.WellKnown() != nil || slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
+	s.Coherent = s.WellKnown() != nil || s.Borrows == nil && slices.ContainsFunc(s.Proved(), func(d string) bool { return brand.Fits(s.Author.Name, "@"+d) })
 	return s
 }
 

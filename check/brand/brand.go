@@ -14,7 +14,6 @@ package brand
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"sluice"
 	"sluice/check"
@@ -181,7 +180,7 @@ func (j *judgement) rightful(c *claim, r right) []sluice.Evidence {
 // open says whether anybody may have mail sent from a domain, with words of his own.
 func open(domain string) bool {
 	s := service.Of(domain)
-	return s != nil && (s.Kind.Open() || s.Kind == service.Mailbox)
+	return s != nil && (s.Kind.Open() || s.Kind == service.Mailbox) || domains.FreeMail(domain)
 }
 
 // wrongful states the claims of a sender who has none of the rights.
@@ -284,16 +283,7 @@ func (j *judgement) bulk() bool { return j.sender.Traffic != check.Personal }
 // top-level domain: firms have more of them than any list knows. Whether it only looks
 // so is asked elsewhere.
 func (j *judgement) namesake(b *brand.Brand) bool {
-	return (j.sender.Aligned || !j.sender.Known) && called(j.sender.Org, b)
-}
-
-// called says whether an organization's domain is called as one of the brand's.
-func called(org string, b *brand.Brand) bool {
-	label, _, _ := strings.Cut(org, ".")
-	return len(label) > 2 && len(label) < len(org) && slices.ContainsFunc(b.Domains, func(d string) bool {
-		own, _, _ := strings.Cut(links.OrgDomain(d), ".")
-		return own == label
-	})
+	return (j.sender.Aligned || !j.sender.Known) && b.Called(j.sender.Org)
 }
 
 // strong says whether claims are enough to ask where the links lead.
@@ -329,7 +319,7 @@ func (j *judgement) ways(b *brand.Brand) (w ways) {
 		}
 		push := l.Look.Button || l.Source == links.FromForm
 		switch {
-		case b.Owns(l.Host), called(links.OrgDomain(l.Host), b):
+		case b.Owns(l.Host), b.Called(links.OrgDomain(l.Host)):
 			w.home++
 			homeButton = homeButton || push
 		case domains.Rewriter(l.Host), domains.Counter(l.Host):

@@ -25,7 +25,11 @@ const zone = `{
 "_dmarc.example.org": {"TXT": ["v=DMARC1; p=none"]},
 "fedex.com":    {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"], "A": ["192.0.2.7"]},
 "example.org":  {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"], "A": ["192.0.2.7"]},
-"docusign.net": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"], "A": ["192.0.2.7"]}
+"docusign.net": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"], "A": ["192.0.2.7"]},
+"disneystore.com": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]},
+"post.card.apple": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]},
+"disney-gifts.example": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]},
+"sky.com":      {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]}
 }`
 
 func verifier(t testing.TB) *mailauth.Verifier {
@@ -124,6 +128,11 @@ func TestRights(t *testing.T) {
 		{"stranger who authenticates", good, "From: PayPal <service@example.org>", "BRAND_NAME"},
 		{"stranger who doesn't", bad, "From: PayPal <service@example.org>", "BRAND_NAME"},
 		{"another brand's domain", good, "From: PayPal <service@fedex.com>", "BRAND_NAME"},
+		{"a sister domain", good, "From: Disney Store <news@disneystore.com>", "BRAND_RIGHT"},
+		{"a sister domain, forged", bad, "From: Disney Store <news@disneystore.com>", "BRAND_UNPROVED"},
+		{"no sister", good, "From: Disney Store <news@disney-gifts.example>", "BRAND_NAME"},
+		{"a top-level domain of its own", good, "From: Apple Card Support <no_reply@post.card.apple>", "BRAND_RIGHT"},
+		{"a mailbox that it gives to anybody", good, "From: Sky Customer Service <x@sky.com>", ""},
 		{"anybody may send from there", good, "From: DocuSign <dse@docusign.net>", ""},
 		{"somebody of the firm on a list", good, "From: \"Ann Archer, PayPal\" <ann@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", ""},
 		{"a list of a platform", good, "From: GitHub <g@example.org>\nList-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\nPrecedence: list", ""},

@@ -1,9 +1,7 @@
 package brand
 
 import (
-	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"sluice/learn/brand"
@@ -59,7 +57,6 @@ func claims(l *brand.List, m *message.Message, author header.Address, personal b
 type finder struct {
 	list  *brand.List
 	found []claim
-	local bool // there is no display name
 }
 
 // add notes a claim.
@@ -83,100 +80,12 @@ func (f *finder) add(m brand.Match, at place, written string) {
 	f.found = append(f.found, c)
 }
 
-// name reads the display name, or the local part where there is no name: mail programs
-// show that then.
+// name reads the display name, or what stands for it.
 func (f *finder) name(a header.Address) {
-	name := clip(a.Name, maxName)
-	if f.local = strings.TrimSpace(name) == ""; f.local {
-		name = strings.Map(func(r rune) rune {
-			if r == '.' || r == '-' || r == '_' || r == '+' {
-				return ' '
-			}
-			return r
-		}, clip(a.Local, maxName))
-	}
-	if !f.inName(name) {
-		if apart := camel(name); apart != name {
-			f.inName(apart)
-		}
+	for _, n := range f.list.Display(a.Name, a.Local) {
+		f.add(n.Match, [...]place{brand.Writer: inName, brand.Part: inNamePart, brand.Word: inWord}[n.Standing], n.Written)
 	}
 }
-
-func (f *finder) inName(name string) (any bool) {
-	var list []brand.Match
-	f.list.Find(name, func(m brand.Match) bool {
-		list = append(list, m)
-		return len(list) < maxClaims
-	})
-	rest := []byte(name) // without brands: "Yeti Tractor Supply" is led by none but them
-	sure := slices.ContainsFunc(list, func(m brand.Match) bool { return !m.Name.Common })
-	for _, m := range list {
-		for i := m.Start; sure && i < m.End; i++ {
-			rest[i] = ' '
-		}
-	}
-	for _, m := range list {
-		if !f.local || !m.Name.Common {
-			f.add(m, standing(string(rest), m), name[m.Start:m.End])
-		}
-	}
-	return len(list) > 0
-}
-
-// standing says how a brand stands in a display name, of which others are the words that
-// are no brand's: as who writes, or as a part.
-func standing(others string, m brand.Match) place {
-	before, after := words(others[:m.Start]), words(others[m.End:])
-	part := inNamePart
-	if m.Name.Common {
-		part = inWord
-	}
-	for _, w := range after {
-		if about[w] {
-			return part // "PayPal users group"
-		}
-	}
-	lead := 0
-	for _, w := range before {
-		if via[w] {
-			return part // "Ann via DocuSign"
-		}
-		if !brand.Hollow(w) && !leads[w] {
-			lead++
-		}
-	}
-	if lead > 0 {
-		return part
-	}
-	rest, role := 0, len(before) > 0
-	for _, w := range after {
-		if brand.Hollow(w) {
-			role = true
-		} else {
-			rest++
-		}
-	}
-	switch {
-	case m.Name.Common && rest > 0, m.Name.Person && !role:
-		return inWord // "Orange Marmalade", "Chase", and not "Chase Alerts"
-	case m.Name.Common && !role:
-		return inNamePart // "Apple"
-	case rest > 4:
-		return inNamePart
-	}
-	return inName
-}
-
-// about are words behind a brand that make a name speak of it, not for it.
-var about = set(`users user owners owner club fans fan forum podcast meetup magazine alumni enthusiasts course courses community watch tracker weekly blog wiki
-	competitors alternative alternatives collectors consultants developers jobs`)
-
-var via = set(`via through über`)
-
-// leads are words before a brand that don't say who else writes: "Banco Bradesco".
-var leads = set(`bank banco banca banque bankhaus shop store company firm society empresa societe société technical technischer technische technik soporte tecnico técnico técnica
-	gerencia gerência relacionamento notificacao notificação notificaciones taxa taxas importante important wichtig wichtige attention achtung atencion atención atenção ultimo último último
-	final last second welcome willkommen bienvenue bienvenido bienvenida bem vindo benvenuto equipo équipe equipe team your customer`)
 
 func set(list string) map[string]bool {
 	m := map[string]bool{}
@@ -184,25 +93,6 @@ func set(list string) map[string]bool {
 		m[w] = true
 	}
 	return m
-}
-
-// words splits at all but letters and digits, in lower case.
-func words(s string) []string {
-	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-}
-
-// camel parts the words of "NetflixSupport".
-func camel(s string) string {
-	var b strings.Builder
-	last := rune(0)
-	for _, r := range s {
-		if unicode.IsLower(last) && unicode.IsUpper(r) {
-			b.WriteByte(' ')
-		}
-		b.WriteRune(r)
-		last = r
-	}
-	return b.String()
 }
 
 // subject looks for a subject that speaks for a brand.
@@ -308,7 +198,7 @@ func around(s string, m brand.Match) (before, after []string) {
 	if i := strings.IndexAny(tail, "\n.!?:;"); i >= 0 {
 		tail = tail[:i]
 	}
-	return words(head), words(tail)
+	return brand.Words(head), brand.Words(tail)
 }
 
 // owns says whether a name stands as in "your PayPal account", "Ihr DHL Paket", "votre
@@ -359,7 +249,7 @@ func signs(s string, m brand.Match) bool {
 		j = len(tail)
 	}
 	team := false
-	for _, w := range append(words(head[i+1:]), words(tail[:j])...) {
+	for _, w := range append(brand.Words(head[i+1:]), brand.Words(tail[:j])...) {
 		if teams[w] {
 			team = true
 		} else if !brand.Hollow(w) {
@@ -392,7 +282,7 @@ func copyright(s string, m brand.Match) bool {
 		}
 	}
 	if i >= 0 {
-		for _, w := range words(low[i:]) { // between the sign and the name: years, the word
+		for _, w := range brand.Words(low[i:]) { // between the sign and the name: years, the word
 			if w != "c" && w != "copyright" && w != "by" && w != "the" && strings.Trim(w, "0123456789") != "" {
 				return false
 			}
@@ -434,7 +324,7 @@ func (f *finder) logo(s string) {
 		if m.Brand.Kind == brand.Social || m.Name.Common && !strings.Contains(strings.ToLower(s), "logo") {
 			return true
 		}
-		for _, w := range append(words(s[:m.Start]), words(s[m.End:])...) {
+		for _, w := range append(brand.Words(s[:m.Start]), brand.Words(s[m.End:])...) {
 			if w != "logo" && !brand.Hollow(w) {
 				return true
 			}

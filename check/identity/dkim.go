@@ -41,6 +41,13 @@ func newDKIM() check.Checker {
 		if out[0].Reason == reason.DKIMPassForeign && speaksForItself(in, d.Identifiers) {
 			out[0].Raw, out[0].Detail = 0, "the mailing list's own; "+out[0].Detail
 		}
+		if out[0].Reason == reason.DKIMPassAligned {
+			// What is proved speaks for who is proved, and that isn't who it says. Services
+			// have customers who let them speak.
+			if s := check.SenderOf(ctx, in); s.Borrows != nil && s.Carrier() == nil {
+				out[0].Raw, out[0].Detail = 0, "not "+check.Quote(s.Borrows.String())+"'s, whose name it bears; "+out[0].Detail
+			}
+		}
 		return out
 	})
 }

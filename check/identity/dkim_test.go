@@ -103,3 +103,28 @@ func TestSignedByOwn(t *testing.T) {
 		})
 	}
 }
+
+// A signature of one who bears a brand's name speaks for nobody, but behind a service,
+// which has customers.
+func TestSignedUnderBorrowedName(t *testing.T) {
+	for _, c := range []struct {
+		name, client, results, from string
+		credit                      bool
+	}{
+		{"its own name", "mail.firm.example", "dkim=pass header.d=firm.example", "Firm <x@firm.example>", true},
+		{"a brand's own", "mail.paypal.com", "dkim=pass header.d=paypal.com", "PayPal <x@paypal.com>", true},
+		{"a brand's name", "mail.firm.example", "dkim=pass header.d=firm.example", "PayPal <x@firm.example>", false},
+		{"a brand's name through a service", "mail1.mcsv.net", "dkim=pass header.d=firm.example", "PayPal <x@firm.example>", true},
+	} {
+		in := from(t, c.client, c.results, "From: "+c.from, "<p>Hello</p>")
+		for _, k := range identity.Checks() {
+			if k.Info().Name != "identity/dkim" {
+				continue
+			}
+			ev, err := k.Check(t.Context(), in)
+			if err != nil || len(ev) == 0 || ev[0].Reason != reason.DKIMPassAligned || ev[0].Raw < 0 != c.credit {
+				t.Errorf("%s: %v, %v", c.name, ev, err)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"sluice"
@@ -25,15 +26,18 @@ func Known(m *service.Memory) []check.Checker {
 		if in.Envelope == nil || !s.Clear || len(s.Signers) == 0 {
 			return nil
 		}
-		signer, n := m.Known(in.Now, in.Envelope.Tenant, s.Author.Name, s.Signers)
+		own := slices.DeleteFunc(slices.Clone(s.Signers), func(d string) bool { return service.Of(d) != nil })
+		raw := -knownName
+		signer, n := m.Known(in.Now, in.Envelope.Tenant, s.Author.Name, own)
+		if n == 0 { // a service signs for all its customers
+			raw = -knownAtService
+			signer, n = m.Known(in.Now, in.Envelope.Tenant, s.Author.Name, s.Signers)
+		}
 		if n == 0 {
 			return nil
 		}
 		e := check.Found(reason.NameSignerKnown, check.Quote(s.Author.Name)+" signed by "+check.Quote(signer)+" on "+strconv.Itoa(n)+" days")
-		e.Raw = -knownName
-		if service.Of(signer) != nil { // it signs for all its customers
-			e.Raw = -knownAtService
-		}
+		e.Raw = raw
 		return []sluice.Evidence{e}
 	})}
 }

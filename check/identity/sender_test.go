@@ -73,6 +73,7 @@ func TestSender(t *testing.T) {
 			"NAME_FITS_PROVED DOMAIN_WELL_KNOWN CLIENT_OF_AUTHOR"},
 		{"a machine's domain", "x9k2q7.com", "dkim=pass header.d=x9k2q7.com; dmarc=pass header.from=x9k2q7.com", signed + "From: Grand Prize <info@x9k2q7.com>", page,
 			"FROM_NAME_FOREIGN DOMAIN_ODD SENDER_UNKNOWN"},
+		{"a brand's name at another's", "x.mta.example", "dkim=pass header.d=paypal-help.com; dmarc=pass header.from=paypal-help.com", signed + "From: PayPal <x@paypal-help.com>", page, "NAME_FITS_PROVED SENDER_UNKNOWN"},
 		{"a letter", "mail-1.google.com", "dkim=pass header.d=firm.com", signed + "In-Reply-To: <1@example.net>\nFrom: Ann Smith <ann@firm.com>", `Yes. <a href="https://x.example/">That</a>`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -31,6 +31,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sluice/message/links"
 )
 
 //go:embed brands.txt
@@ -87,6 +89,16 @@ func (b *Brand) Sends(host string) bool { return within(b.Domains, host) }
 
 // Owns says whether the brand links to a host: it speaks from there, or uses it.
 func (b *Brand) Owns(host string) bool { return within(b.Domains, host) || within(b.Links, host) }
+
+// Called says whether an organizational domain is called as one of the brand's, under
+// another top-level domain: firms have more of them than any list knows.
+func (b *Brand) Called(org string) bool {
+	label, _, _ := strings.Cut(org, ".")
+	return len(label) > 2 && len(label) < len(org) && slices.ContainsFunc(b.Domains, func(d string) bool {
+		own, _, _ := strings.Cut(links.OrgDomain(d), ".")
+		return own == label
+	})
+}
 
 // within says whether host is one of domains or lies below one.
 func within(domains []string, host string) bool {
