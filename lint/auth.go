@@ -7,6 +7,7 @@ import (
 
 	"sluice"
 	"sluice/internal/domains"
+	"sluice/learn/dialect"
 	"sluice/lint/report"
 	"sluice/mailauth/bimi"
 	"sluice/mailauth/dkim"
@@ -61,6 +62,54 @@ func (s *subject) connection() {
 	if s.live {
 		s.ptr()
 	}
+	if !s.in.Guessed {
+		s.transcript()
+	}
+}
+
+// transcript is what the client said, with what was agreed upon. It isn't the bytes: of a
+// command that came several times, the last one's words are known.
+func (s *subject) transcript() {
+	c, env := s.in.Conn, &s.in.Envelope
+	said := dialect.Commands(c.Dialect)
+	if len(said) == 0 {
+		return
+	}
+	s.fact(report.Info, "way of speaking", quote(dialect.Describe(c.Dialect))).Closed = true // bots would learn what is looked at
+	f := s.fact(report.Info, "session", fmt.Sprintf("%d commands", len(said)))
+	if !c.Start.IsZero() {
+		f.More = append(f.More, "connected at "+c.Start.UTC().Format("2006-01-02 15:04:05 UTC")+" from "+c.Client.String())
+	}
+	for i, verb := range said {
+		line := verb
+		switch last := !slices.Contains(said[i+1:], verb); {
+		case verb == "EHLO" || verb == "HELO" || verb == "LHLO":
+			line += " " + c.Hello.Name
+		case verb == "STARTTLS" && c.TLS != nil:
+			line += " (" + c.TLS.Version + ", " + c.TLS.Cipher + ")"
+		case verb == "MAIL" && last:
+			line += " FROM:<" + env.From + ">" + params(env.Params)
+		case verb == "RCPT" && last:
+			for _, rc := range env.Rcpts {
+				line += " TO:<" + rc.Address + ">" + params(rc.Params)
+			}
+		case (verb == "DATA" || verb == "BDAT") && last:
+			line += fmt.Sprintf(" (%d octets)", len(s.in.Raw))
+		}
+		f.More = append(f.More, quote(line))
+	}
+}
+
+// params are those of a command, as they were sent.
+func params(list []sluice.Param) string {
+	var b strings.Builder
+	for _, p := range list {
+		b.WriteString(" " + p.Key)
+		if p.Value != "" {
+			b.WriteString("=" + p.Value)
+		}
+	}
+	return b.String()
 }
 
 // encrypted says whether the message is known to have come encrypted. That a Received

@@ -128,6 +128,16 @@ func cases(m uint64) string {
 	return strings.Join(parts, ", ")
 }
 
+// Commands are a client's first sixteen, in order; a command that is repeated at once,
+// such as RCPT, stands once.
+func Commands(d sluice.Dialect) []string {
+	var out []string
+	for _, v := range order(d.Order) {
+		out = append(out, verbWords[v])
+	}
+	return out
+}
+
 // habits lists the commands where they aren't the usual ones in the usual order.
 func habits(o uint64) string {
 	var words []string
