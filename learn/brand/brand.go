@@ -95,15 +95,16 @@ func (b *Brand) Owns(host string) bool { return within(b.Domains, host) || withi
 func (b *Brand) Called(org string) bool {
 	label, _, _ := strings.Cut(org, ".")
 	return len(label) > 2 && len(label) < len(org) && slices.ContainsFunc(b.Domains, func(d string) bool {
-		own, _, _ := strings.Cut(links.OrgDomain(d), ".")
-		return own == label
+		own, suffix, _ := strings.Cut(links.OrgDomain(d), ".")
+		return own == label && suffix != "" // a top-level domain may be called as a product
 	})
 }
 
-// within says whether host is one of domains or lies below one.
+// within says whether host is one of domains or lies below one. Nobody writes from a
+// top-level domain itself.
 func within(domains []string, host string) bool {
 	for _, d := range domains {
-		if rest, ok := strings.CutSuffix(host, d); ok && (rest == "" || strings.HasSuffix(rest, ".")) {
+		if rest, ok := strings.CutSuffix(host, d); ok && (rest == "" && strings.Contains(d, ".") || strings.HasSuffix(rest, ".")) {
 			return true
 		}
 	}
@@ -249,8 +250,8 @@ func (l *List) Lookup(name string) *Brand {
 
 // Of lists the brands that speak from a host or the domain of an address.
 func (l *List) Of(host string) (list []*Brand) {
-	for range 8 {
-		if found := l.byDomain[host]; found != nil {
+	for i := range 8 {
+		if found := l.byDomain[host]; found != nil && (i > 0 || strings.Contains(host, ".")) {
 			list = append(list, found...)
 		}
 		_, rest, ok := strings.Cut(host, ".")
