@@ -1,15 +1,11 @@
 package scam
 
 import (
-	_ "embed"
-	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 
 	"sluice"
+	"sluice/reason"
 )
 
 // class is one kind of fraud.
@@ -18,131 +14,76 @@ type class struct {
 	// surer is stated in place of reason from surerAt on, where there is one.
 	surer   sluice.Reason
 	surerAt float64
-
-	asks  []string // what it wants done: one of them has to be there
-	with  []string // why, and what makes the reader hurry: speaks for the class
-	facts []fact   // of those that may speak for it
-	coins bool     // names the coin's address itself
-
-	bias    float64
-	weights []weight
+	coins   bool // names the coin's address itself
 }
 
-type weight struct {
-	feature int
-	by      float64
+// classes are all kinds. The model knows them by the reason that is surer.
+var classes = []*class{
+	// A supplier's or partner's account has a new number, so that the next payment goes
+	// elsewhere. The invoice itself may be real.
+	{reason: reason.BECPaymentChange},
+	// The boss needs a transfer today, or asks whether one can be made.
+	{reason: reason.BECPayment},
+	// An "employee" wants the salary sent to another account.
+	{reason: reason.BECPayroll},
+	// Buy cards for clients or staff, and send the codes.
+	{reason: reason.BECGiftCard},
+	// Tax forms of all employees, the list of debtors with their addresses: what the next
+	// fraud is made of.
+	{reason: reason.BECData},
+	// The opener. Are you there, give me your mobile number, I can't talk.
+	{reason: reason.BECChannel},
+	// A stranger, a sum of money, and a reason why it will be yours, whether an
+	// inheritance, a prize or a gift. First there is a fee.
+	{reason: reason.AdvanceFeeHint, surer: reason.AdvanceFee, surerAt: math.Log(0.9 / 0.1)},
+	// Money for everybody at three per cent, no questions asked; the fee comes first here
+	// too.
+	{reason: reason.ScamLoan},
+	// I have seen you, pay in coin, or all will know.
+	{reason: reason.Extortion, coins: true},
+	// Pay, or something blows up, breaks down or is published.
+	{reason: reason.ExtortionThreat, coins: true},
+	// Easy work at home, paid well by a stranger: money is to be passed on, checks cashed,
+	// parcels forwarded.
+	{reason: reason.ScamJob},
+	// Sure returns, a mentor, a platform nobody knows; or the lost coins that somebody
+	// recovers.
+	{reason: reason.ScamInvestment},
+	// Love at first letter; the money comes later.
+	{reason: reason.ScamRomance},
+	// A charge you don't know, and a number where somebody waits.
+	{reason: reason.CallbackInvoice},
+	// Your computer is ill, or its protection ends today.
+	{reason: reason.ScamTechSupport},
+	// The tax office owes you money and needs your card.
+	{reason: reason.ScamRefund},
+	// A flat whose owner is abroad: the keys come once the deposit is paid.
+	{reason: reason.ScamRental},
+	// Something waits for you, if you pay a little first.
+	{reason: reason.ScamParcel},
 }
 
-// classes are all kinds, with their weights.
-var classes = sync.OnceValue(func() []*class {
-	list := []*class{
-		paymentChange, payment, payroll, giftCard, data, channel,
-		advanceFee, loan, extortion, threat, job, investment, romance,
-		callback, support, refund, rental, parcelFee,
+// name is how the model calls a class.
+func (c *class) name() sluice.Reason {
+	if c.surer != "" {
+		return c.surer
 	}
-	if err := load(list, weightsFile); err != nil {
-		panic(err)
-	}
-	return list
-})
-
-// weightsFile is written by `go run ./eval/scam -fit`.
-//
-//go:embed weights.txt
-var weightsFile string
-
-// honest are the themes that speak against a fraud: texts that warn of it or report
-// it, and ways that only the honest offer, such as a number that the reader has.
-var honest = []string{"talk-of-fraud", "known-way", "routine"}
-
-// judged are weights that no collection of mail can tell: who knows whom. They are
-// in nats. A known correspondent lowers and doesn't acquit: accounts are stolen.
-var judged = map[fact]float64{
-	stranger: 0.5, namesake: 2.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, quotedWords: -1.5,
+	return c.reason
 }
 
-// Weigher is what a fit has to know of a class.
-type Weigher struct {
-	Name    string             // the reason
-	Asks    []string           // themes of which one has to be there
-	For     []string           // features that may only speak for it
-	Against []string           // features that may only speak against it
-	Judged  map[string]float64 // weights that are not fitted
-}
-
-// Weighers lists the classes for a fit.
-func Weighers() []Weigher {
-	var out []Weigher
-	for _, c := range classes() {
-		w := Weigher{Name: string(c.reason), Asks: c.asks, For: slices.Concat(c.asks, c.with), Against: slices.Clone(honest), Judged: map[string]float64{}}
-		for _, f := range c.facts {
-			w.For = append(w.For, factNames[f])
-		}
-		w.Against = append(w.Against, factNames[bulkMail], factNames[longWords])
-		for f, by := range judged {
-			w.Judged[factNames[f]] = by
-		}
-		out = append(out, w)
+// Classes are the kinds of fraud as the model knows them.
+func Classes() []string {
+	var out []string
+	for _, c := range classes {
+		out = append(out, string(c.name()))
 	}
+	slices.Sort(out)
 	return out
 }
 
-// most bounds a weight, so that no phrase decides alone.
-const most = 6
-
-// load reads weights: "[REASON]", then lines of a feature and its weight in nats.
-func load(list []*class, file string) error {
-	var c *class
-	for i, line := range strings.Split(file, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if line[0] == '[' {
-			c = nil
-			for _, k := range list {
-				if "["+string(k.reason)+"]" == line {
-					c = k
-				}
-			}
-			if c == nil {
-				return fmt.Errorf("scam: weights.txt:%d: no class %s", i+1, line)
-			}
-			continue
-		}
-		name, value, _ := strings.Cut(line, " ")
-		by, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		if err != nil || c == nil || math.IsNaN(by) || math.Abs(by) > 2*most {
-			return fmt.Errorf("scam: weights.txt:%d: %q is no weight", i+1, line)
-		}
-		if name == "bias" {
-			c.bias = by
-			continue
-		}
-		f, ok := featureIndex()[name]
-		if !ok {
-			return fmt.Errorf("scam: weights.txt:%d: no feature %q", i+1, name)
-		}
-		c.weights = append(c.weights, weight{f, by})
-	}
-	for _, c := range list {
-		if c.bias == 0 {
-			c.bias = -4 // not fitted: every weight is 2, so that an ask needs two reasons
-			for _, name := range slices.Concat(c.asks, c.with) {
-				if f, ok := featureIndex()[name]; ok {
-					c.weights = append(c.weights, weight{f, 2})
-				}
-			}
-			for _, name := range honest {
-				if f, ok := featureIndex()[name]; ok {
-					c.weights = append(c.weights, weight{f, -2})
-				}
-			}
-		}
-		for f, by := range judged {
-			c.weights = append(c.weights, weight{featureIndex()[factNames[f]], by})
-		}
-		slices.SortFunc(c.weights, func(a, b weight) int { return a.feature - b.feature })
-	}
-	return nil
+// judged are weights that no collection of mail can tell: who knows whom, and what came
+// through a list. They are in nats, and of all frauds alike. A known correspondent
+// lowers and doesn't acquit: accounts are stolen.
+var judged = map[fact]float64{
+	stranger: 0.5, namesake: 2.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, quotedWords: -1.5,
 }

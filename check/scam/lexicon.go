@@ -53,7 +53,7 @@ var shipped = sync.OnceValue(func() *lexicon {
 		}
 		texts[n.Name()] = string(b)
 	}
-	l, err := compile(texts)
+	l, err := compile(texts, ideasFile)
 	if err != nil {
 		panic(err)
 	}
@@ -77,6 +77,12 @@ type lexicon struct {
 	ends  [][]end         // by node: phrases that are complete there
 	next  [][reaches]bool // by node: whether others wait for it
 	nodes int
+
+	// Ideas, for the model: those of a word alone, by symbol, and those of several words
+	// in a row, by their last node.
+	ideas  []string // names
+	ofWord []ideaSet
+	ofNode []ideaSet
 }
 
 // entry is one step from state to state.
@@ -119,9 +125,12 @@ type end struct {
 	phrase string
 }
 
-// compile builds the automaton of lexicon files, by name.
-func compile(files map[string]string) (*lexicon, error) {
-	c := compiler{l: &lexicon{}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{}}
+// compile builds the automaton of lexicon files, by name, and of a file of ideas.
+func compile(files map[string]string, ideas string) (*lexicon, error) {
+	c := compiler{
+		l: &lexicon{}, themes: map[string]int32{}, symbols: map[string]int32{}, trie: map[step]int32{},
+		ofWord: map[int32]ideaSet{}, ofNode: map[int32]ideaSet{},
+	}
 	c.of = append(c.of, nil) // no symbol 0
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		theme := int32(-1)
@@ -149,6 +158,9 @@ func compile(files map[string]string) (*lexicon, error) {
 			}
 		}
 	}
+	if err := c.ideas(ideas); err != nil {
+		return nil, err
+	}
 	if err := c.octets(); err != nil {
 		return nil, err
 	}
@@ -167,6 +179,13 @@ func compile(files map[string]string) (*lexicon, error) {
 		}
 		c.l.of = append(c.l.of, c.movesOf(list))
 	}
+	c.l.ofWord, c.l.ofNode = make([]ideaSet, len(c.of)), make([]ideaSet, c.l.nodes)
+	for symbol, set := range c.ofWord {
+		c.l.ofWord[symbol] = set
+	}
+	for n, set := range c.ofNode {
+		c.l.ofNode[n] = set
+	}
 	return c.l, nil
 }
 
@@ -178,6 +197,8 @@ type compiler struct {
 	trie    map[step]int32
 	depth   []int32
 	groups  map[string]string // of the file: "@name" and what it stands for, in brackets
+	ofWord  map[int32]ideaSet
+	ofNode  map[int32]ideaSet
 }
 
 type step struct {

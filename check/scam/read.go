@@ -1,7 +1,6 @@
 package scam
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +20,8 @@ const (
 	fewWords  = 12       // fewer words of one's own are no more than a note above a quotation
 	shortText = 90       // words
 	longText  = 450
+
+	manyLinksFrom = 4
 )
 
 // fact is what is known of a message beside its words.
@@ -41,6 +42,8 @@ const (
 	inside                  //
 	webLink                 // a link that a person can follow
 	noLink                  //
+	manyLinks               // as newsletters have
+	question                // something is asked
 	shortWords              //
 	longWords               //
 	coin                    // a coin's address
@@ -54,7 +57,7 @@ const (
 )
 
 var factNames = [factCount]string{
-	"@free-author", "@free-reply", "@other-reply", "@list", "@bulk", "@stranger", "@namesake", "@known", "@wrote", "@reply", "@inside", "@link", "@no-link",
+	"@free-author", "@free-reply", "@other-reply", "@list", "@bulk", "@stranger", "@namesake", "@known", "@wrote", "@reply", "@inside", "@link", "@no-link", "@many-links", "@question",
 	"@short", "@long", "@coin", "@account", "@phone", "@millions", "@quoted", "@attachment", "@thread",
 }
 
@@ -67,6 +70,12 @@ type Reading struct {
 	words  map[string]string // by feature: the words that were met
 	coin   string
 	links  int // that a person can follow
+
+	// What the model says: the class that fits best, the log-odds of fraud, and what
+	// speaks for the class; odds alone where they are too low to be told.
+	class   *class
+	odds    float64
+	because []reasonFor
 }
 
 // Feature is one fact of a Reading: themes of the lexicon by their name, others with
@@ -109,10 +118,18 @@ var featureIndex = sync.OnceValue(func() map[string]int {
 
 // Read goes through a message once, where notes are kept.
 func Read(in *check.Input, ties Ties) *Reading {
-	return check.Note(in.Notes, func() *Reading { return read(in, ties) })
+	return check.Note(in.Notes, func() *Reading { return read(in, ties, nil) })
 }
 
-func read(in *check.Input, ties Ties) *Reading {
+// Sketch lists the features that the model may weigh of a message, and what is judged of
+// it, in nats. It is for those who fit the model.
+func Sketch(in *check.Input, ties Ties) (features []string, judged float64) {
+	r := read(in, ties, func(sk *sketch, values []float64) { features = shipped().features(sk, values) })
+	return features, r.judged()
+}
+
+// read calls sketched, if any, with what the model sees.
+func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Reading {
 	v := in.Message.View()
 	r := &Reading{values: make([]float64, len(features())), words: map[string]string{}}
 	full := clip(v.Text)
@@ -150,6 +167,8 @@ func read(in *check.Input, ties Ties) *Reading {
 	r.set(millionSum, millions(shown))
 	r.set(webLink, r.links > 0)
 	r.set(noLink, r.links == 0)
+	r.set(manyLinks, r.links >= manyLinksFrom)
+	r.set(question, strings.ContainsAny(shown, "?？"))
 	r.set(shortWords, m.h.tokens <= shortText)
 	r.set(longWords, m.h.tokens >= longText)
 	r.set(inThread, thread)
@@ -160,7 +179,29 @@ func read(in *check.Input, ties Ties) *Reading {
 	r.set(wroteTo, ties.Wrote)
 	r.set(replyToUs, ties.Reply)
 	r.set(inside, ties.Inside)
+	if sketched != nil {
+		sketched(&m.sketch, r.values)
+		return r
+	}
+	r.decide(&m.sketch, shippedModel())
 	return r
+}
+
+// decide asks the model.
+func (r *Reading) decide(sk *sketch, m *model) {
+	class, odds := m.best(m.score(sk, r.values))
+	if r.odds = odds + r.judged(); r.odds >= hintAt {
+		r.class, r.because = m.classes[class], m.why(shipped(), sk, r.values, class, mostWhy)
+	}
+}
+
+// judged is what relations add.
+func (r *Reading) judged() float64 {
+	sum := 0.0
+	for f, by := range judged {
+		sum += by * r.values[len(shipped().themes)+int(f)]
+	}
+	return sum
 }
 
 // sender reads who wrote, and where answers go.
@@ -207,50 +248,4 @@ func webLinks(v *message.View) int {
 		}
 	}
 	return n
-}
-
-// best is the class that explains the message best, and its log-odds; nil where
-// nothing asks for anything.
-func (r *Reading) best() (*class, float64) {
-	var best *class
-	var odds float64
-	for _, c := range classes() {
-		if !r.asks(c) {
-			continue
-		}
-		if o := r.odds(c); best == nil || o > odds {
-			best, odds = c, o
-		}
-	}
-	return best, odds
-}
-
-// asks says whether what c is about is there at all.
-func (r *Reading) asks(c *class) bool {
-	return slices.ContainsFunc(c.asks, r.has)
-}
-
-// odds are the log-odds of class c.
-func (r *Reading) odds(c *class) float64 {
-	sum := c.bias
-	for _, w := range c.weights {
-		sum += w.by * r.values[w.feature]
-	}
-	return sum
-}
-
-// top lists the features that speak most for c.
-func (r *Reading) top(c *class, n int) []string {
-	var ws []weight
-	for _, w := range c.weights {
-		if w.by*r.values[w.feature] > 0 {
-			ws = append(ws, weight{w.feature, w.by * r.values[w.feature]})
-		}
-	}
-	slices.SortStableFunc(ws, func(a, b weight) int { return cmp.Compare(b.by, a.by) })
-	var out []string
-	for _, w := range ws[:min(n, len(ws))] {
-		out = append(out, features()[w.feature])
-	}
-	return out
 }

@@ -11,7 +11,6 @@ import (
 	"sluice/internal/golden"
 	"sluice/learn/text"
 	"sluice/message"
-	"sluice/reason"
 )
 
 const btc, segwit, ether, tron = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
@@ -54,8 +53,7 @@ func TestFrauds(t *testing.T) {
 func TestTies(t *testing.T) {
 	raw := plain("From: Bob <bob@gmail.com>", "Are you available? I need you to do a quick task. I'm in a meeting, no calls, just email.")
 	odds := func(k Ties) float64 {
-		_, o := Read(&check.Input{Message: message.Parse([]byte(raw), message.DefaultLimits())}, k).best()
-		return o
+		return Read(&check.Input{Message: message.Parse([]byte(raw), message.DefaultLimits())}, k).odds
 	}
 	none, namesake, known, inside := odds(Ties{}), odds(Ties{Namesake: true}), odds(Ties{Known: true, Wrote: true}), odds(Ties{Inside: true})
 	if !(namesake > none && none > known && known >= inside && none > inside) {
@@ -113,12 +111,12 @@ func TestCompile(t *testing.T) {
 		"[a]\n!!!":              "has no word",
 		"[a]\nb | c d | (e/f)~": "",
 	} {
-		_, err := compile(map[string]string{"x.txt": text})
+		_, err := compile(map[string]string{"x.txt": text}, "")
 		if got := fmt.Sprint(err); want == "" && err != nil && !strings.Contains(got, "~") || want != "" && !strings.Contains(got, want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	l, err := compile(map[string]string{"x.txt": "@p = pay/wire\n[a]\nchange (my/our) bank * account\n[b]\nuberweis~\n[c]\n@p & today"})
+	l, err := compile(map[string]string{"x.txt": "@p = pay/wire\n[a]\nchange (my/our) bank * account\n[b]\nuberweis~\n[c]\n@p & today"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,21 +139,20 @@ func TestCompile(t *testing.T) {
 	}
 }
 
-// Every theme that a class names is in the lexicon, and every weight is of a class's
-// own features.
-func TestClasses(t *testing.T) {
-	for _, c := range classes() {
-		for _, name := range slices.Concat(c.asks, c.with, honest) {
-			if !slices.Contains(shipped().themes, name) {
-				t.Errorf("%s: no theme %q", c.reason, name)
-			}
-		}
-		if c.bias >= 0 || len(c.weights) == 0 {
-			t.Errorf("%s: not fitted", c.reason)
+// The model weighs every class, and files that aren't models don't load.
+func TestModel(t *testing.T) {
+	m := shippedModel()
+	if len(m.classes) != len(classes)+1 {
+		t.Errorf("the model knows %d classes of %d", len(m.classes)-1, len(classes))
+	}
+	for class := range m.classes {
+		if !slices.ContainsFunc(m.votes, func(v vote) bool { return int(v.class) == class && v.by > 0.5 }) {
+			t.Errorf("nothing speaks for class %d", class)
 		}
 	}
-	for _, bad := range []string{"[NONE]", "bias 1", "[BEC_PAYROLL]\nnothing 1", "[BEC_PAYROLL]\nbias x", "[BEC_PAYROLL]\nbias 100"} {
-		if load([]*class{{reason: reason.BECPayroll}}, bad) == nil {
+	for _, bad := range []string{"", "classes NONE", "bias 0:1", "classes BEC_PAYROLL\nnothing 0:1", "classes BEC_PAYROLL\n@nothing 0:1", "classes BEC_PAYROLL\n[nothing] 0:1",
+		"classes BEC_PAYROLL\nbias 2:1", "classes BEC_PAYROLL\nbias 0:x", "classes BEC_PAYROLL\nbias 0:5000", "classes BEC_PAYROLL\npay+money 0:1"} {
+		if _, err := loadModel(bad, shipped()); err == nil {
 			t.Errorf("%q loads", bad)
 		}
 	}
@@ -207,7 +204,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add("@x = a/b\n[c]\n@x @x @x (a b/c d/)")
 	f.Fuzz(func(t *testing.T, s string) {
 		if len(s) < 2000 {
-			l, err := compile(map[string]string{"x": s})
+			l, err := compile(map[string]string{"x": s}, "")
 			if err == nil {
 				m := l.match()
 				m.scan([]byte("a b c d"))
@@ -247,6 +244,6 @@ func BenchmarkRead(b *testing.B) {
 	in.Message.View()
 	b.ReportAllocs()
 	for b.Loop() {
-		Read(in, Ties{}).best()
+		Read(in, Ties{})
 	}
 }

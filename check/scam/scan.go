@@ -30,6 +30,9 @@ type matcher struct {
 	now  [reaches]uint64
 	seen [window][reaches]uint64
 	met  []node // scratch
+	// Ideas of the sentence so far, and of the text.
+	said   ideaSet
+	sketch sketch
 	// The word so far.
 	state uint16
 	begun bool
@@ -70,11 +73,14 @@ func (m *matcher) release() {
 	clear(m.h.first)
 	m.h.tokens = 0
 	m.pause()
+	m.sketch.clear()
 	matchers.Put(m)
 }
 
 // pause puts what comes next out of the reach of what was.
 func (m *matcher) pause() {
+	m.sketch.add(m.said)
+	m.said = ideaSet{}
 	m.at += sentence
 	m.seen = [window][reaches]uint64{}
 }
@@ -112,6 +118,7 @@ func (m *matcher) scan(b []byte) {
 		i++
 	}
 	m.flush()
+	m.pause()
 }
 
 // letters takes the letters at i and returns where they end.
@@ -187,9 +194,11 @@ func (m *matcher) flush() {
 	m.now = [reaches]uint64{}
 	m.h.tokens++
 	if s := m.l.exact[m.state]; s != 0 {
+		m.said.join(m.l.ofWord[s])
 		m.move(s)
 	}
 	for _, p := range m.heads[:m.n] {
+		m.said.join(m.l.ofWord[p])
 		m.move(p)
 	}
 	m.seen[m.at%window] = m.now
@@ -244,6 +253,7 @@ func (m *matcher) goOn(w *waiters, marks uint64) {
 // note says that a node's word was met, and counts the phrases that end there.
 func (m *matcher) note(k int32) {
 	m.last[k] = m.at
+	m.said.join(m.l.ofNode[k])
 	if len(m.l.ends[k]) == 0 || m.done[k] {
 		return
 	}

@@ -4,13 +4,14 @@
 //	go run ./eval/scam -shared ../shared
 //
 // prints precision and recall by class for the half of the cases that nothing was
-// fitted on, totals of the two halves of the unseen cases, recall on stored fraud, and
-// false positives on stored ham.
+// fitted on, recall on stored fraud, and false positives on stored ham; with -unseen also
+// totals of the two halves of the cases that were written without a look at the checks.
 //
 //	go run ./eval/scam -shared ../shared -fit
 //
-// writes check/scam/weights.txt, fitted on the train half of the cases and on the train
-// part of the mail whose terms allow it. cases/README.md says how cases are written.
+// writes check/scam/model.txt, fitted on the train half of the cases and on the train
+// part of the mail whose terms allow it; -held says how far good mail comes with a model
+// that it wasn't fitted on. cases/README.md says how cases are written.
 package main
 
 import (
@@ -32,14 +33,19 @@ func run(args []string, w io.Writer) error {
 	fs := flag.NewFlagSet("scam", flag.ContinueOnError)
 	shared := fs.String("shared", "../shared", "folder with corpora/; cases alone where it is empty")
 	part := fs.String("part", "test", "cases: test, fresh, last, train, unseen dev or unseen final; and part of the mail: train for train, else test")
-	fitting := fs.Bool("fit", false, "fit the weights and write them")
-	out := fs.String("weights", "check/scam/weights.txt", "file that -fit writes")
+	fitting := fs.Bool("fit", false, "fit the model and write it")
+	out := fs.String("model", "check/scam/model.txt", "file that -fit writes")
+	held := fs.Bool("held", false, "say how far good mail comes with a model that it wasn't fitted on, and write nothing")
+	both := fs.Bool("unseen", false, "totals of both halves of the unseen cases too")
 	show := fs.Bool("misses", false, "name each case that is missed or wrongly accused")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	if *fitting {
-		return fitAll(*shared, *out, w)
+	switch {
+	case *fitting:
+		return fitModel(*shared, *out, w)
+	case *held:
+		return heldOut(*shared, w)
 	}
 	cases, err := Cases(*part)
 	if err != nil {
@@ -50,8 +56,10 @@ func run(args []string, w io.Writer) error {
 	if *show {
 		report.Misses(w)
 	}
-	if err := writeUnseen(w); err != nil {
-		return err
+	if *both {
+		if err := writeUnseen(w); err != nil {
+			return err
+		}
 	}
 	if *shared == "" {
 		return nil
