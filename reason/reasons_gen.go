@@ -52,6 +52,8 @@ const (
 	BECPayroll                 = "BEC_PAYROLL"                   // the text asks to change where a salary is paid
 	BodyRefresh                = "BODY_REFRESH"                  // the message body tells the browser to go elsewhere
 	BodyScript                 = "BODY_SCRIPT"                   // the message body holds a script
+	BounceNotOurs              = "BOUNCE_NOT_OURS"               // it returns mail that no user here sent
+	BounceOurs                 = "BOUNCE_OURS"                   // A notice returns mail with our trace for this very sender; the detail has the id of the transaction in which it left.
 	BrandDisguised             = "BRAND_DISGUISED"               // a firm's name is written with look-alike characters
 	BrandFooter                = "BRAND_FOOTER"                  // the copyright line is that of a firm which does not use this domain
 	BrandLinksAway             = "BRAND_LINKS_AWAY"              // the message speaks for a firm and its links lead elsewhere
@@ -414,7 +416,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "d81c5e592a6d1108"
+const hash = "545a8646222f9210"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -897,6 +899,26 @@ var entries = [...]Entry{
 		User:   "The message holds a script.",
 		Admin:  "Script or event handler in an inline HTML part.",
 		Source: "practice",
+	},
+	{ID: "BOUNCE_NOT_OURS", Group: "identity", Phase: "message", Threat: "spam",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: all mail of this sender's domain has carried a trace for long, and what came back has none; a user may still have sent it another way",
+		Reply:  "it returns mail that no user here sent",
+		Fix:    "refuse unwanted mail during the SMTP session in place of returning it to a forged sender",
+		Page:   "The message is a notice about mail that didn't leave through this site, though all mail of that sender does: somebody forged the sender's address. Servers that first take mail and then return it send such notices to people who have nothing to do with it. Refuse mail that you don't want, or can't deliver, during the SMTP session.",
+		User:   "A server returns a message that you didn't send: somebody used your address.",
+		Admin:  "A notice returns the header of a message without a trace of ours, or with one of another sender, though the domain's mail carries traces.",
+		Source: "RFC 3834 4; practice: backscatter, BATV",
+	},
+	{ID: "BOUNCE_OURS", Group: "identity", Phase: "message", Threat: "none",
+		Points: -4, Hard: "", Code: 0, Enhanced: "",
+		Weight: "judged: the message that comes back carries a code that only this site can make, for this very sender; who has one such message can copy it to this sender for two weeks",
+		Reply:  "",
+		Fix:    "",
+		Page:   "The message is a notice about mail that a user of ours really sent: what came back with it carries a code that only this site can make.",
+		User:   "This is a notice about mail that you sent.",
+		Admin:  "A notice returns mail with our trace for this very sender; the detail has the id of the transaction in which it left.",
+		Source: "RFC 3464; practice: BATV",
 	},
 	{ID: "BRAND_DISGUISED", Group: "brand", Phase: "message", Threat: "phish",
 		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
