@@ -76,8 +76,10 @@ func (m *Message) signals() (out []signal.Signal) {
 		if m.Colleagues >= 0.5 {
 			add(signal.LateralPhish, strength(v.Points), "to colleagues")
 		}
-	case bad, v.HardKind == sluice.HardStop:
+	case v.HardKind == sluice.HardStop && v.Threat != sluice.ThreatNone: // certain, whatever the sum
 		bad = true
+		add(signal.SpamMail, 1, string(v.Hard))
+	case bad:
 		add(signal.SpamMail, strength(v.Points), fmt.Sprintf("%v, %.1f points", v.Threat, v.Points))
 	case v.Points >= oddFrom && v.HardKind != sluice.HardPass:
 		add(signal.OddMail, 1, fmt.Sprintf("%v, %.1f points", v.Threat, v.Points))

@@ -71,7 +71,7 @@ func (u *Users) ended(ctx context.Context, g Gate, held sluice.QuarantineIndex) 
 				return
 			}
 			for _, c := range page {
-				if c.Updated.After(since) && c.Kept > 0 {
+				if c.Updated.After(since) {
 					u.letGo(ctx, g, held, c.ID)
 				}
 			}
