@@ -50,7 +50,8 @@ type Config struct {
 	Resolver dns.Resolver
 	Weights  verdict.Weights
 	Policy   policy.Policy
-	// Words are those that weigh most in how a message reads; nil: the shipped model's.
+	// Words are those that weigh most in how a message reads. Where it is nil or knows
+	// none, as a model that has learned nothing yet, the shipped model's are told.
 	Words func(m *message.Message, most int) []text.Token
 	Clock func() time.Time
 }
@@ -66,10 +67,14 @@ func New(c Config) (*Linter, error) {
 	if c.Verifier == nil {
 		c.Verifier = mailauth.New(mailauth.Config{Resolver: c.Resolver})
 	}
-	if c.Words == nil {
-		c.Words = func(m *message.Message, most int) []text.Token {
-			return text.Default().Top(text.FromMessage(m), most)
+	here := c.Words
+	c.Words = func(m *message.Message, most int) []text.Token {
+		if here != nil {
+			if out := here(m, most); len(out) > 0 {
+				return out
+			}
 		}
+		return text.Default().Top(text.FromMessage(m), most)
 	}
 	return &Linter{c}, nil
 }

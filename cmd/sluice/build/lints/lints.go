@@ -35,8 +35,7 @@ import (
 type Config struct {
 	Settings *config.Config
 	Outbox   sluice.Outbox
-	// Model is what was learned at this site by now; nil: the shipped model's words alone
-	// are told.
+	// Model is what was learned at this site by now; nil: nothing ever is.
 	Model    func() *online.Model
 	Resolver dns.Resolver
 	// Sign makes signatures of a domain for what we write; nil fields where it has no key.
@@ -74,12 +73,7 @@ func (r *Room) Apply(set gate.Settings) error {
 	c := lint.Config{Gate: gate.New(gate.Config{Settings: set, Clock: time.Now, Rand: rand.Reader, Logger: r.c.Log}),
 		Verifier: set.Verifier, Resolver: r.c.Resolver, Weights: set.Weights, Policy: set.Policy, Clock: time.Now}
 	if r.c.Model != nil {
-		c.Words = func(m *message.Message, most int) []text.Token {
-			if here := r.c.Model(); here != nil {
-				return here.Top(m, most)
-			}
-			return text.Default().Top(text.FromMessage(m), most)
-		}
+		c.Words = func(m *message.Message, most int) []text.Token { return r.c.Model().Top(m, most) }
 	}
 	l, err := lint.New(c)
 	if err != nil {
