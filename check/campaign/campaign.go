@@ -13,6 +13,7 @@ import (
 
 	"sluice"
 	"sluice/check"
+	"sluice/inspect"
 	"sluice/learn/campaign"
 	"sluice/learn/copycat"
 	"sluice/mailauth"
@@ -28,6 +29,10 @@ type Config struct {
 	// Copycats remembers what copies are held against; nil: nothing. It needs Memory,
 	// which is its Config.Prints.
 	Copycats *copycat.Memory
+	// Pictures tells what was seen of the pictures that a message encloses, so that
+	// logos are remembered and known again; it may wait for whoever decodes them. nil:
+	// nobody looks at them.
+	Pictures func(ctx context.Context, in *check.Input) []inspect.Image
 	// History says whether mail of a registrable domain was wanted here before; nil:
 	// of none.
 	History func(now time.Time, domain string) bool

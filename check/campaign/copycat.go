@@ -3,6 +3,8 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"sluice"
 	"sluice/check"
@@ -35,6 +37,7 @@ func (c copies) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 	if in.Auth.InTransaction() {
 		in.Auth.DMARC(ctx, in.Message, in.Now)
 	}
+	p = p.Shows(c.cfg.pictures(ctx, in))
 	f := c.cfg.Copycats.Look(p, c.cfg.Sighting(in.Conn, in.Envelope, in.Auth.Known(), in.Now))
 	return copied(&f), ctx.Err()
 }
@@ -44,13 +47,33 @@ func (c Config) CopyPrint(n *check.Notes, m *message.Message) *copycat.Print {
 	return check.Note(n, func() *copycat.Print { return c.Copycats.Print(m, c.Print(n, m)) })
 }
 
+// pictures are what was seen of the pictures that a message encloses. They are noted for
+// Remember.
+func (c Config) pictures(ctx context.Context, in *check.Input) seen {
+	enclosed := func(p *message.Part) bool { return strings.HasPrefix(p.Type, "image/") && !p.Ghost }
+	if c.Pictures == nil || !slices.ContainsFunc(in.Message.Parts, enclosed) {
+		return nil
+	}
+	return check.Note(in.Notes, func() seen {
+		var out seen
+		for _, k := range c.Pictures(ctx, in) {
+			out = append(out, copycat.Picture{Hash: k.PHash, Width: k.Width, Height: k.Height})
+		}
+		return out
+	})
+}
+
+// seen are the pictures of a message.
+type seen []copycat.Picture
+
 // Remember lets a message that was accepted teach the memory of copy-cats. What is
 // returned is for the other nodes of a fleet; nil where there is nothing to tell.
 func (c Config) Remember(n *check.Notes, m *message.Message, s campaign.Sighting) *copycat.Entry {
 	if c.Copycats == nil || c.Memory == nil || s.Domain == "" || !s.History {
 		return nil
 	}
-	return c.Copycats.Observe(c.CopyPrint(n, m), s)
+	shown, _ := check.Noted[seen](n)
+	return c.Copycats.Observe(c.CopyPrint(n, m).Shows(shown), s)
 }
 
 // copied states what was found, and names the twin.
@@ -58,13 +81,17 @@ func copied(f *copycat.Finding) []sluice.Evidence {
 	id := sluice.Reason(reason.Copycat)
 	switch f.Verdict {
 	case copycat.Copy:
-	case copycat.Hint:
+	case copycat.Hint, copycat.Posing:
 		id = reason.CopycatHint
 	default:
 		return nil
 	}
-	e := check.Found(id, fmt.Sprintf("same mail as the one from %s of %s%s, but %s leads to %s; %s%s",
-		f.Twin.Domain, f.Twin.Last.Format("2 January 2006"), titled(f.Twin.Subject), pointer(&f.Call), check.Quote(f.Call.Host), f.Near, lacking(f.Why)))
+	words := fmt.Sprintf("same mail as the one from %s of %s%s, but %s leads to %s; %s%s",
+		f.Twin.Domain, f.Twin.Last.Format("2 January 2006"), titled(f.Twin.Subject), pointer(&f.Call), check.Quote(f.Call.Host), f.Near, lacking(f.Why))
+	if f.Verdict == copycat.Posing {
+		words = fmt.Sprintf("shows the logo that mail from %s carries, last on %s, but %s leads to %s", f.Twin.Domain, f.Twin.Last.Format("2 January 2006"), pointer(&f.Call), check.Quote(f.Call.Host))
+	}
+	e := check.Found(id, words)
 	e.Phase = sluice.PhaseMessage
 	return []sluice.Evidence{e}
 }

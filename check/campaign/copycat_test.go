@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sluice/check"
 	"sluice/check/campaign"
 	"sluice/check/checktest"
+	"sluice/inspect"
 	"sluice/learn/copycat"
 	"sluice/reason"
 )
@@ -71,5 +73,39 @@ func TestCopycat(t *testing.T) {
 	}
 	if strings.Contains(fmt.Sprint(checktest.Run(t, campaign.Checks(campaign.Config{Memory: w.mem}), own)), "COPYCAT") {
 		t.Error("without a memory")
+	}
+}
+
+// A logo that the garden's letters enclose is known again on mail of another making.
+func TestLogo(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Copycats = copycat.New(copycat.Config{Prints: w.mem, Campaigns: 500})
+	asked := 0
+	w.cfg.Pictures = func(context.Context, *check.Input) []inspect.Image {
+		asked++
+		return []inspect.Image{{PHash: 0x5a3c96f00fb4d271, Width: 180, Height: 56}}
+	}
+	const logo = "\n--x\nContent-Type: image/png\nContent-ID: <logo>\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n--x--\n"
+	enclosed := func(in *check.Input, from, html string) *check.Input {
+		in.Message = checktest.Input(checktest.Mail("From: Garden <"+from+">\nSubject: Your order of spring plants\nContent-Type: multipart/related; boundary=x", "--x\nContent-Type: text/html\n\n"+html+logo)).Message
+		return in
+	}
+	for i := range 4 {
+		in := enclosed(w.letter("192.0.2.10", "news@garden.org", "www.garden.org", time.Duration(i)*time.Minute), "news@garden.org", fmt.Sprintf(letter, "www.garden.org"))
+		in.Envelope.Rcpts[0].Address = fmt.Sprintf("reader%d@example.net", i)
+		if ev := checktest.Run(t, campaign.Checks(w.cfg), in); len(ev) != 0 {
+			t.Errorf("%d: %+v", i, ev)
+		}
+		if e := w.cfg.Remember(in.Notes, in.Message, w.cfg.Sighting(in.Conn, in.Envelope, in.Auth.Known(), in.Now)); e == nil || e.Logo == 0 {
+			t.Errorf("%d: %+v", i, e)
+		}
+	}
+	const other = `<p><img src="cid:logo" alt="Garden"></p><p>A prize is waiting for one of our members, and this time the lot has fallen on you. Tell us by Friday where we may bring it.</p><p><a href="https://x.example/p" style="background:#060;color:#fff">Claim it</a></p>`
+	ev := checktest.Run(t, campaign.Checks(w.cfg), enclosed(w.letter("203.0.113.9", "a@garden-prize.com", "x.example", time.Hour), "a@garden-prize.com", other))
+	w.want(ev, reason.CopycatHint, 2.5, `shows the logo that mail from garden.org carries, last on 4 March 2026, but the button "claim it" leads to "x.example"`)
+	before := asked
+	checktest.Run(t, campaign.Checks(w.cfg), w.letter("203.0.113.9", "a@garden-prize.com", "x.example", time.Hour))
+	if before != 5 || asked != before {
+		t.Errorf("asked %d times, then %d: messages without pictures have none looked at", before, asked)
 	}
 }

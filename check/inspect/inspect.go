@@ -45,13 +45,33 @@ func Checks(c Config) []check.Checker {
 	if c.Inspector == nil {
 		return nil
 	}
+	return []check.Checker{newChecker(c)}
+}
+
+func newChecker(c Config) checker {
 	if c.Deadline == 0 {
 		c.Deadline = c.Budget.WithDefaults().Time + 2*time.Second
 		if c.Tools.Inspector != nil {
 			c.Deadline += c.Tools.Time + wait
 		}
 	}
-	return []check.Checker{checker{c}}
+	return checker{c}
+}
+
+// Pictures returns what tells other checks of the pictures that a message holds, with
+// the Config of Checks; nil without an inspector. It waits for the same look into the
+// files as the check, or has it done where the check hasn't run yet.
+func Pictures(c Config) func(context.Context, *check.Input) []inspect.Image {
+	if c.Inspector == nil {
+		return nil
+	}
+	look := newChecker(c)
+	return func(ctx context.Context, in *check.Input) []inspect.Image {
+		if l := look.look(ctx, in); l.report != nil {
+			return l.report.Images
+		}
+		return nil
+	}
 }
 
 type checker struct{ cfg Config }
@@ -91,16 +111,15 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 	if in.Message == nil {
 		return nil, ctx.Err()
 	}
-	req, parts, left := request(in.Message, c.cfg.Budget)
-	if len(req.Inputs) == 0 {
+	seen := c.look(ctx, in)
+	req, report := seen.req, seen.report
+	if seen.err != nil {
+		return nil, seen.err
+	}
+	if report == nil {
 		return nil, ctx.Err()
 	}
-	req.Keep = c.cfg.Tools.keep(in.Message)
-	report, err := c.cfg.Inspector.Inspect(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	l := &Looked{Report: report, Parts: parts, Left: left}
+	l := &Looked{Report: report, Parts: seen.parts, Left: seen.left}
 	unknown := c.cfg.Tools.look(ctx, req, report)
 	out := append(c.evidence(in, l), unknown...)
 	check.Note(in.Notes, func() *Looked { return l })
@@ -108,6 +127,30 @@ func (c checker) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence,
 		return out, errors.New("inspect: " + report.Ended.String())
 	}
 	return out, ctx.Err()
+}
+
+// look is a look into a message's files, whoever asked for it first.
+type look struct {
+	req    *inspect.Request
+	parts  []Part
+	left   int
+	report *inspect.Report // nil where no file needs a look, or nobody could
+	err    error
+}
+
+// look has the files looked into, once where notes are kept.
+func (c checker) look(ctx context.Context, in *check.Input) *look {
+	return check.Note(in.Notes, func() *look {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.Deadline)
+		defer cancel()
+		l := &look{}
+		if l.req, l.parts, l.left = request(in.Message, c.cfg.Budget); len(l.req.Inputs) == 0 {
+			return l
+		}
+		l.req.Keep = c.cfg.Tools.keep(in.Message)
+		l.report, l.err = c.cfg.Inspector.Inspect(ctx, l.req)
+		return l
+	})
 }
 
 // request takes the files that need a look, and counts those that are too many.

@@ -264,3 +264,38 @@ func TestEveryKind(t *testing.T) {
 		t.Errorf("%d kinds found", n)
 	}
 }
+
+// Whoever asks for the pictures and the check have the files looked into once.
+func TestPictures(t *testing.T) {
+	if Pictures(Config{}) != nil {
+		t.Error("without an inspector")
+	}
+	for _, first := range []bool{true, false} {
+		l := &looker{report: &inspect.Report{At: -1, Files: []inspect.File{{Parent: -1, Name: "a.png", Same: -1}}, Images: []inspect.Image{{PHash: 7, Width: 9, Height: 8}}}}
+		c := Config{Inspector: l, Table: DefaultTable()}
+		in := checktest.Input(parts("Content-Type: image/png; name=a.png\n\nx"))
+		in.Notes = new(check.Notes)
+		ask := func() {
+			if got := Pictures(c)(t.Context(), in); len(got) != 1 || got[0].PHash != 7 {
+				t.Errorf("%+v", got)
+			}
+		}
+		if first {
+			ask()
+		}
+		if _, err := Checks(c)[0].Check(t.Context(), in); err != nil || l.asked == nil {
+			t.Fatal(err)
+		}
+		if !first {
+			l.asked = nil
+			ask()
+			if l.asked != nil {
+				t.Error("asked twice")
+			}
+		}
+	}
+	in := checktest.Input(parts("Content-Type: image/png; name=a.png\n\nx"))
+	if got := Pictures(Config{Inspector: &looker{err: errors.New("the queue is full")}})(t.Context(), in); got != nil {
+		t.Errorf("%+v", got)
+	}
+}

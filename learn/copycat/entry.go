@@ -33,6 +33,8 @@ type Entry struct {
 	Named   bool   // the message names the owner in its text
 	To      uint64 // its recipients, a bit each
 
+	Logo uint64 // perceptual hash of the logo that it encloses; 0 for none
+
 	Text, Layout   [2]uint64 // folded sketches
 	Runs           []uint64  // features: a sample of runs of words,
 	Layouts        []uint64  // text and layout as a whole, with the owner's name,
@@ -44,7 +46,7 @@ type Entry struct {
 // ErrEntry is what octets yield that are no stored Entry.
 var ErrEntry = errors.New("copycat: no stored entry")
 
-const entryVersion = 1
+const entryVersion = 2
 
 // lists are the hashes of an entry and how many there may be.
 func (e *Entry) lists() [6]struct {
@@ -69,7 +71,7 @@ func (e *Entry) MarshalBinary() ([]byte, error) {
 	for _, s := range []string{clip(e.Domain, maxDomain), clip(e.Subject, maxSubject)} {
 		b = append(append(b, byte(len(s))), s...)
 	}
-	for _, n := range []uint64{e.Text[0], e.Text[1], e.Layout[0], e.Layout[1]} {
+	for _, n := range []uint64{e.Logo, e.Text[0], e.Text[1], e.Layout[0], e.Layout[1]} {
 		b = le.AppendUint64(b, n)
 	}
 	for _, l := range e.lists() {
@@ -94,7 +96,7 @@ func (e *Entry) UnmarshalBinary(b []byte) error {
 	out.At, out.To = f.u32(), f.u64()
 	out.Domain = string(f.take(int(f.take(1)[0])))
 	out.Subject = string(f.take(int(f.take(1)[0])))
-	for _, n := range []*uint64{&out.Text[0], &out.Text[1], &out.Layout[0], &out.Layout[1]} {
+	for _, n := range []*uint64{&out.Logo, &out.Text[0], &out.Text[1], &out.Layout[0], &out.Layout[1]} {
 		*n = f.u64()
 	}
 	for _, l := range out.lists() {
@@ -148,6 +150,9 @@ func moment(s uint32) time.Time { return time.Unix(int64(s), 0).UTC() }
 func (m *Memory) entry(p *Print, s *campaign.Sighting, beside bool) *Entry {
 	h := m.cfg.Prints.Hash
 	e := &Entry{Domain: s.Domain, Subject: clip(p.Subject, maxSubject), At: seconds(s.Time), Named: p.names(s.Domain), Text: p.Text.Bits, Layout: p.Layout.Bits}
+	if len(p.logos) > 0 {
+		e.Logo = p.logos[0]
+	}
 	for _, to := range s.Recipients {
 		e.To |= 1 << (h(hashTo, strings.ToLower(to)) % 64)
 	}

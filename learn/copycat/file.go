@@ -109,6 +109,7 @@ func (m *Memory) write(ctx context.Context, w io.Writer) error {
 // stored is a record as it is written.
 type stored struct {
 	Owner, To      uint64
+	Logo           uint64
 	Text, Layout   [2]uint64
 	Sites          [4]uint64
 	Calls, Wording [mostAsked]uint32
@@ -117,11 +118,11 @@ type stored struct {
 	Titled         uint32
 	Counts         [7]uint8
 	Domain         [maxDomain]byte
-	Subject        [44]byte
+	Subject        [36]byte
 }
 
 func (c *record) stored() *stored {
-	s := &stored{c.owner, c.to, c.text, c.layout, c.sites, c.calls, c.wording, [2][2]uint32{}, c.first, c.last, c.titled,
+	s := &stored{c.owner, c.to, c.logo, c.text, c.layout, c.sites, c.calls, c.wording, [2][2]uint32{}, c.first, c.last, c.titled,
 		[7]uint8{c.runs, c.layouts, c.pictures, c.generation, c.flags, c.domainLen, c.subjectLen}, c.domain, c.subject}
 	for i, w := range c.waiting {
 		s.Waiting[i] = [2]uint32{w.site, w.n}
@@ -130,7 +131,7 @@ func (c *record) stored() *stored {
 }
 
 func (s *stored) record() record {
-	c := record{owner: s.Owner, to: s.To, text: s.Text, layout: s.Layout, sites: s.Sites, calls: s.Calls, wording: s.Wording, first: s.First, last: s.Last, titled: s.Titled,
+	c := record{owner: s.Owner, to: s.To, logo: s.Logo, text: s.Text, layout: s.Layout, sites: s.Sites, calls: s.Calls, wording: s.Wording, first: s.First, last: s.Last, titled: s.Titled,
 		runs: s.Counts[0], layouts: s.Counts[1], pictures: s.Counts[2], generation: s.Counts[3], flags: s.Counts[4], domainLen: s.Counts[5], subjectLen: s.Counts[6],
 		domain: s.Domain, subject: s.Subject}
 	for i, w := range s.Waiting {

@@ -19,6 +19,7 @@ const (
 	Genuine                // near one, and leads where that does: passed on, or through a list
 	Own                    // its sender has the right
 	Foreign                // near the campaign of another, and no copy of it: a form that several use
+	Posing                 // no copy, but shows the logo of another's mail, names the other and leads elsewhere
 	Hint                   // a copy by what can be told
 	Copy                   // a copy
 )
@@ -145,7 +146,8 @@ func (m *Memory) against(p *Print, s *campaign.Sighting, one *record, found []hi
 		l.certain, l.claims = true, true
 		near = max(near, l.nearness())
 	}
-	if near == 0 {
+	logo := p.shows(all[:n])
+	if near == 0 && !logo {
 		return Finding{}, false
 	}
 	claims := p.claims(one.name())
@@ -164,7 +166,11 @@ func (m *Memory) against(p *Print, s *campaign.Sighting, one *record, found []hi
 			twin, like = c, *l
 		}
 	}
-	return m.judge(p, s, twin, &like, &call), twin.flags&flagNamed != 0
+	f = m.judge(p, s, twin, &like, &call)
+	if logo && f.Verdict < Posing && m.poses(p, s, twin, &call) {
+		f = Finding{Posing, twin.twin(), "shows its logo", *call.Call, ""}
+	}
+	return f, twin.flags&flagNamed != 0
 }
 
 // better orders likenesses of one owner's campaigns.
@@ -214,10 +220,13 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 		}
 	}
 	// What is told apart by a name stands first: common runs would take all the room.
-	for _, l := range p.labels() {
-		probe(m.name(l), func(h *hit, _ bool) { h.named = true })
+	labels := p.labels()
+	named := func(l string) { probe(m.name(l), func(h *hit, _ bool) { h.named = true }) }
+	for _, l := range labels {
+		named(l)
 	}
-	for _, f := range m.frames(p, p.labels()) {
+	p.captions(named)
+	for _, f := range m.frames(p, labels) {
 		probe(f, func(h *hit, nobodys bool) {
 			if !nobodys {
 				h.layouts++
@@ -246,6 +255,10 @@ func (m *Memory) hits(p *Print, out *[mostHits]hit) int {
 		})
 	}
 	return n
+}
+
+func (c *record) twin() Twin {
+	return Twin{c.name(), string(c.subject[:c.subjectLen]), moment(c.first), moment(c.last)}
 }
 
 func (c *record) name() string { return string(c.domain[:c.domainLen]) }
@@ -328,7 +341,7 @@ func (m *Memory) judge(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 		return Finding{}
 	}
 	owner := c.name()
-	f := Finding{Twin: Twin{owner, string(c.subject[:c.subjectLen]), moment(c.first), moment(c.last)}, Near: l.String()}
+	f := Finding{Twin: c.twin(), Near: l.String()}
 	if s.Domain != "" && (s.Domain == owner || m.cfg.Related(owner, s.Domain)) {
 		f.Verdict = Own
 		return f

@@ -62,6 +62,7 @@ func wellKnown(host string) (string, bool) {
 type record struct {
 	owner   uint64
 	to      uint64 // recipients, a bit each
+	logo    uint64 // perceptual hash of the enclosed one, 0 for none
 	text    [2]uint64
 	layout  [2]uint64
 	sites   [4]uint64 // Bloom filter
@@ -77,7 +78,7 @@ type record struct {
 	flags                   uint8
 	domainLen, subjectLen   uint8
 	domain                  [maxDomain]byte
-	subject                 [44]byte
+	subject                 [36]byte
 }
 
 // waiting is a site that came after the first day: it is believed when it came again.
@@ -157,7 +158,7 @@ func (m *Memory) Observe(p *Print, s campaign.Sighting) *Entry {
 		return nil
 	}
 	f := m.Look(p, s)
-	if f.Verdict == Copy || f.Verdict == Hint {
+	if f.Verdict >= Posing {
 		return nil
 	}
 	e := m.entry(p, &s, f.Verdict == Foreign)
@@ -194,6 +195,9 @@ func (m *Memory) Apply(e *Entry) bool {
 	if e.At >= c.last {
 		c.last = e.At
 		c.titled = uint32(m.subject(e.Subject))
+		if e.Logo != 0 {
+			c.logo = e.Logo
+		}
 		c.subjectLen = uint8(copy(c.subject[:], clip(e.Subject, len(c.subject))))
 	}
 	of := makeRef(id, c.generation)

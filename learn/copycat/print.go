@@ -60,10 +60,11 @@ type Print struct {
 	joined string   // see join
 	starts []uint64 // bits: where words begin in joined
 
-	titled uint64 // hash of the subject
-	author string // registrable domain of the author's address
-	named  string // the author's name, in normal form
-	signed string // and the address, without spaces and marks
+	logos  []uint64 // perceptual hashes of enclosed pictures that may be one
+	titled uint64   // hash of the subject
+	author string   // registrable domain of the author's address
+	named  string   // the author's name, in normal form
+	signed string   // and the address, without spaces and marks
 }
 
 // Empty says whether there is nothing to compare the message by, or it leads nowhere.
