@@ -16,6 +16,7 @@ import (
 	"sluice/deliver/outbox"
 	"sluice/dns/dnstest"
 	"sluice/gate"
+	"sluice/gate/route"
 	"sluice/judge/pipeline"
 	"sluice/judge/policy"
 	"sluice/judge/verdict"
@@ -83,7 +84,7 @@ func start(t *testing.T, dir string, z *dnstest.Zone, hop, relay *host) *node {
 	})
 	n.gate = gate.New(gate.Config{Outbox: box, Log: store, Index: store, Observe: r.Observe, Clock: time.Now, Rand: rand.Reader, Settings: gate.Settings{
 		Hostname: "mx.ours.example", Weights: verdict.DefaultWeights(), Policy: policy.Default(),
-		Routes:   gate.Routes{ByDomain: map[string]*gate.Route{"ours.example": {Key: "ours", Tenant: "ours", Deliverer: hop}}},
+		Routes:   route.Table{ByDomain: map[string]*route.Route{"ours.example": {Key: "ours", Tenant: "ours", Deliverer: hop}}},
 		Pipeline: pipeline.New([]check.Checker{asks}, pipeline.Config{Clock: time.Now, Weights: verdict.DefaultWeights()}),
 		Verifier: mailauth.New(mailauth.Config{Resolver: z, Hostname: "mx.ours.example"})}})
 	ctx, cancel := context.WithCancel(t.Context())
