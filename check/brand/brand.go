@@ -396,16 +396,6 @@ func (c Config) Named(e *sluice.Envelope, author header.Address) (in brand.Incom
 	if c.List == nil {
 		c.List = brand.Shipped
 	}
-	in = brand.Incoming{Tenant: e.Tenant, From: author.String()}
-	f := finder{list: c.List()}
-	f.name(author)
-	for _, cl := range f.found {
-		if cl.at&inName != 0 && !cl.brand.Sends(author.Domain) {
-			in.Claims = append(in.Claims, brand.ClaimOf(cl.brand))
-		}
-	}
-	if len(f.found) == 0 && brand.Fits(author.Name, author.String()) {
-		in.Claims = append(in.Claims, brand.ClaimName(author.Name))
-	}
+	in = brand.Incoming{Tenant: e.Tenant, From: author.String(), Claims: c.List().Claimed(author.Name, author.String())}
 	return in, len(in.Claims) > 0
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"sluice"
 )
 
 // Standing is how a brand stands in a display name.
@@ -50,6 +52,23 @@ func (l *List) Display(name, local string) []Naming {
 		found = slices.DeleteFunc(found, func(n Naming) bool { return n.Name.Common })
 	}
 	return found
+}
+
+// Claimed is what a message claims by its author's display name and address: to be the
+// brands that aren't the address's own, or, where it names none, its name, if that fits
+// the domain ([Fits]).
+func (l *List) Claimed(name, address string) (out []Claim) {
+	domain := sluice.DomainOf(address)
+	found := l.Display(name, strings.TrimSuffix(address, "@"+domain))
+	for _, n := range found {
+		if c := ClaimOf(n.Brand); n.Standing == Writer && !n.Brand.Sends(strings.ToLower(domain)) && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	if len(found) == 0 && Fits(name, address) {
+		out = append(out, ClaimName(name))
+	}
+	return out
 }
 
 func (l *List) display(name string) (out []Naming) {

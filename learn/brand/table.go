@@ -54,11 +54,8 @@ func (c *Config) defaults() {
 	}
 }
 
-// Bounds of time, in days.
-const (
-	barDays  = 30  // how long a report ends a holder's time
-	keepSent = 400 // how long our own mail vouches
-)
+// keepSent is how many days our own mail vouches.
+const keepSent = 400
 
 // hashed names a claim, a holder or both; 0 is none.
 type hashed uint64
@@ -81,6 +78,7 @@ type Table struct {
 	held    *shelf.Shelf[hashed, holding]
 	owners  *shelf.Shelf[hashed, owners]
 	written *shelf.Shelf[hashed, series]
+	bars    *shelf.Shelf[hashed, service.Bar] // by the keys of held
 	keep    shelf.Keeper
 }
 
@@ -94,8 +92,9 @@ func New(cfg Config) (*Table, error) {
 	t.held = shelf.New[hashed]("held", cfg.Capacity, t.heldWorth)
 	t.owners = shelf.New[hashed]("owners", cfg.Capacity/2, t.ownersWorth)
 	t.written = shelf.New[hashed]("written", cfg.Capacity/2, writtenWorth)
+	t.bars = shelf.New[hashed]("bar", cfg.Capacity/10+10, (*service.Bar).Worth)
 	t.keep = shelf.Keeper{Kind: MemoKind, Mark: strconv.FormatUint(uint64(t.hash("key")), 16), Every: cfg.SaveEvery,
-		Shelves: []shelf.Kept{t.held, t.owners, t.written}}
+		Shelves: []shelf.Kept{t.held, t.owners, t.written, t.bars}}
 	return t, nil
 }
 
@@ -368,21 +367,46 @@ func (t *Table) Sent(now time.Time, tenant string, to ...string) {
 	}
 }
 
-// Report says that a recipient doesn't want an author's mail under these names: what
-// was learned of them ends for a month. Names of the list stay the brand's.
-func (t *Table) Report(now time.Time, in Incoming) {
+// Say takes in what somebody says of an author's message under these names; see
+// [service.Bar]. Tell it only of mail whose author was authenticated: others' forgeries
+// end nothing. Names of the list stay the brand's.
+func (t *Table) Say(now time.Time, in Incoming, v service.Voice, unwanted bool) {
+	t.voice(now, in, func(b *service.Bar) (bool, bool) { return b.Say(now, v, unwanted) })
+}
+
+// Unsay takes it back.
+func (t *Table) Unsay(now time.Time, in Incoming, v service.Voice, unwanted bool) {
+	t.voice(now, in, func(b *service.Bar) (bool, bool) { return b.Unsay(now, v, unwanted) })
+}
+
+func (t *Table) voice(now time.Time, in Incoming, speak func(*service.Bar) (ends, lifts bool)) {
 	holder := Holder(in.From)
 	if holder == "" {
 		return
 	}
-	until := days(now.Add(barDays * day))
 	for _, c := range in.Claims[:min(len(in.Claims), 4)] {
-		if !c.Zero() {
-			t.held.Update(t.hash("h", in.Tenant, c.key, holder), now, func(h *holding) bool {
-				*h = holding{Barred: until}
-				return true
-			})
+		if c.Zero() {
+			continue
 		}
+		k := t.hash("h", in.Tenant, c.key, holder)
+		t.bars.Update(k, now, func(b *service.Bar) bool {
+			ends, lifts := speak(b)
+			switch {
+			case ends:
+				t.held.Update(k, now, func(h *holding) bool {
+					b.Before = service.Series(h.series)
+					*h = holding{Barred: b.Until}
+					return true
+				})
+			case lifts:
+				t.held.Update(k, now, func(h *holding) bool {
+					*h = holding{series: series(b.Before.Join(service.Series(h.series)))}
+					return true
+				})
+				b.Before = service.Series{}
+			}
+			return true
+		})
 	}
 }
 

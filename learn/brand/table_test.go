@@ -11,6 +11,7 @@ import (
 
 	"sluice"
 	"sluice/internal/shelf"
+	"sluice/learn/service"
 )
 
 var start = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -88,7 +89,7 @@ func TestListedBrandIsNotEarnedByWaiting(t *testing.T) {
 			t.Error(name, "has the right")
 		}
 	}
-	tab.Report(after(62), Incoming{Tenant: us, Claims: []Claim{c}, From: "desk@daughter.example"})
+	tab.Say(after(62), Incoming{Tenant: us, Claims: []Claim{c}, From: "desk@daughter.example"}, service.Voice{By: "admin", Trusted: true}, true)
 	if tab.Right(after(62), us, c, "desk@daughter.example") {
 		t.Error("a report doesn't end the right")
 	}

@@ -34,14 +34,14 @@ type Config struct {
 
 const day = 24 * time.Hour
 
-// barDays is how long a report ends what was learned of a pair.
+// barDays is how long complaints end what was learned of a pair.
 const barDays = 30
 
 // Memory remembers which names are used under which signatures: the clinic that writes
 // through a platform, the shop whose name isn't its domain. A pair is a display name
 // and the organization of a DKIM signature that passed, of mail that was delivered and
 // that nobody found fault with. Days count, however much comes in one; it takes
-// [Config.Days] of them over [Config.Span], and a report ends it for a month. What is
+// [Config.Days] of them over [Config.Span], and complaints end it for a month. What is
 // stored are hashes under the site's key. The table is bounded, and pairs that took
 // long to earn outlast a flood of new ones.
 //
@@ -50,6 +50,7 @@ type Memory struct {
 	cfg   Config
 	key   [32]byte
 	pairs *shelf.Shelf[hash, pair]
+	bars  *shelf.Shelf[hash, Bar] // by the same keys
 	keep  shelf.Keeper
 }
 
@@ -80,7 +81,8 @@ func NewMemory(c Config) (*Memory, error) {
 	}
 	m := &Memory{cfg: c, key: sha256.Sum256(c.Key)}
 	m.pairs = shelf.New[hash]("pair", c.Capacity, m.worth)
-	m.keep = shelf.Keeper{Kind: MemoKind, Mark: strconv.FormatUint(uint64(m.hash("key")), 16), Every: c.SaveEvery, Shelves: []shelf.Kept{m.pairs}}
+	m.bars = shelf.New[hash]("bar", c.Capacity/10+10, (*Bar).Worth)
+	m.keep = shelf.Keeper{Kind: MemoKind, Mark: strconv.FormatUint(uint64(m.hash("key")), 16), Every: c.SaveEvery, Shelves: []shelf.Kept{m.pairs, m.bars}}
 	return m, nil
 }
 
@@ -104,7 +106,7 @@ func (m *Memory) worth(p *pair, now time.Time) float64 {
 	today := days(now)
 	switch {
 	case today < p.Barred:
-		return 60 // so that more of the same doesn't make the report forgotten
+		return 60 // so that more of the same doesn't make the complaint forgotten
 	case p.fresh(today) > span(m.cfg.Keep):
 		return -1
 	}
@@ -159,12 +161,36 @@ func (m *Memory) Received(now time.Time, tenant, display string, signers []strin
 	})
 }
 
-// Report says that a recipient doesn't want mail of this name and these signatures.
-func (m *Memory) Report(now time.Time, tenant, display string, signers []string) {
-	until := days(now.Add(barDays * day))
+// Say takes in what somebody says of a message of this name and these signatures; see
+// [Bar]. Tell it only where the signatures passed: others' forgeries end nothing.
+func (m *Memory) Say(now time.Time, tenant, display string, signers []string, v Voice, unwanted bool) {
+	m.voice(now, tenant, display, signers, func(b *Bar) (bool, bool) { return b.Say(now, v, unwanted) })
+}
+
+// Unsay takes it back.
+func (m *Memory) Unsay(now time.Time, tenant, display string, signers []string, v Voice, unwanted bool) {
+	m.voice(now, tenant, display, signers, func(b *Bar) (bool, bool) { return b.Unsay(now, v, unwanted) })
+}
+
+func (m *Memory) voice(now time.Time, tenant, display string, signers []string, speak func(*Bar) (ends, lifts bool)) {
 	m.each(tenant, display, signers, func(k hash, _ string) {
-		m.pairs.Update(k, now, func(p *pair) bool {
-			*p = pair{Barred: until}
+		m.bars.Update(k, now, func(b *Bar) bool {
+			ends, lifts := speak(b)
+			switch {
+			case ends:
+				m.pairs.Update(k, now, func(p *pair) bool {
+					b.Before = Series{p.Days, p.First, p.Last}
+					*p = pair{Barred: b.Until}
+					return true
+				})
+			case lifts:
+				m.pairs.Update(k, now, func(p *pair) bool {
+					s := b.Before.Join(Series{p.Days, p.First, p.Last})
+					*p = pair{Days: s.Days, First: s.First, Last: s.Last}
+					return true
+				})
+				b.Before = Series{}
+			}
 			return true
 		})
 	})
