@@ -58,11 +58,7 @@ servers = ["9.9.9.9"]
 }
 
 func TestRun(t *testing.T) {
-	begun := time.Now()
 	r, plain := examined(t)
-	if took := time.Since(begun); took > checkTime+grace {
-		t.Errorf("it took %v", took)
-	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.What, f.Text, f.Fix = plain.Replace(f.What), plain.Replace(f.Text), plain.Replace(f.Fix)
