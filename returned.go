@@ -1,6 +1,9 @@
 package sluice
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Returned is a notice about mail that a user of ours sent and we relayed: the trace on
 // what came back is ours (package trace).
@@ -13,7 +16,8 @@ type Returned struct {
 	At     time.Time
 }
 
-// Bounced is told of notices about mail that we relayed. A call returns at once.
+// Bounced is told of notices about mail that we relayed, each once. An error is the
+// operator's, and nothing is told again.
 type Bounced interface {
-	Bounced(r Returned)
+	Bounced(ctx context.Context, r Returned) error
 }

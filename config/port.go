@@ -73,6 +73,10 @@ type Submission struct {
 	User         string   `toml:"user"`
 	PasswordFile string   `toml:"password_file"`
 	Sign         bool     `toml:"sign"`
+	// Only lists domains all of whose mail leaves through here: a notice about mail of
+	// theirs without our trace is then about a forgery from the first day. Of others that
+	// is learned within ten days.
+	Only []string `toml:"only"`
 }
 
 // Directory is a source that knows mailboxes; domains name it in recipients.

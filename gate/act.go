@@ -202,9 +202,14 @@ func prepare(set *Settings, conn *sluice.Conn, full *sluice.Envelope, v *sluice.
 	if tagged(v, action, set.Policy) {
 		edits.SubjectTag = set.SubjectTag
 	}
+	var mark string
+	if set.Trace != nil {
+		mark = set.Trace(conn, full, now)
+	}
+	edits.Traced = mark != ""
 	body := rewrite.Edit(raw, *m.Header(), edits)
 	head := rewrite.Headers(rewrite.Options{Hostname: set.Hostname, Conn: conn, Envelope: &env, Verdict: v,
-		Action: action, Results: results, Required: verdict.Points(set.Policy.TagAt), Now: now})
+		Action: action, Results: results, Required: verdict.Points(set.Policy.TagAt), Now: now, Trace: mark})
 	utf8, eight := highBits(raw, m.Header().Range.Off+m.Header().Range.Len)
 	for _, c := range changes { // a banner may be the first that isn't ASCII
 		eight = eight || hasHigh(c.Text)

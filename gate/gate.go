@@ -77,6 +77,10 @@ type Settings struct {
 	// such mail carry. nil: messages stay as they are.
 	Annotate func(conn *sluice.Conn, env *sluice.Envelope, m *message.Message, v *sluice.Verdict) []rewrite.Change
 
+	// Trace makes the field by which mail of our own users is known again when it is
+	// reported or comes back; "" for other mail. nil: there are none.
+	Trace func(conn *sluice.Conn, env *sluice.Envelope, now time.Time) string
+
 	hops []sluice.Deliverer // of Routes, each once
 }
 

@@ -14,6 +14,10 @@ import (
 type Edits struct {
 	AuthServID string // our name in Authentication-Results; "" leaves them all
 	SubjectTag string // put before the subject; "" for none
+	// Traced mail gets a trace of ours on top, and has no other then. On other mail a
+	// trace is of the site that sent it, which will want to know it again; it says nothing
+	// to us, and so nobody gains by forging one.
+	Traced bool
 	// Parts are put in place of others; in the order of the message, none inside of
 	// another. They break signatures.
 	Parts []Part
@@ -70,8 +74,8 @@ type change struct {
 
 // Edit makes changes in the header of a message, and leaves its body alone but for
 // the Parts that are replaced. It
-// removes the fields that only we may write: X-Sluice-*, X-Spam, X-Spam-*, and
-// Authentication-Results with our authserv-id (RFC 8601 5). h must be raw's own
+// removes the fields that only we may write: X-Sluice-* but for others' traces, X-Spam,
+// X-Spam-*, and Authentication-Results with our authserv-id (RFC 8601 5). h must be raw's own
 // header. It returns raw itself where nothing changes.
 //
 // Two repairs keep [Headers], put on top, from running into the message: lines
@@ -82,10 +86,10 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 	at := h.Range.Off
 	for i := range h.Fields {
 		f := &h.Fields[i]
-		changes = lines(changes, raw, at, f.Range.Off, e.AuthServID)
+		changes = lines(changes, raw, at, f.Range.Off, &e)
 		at = f.Range.End()
 		switch {
-		case forged(f.Name, raw[f.ValueRange.Off:f.ValueRange.End()], e.AuthServID):
+		case e.forged(f.Name, raw[f.ValueRange.Off:f.ValueRange.End()]):
 			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
 		case len(e.Parts) > 0 && e.Parts[0].Root && len(f.Name) > 8 && strings.EqualFold(f.Name[:8], "content-"):
 			changes = append(changes, change{off: f.Range.Off, end: f.Range.End()})
@@ -95,7 +99,7 @@ func Edit(raw []byte, h header.Header, e Edits) []byte {
 	}
 	// Behind the last field may be lines that are none, or fields beyond the
 	// parser's limits: some reader may take them for header all the same.
-	changes = lines(changes, raw, at, headerEnd(raw, &h), e.AuthServID)
+	changes = lines(changes, raw, at, headerEnd(raw, &h), &e)
 	if e.SubjectTag != "" && h.Field("Subject") == nil {
 		at := h.Range.Off
 		changes = slices.Insert(changes, 0, change{at, at, "Subject: " + encodeTag(e.SubjectTag) + "\r\n"})
@@ -161,7 +165,7 @@ func lineEnd(raw []byte, at int) int {
 
 // lines looks at raw[at:end], which the parser took for no field: what begins
 // like a field of ours goes, together with the lines that continue it.
-func lines(changes []change, raw []byte, at, end int, authserv string) []change {
+func lines(changes []change, raw []byte, at, end int, e *Edits) []change {
 	for at < end {
 		from, top := at, at == 0 && continues(raw)
 		at = lineEnd(raw, at)
@@ -171,7 +175,7 @@ func lines(changes []change, raw []byte, at, end int, authserv string) []change 
 		at = min(at, end)
 		before, value, _ := bytes.Cut(raw[from:at], []byte(":"))
 		name := string(bytes.TrimSpace(before))
-		if top || forged(name, value, authserv) || forged(firstWord(name), value, authserv) {
+		if top || e.forged(name, value) || e.forged(firstWord(name), value) {
 			changes = append(changes, change{off: from, end: at})
 		}
 	}
@@ -186,9 +190,12 @@ func firstWord(s string) string {
 }
 
 // forged says whether a field is one that only we may write.
-func forged(name string, value []byte, authserv string) bool {
+func (e *Edits) forged(name string, value []byte) bool {
 	if len(name) == 0 || name[0]|0x20 != 'x' {
-		return authserv != "" && header.EqualFold(name, "Authentication-Results") && claims(string(value), authserv)
+		return e.AuthServID != "" && header.EqualFold(name, "Authentication-Results") && claims(string(value), e.AuthServID)
+	}
+	if header.EqualFold(name, TraceField) {
+		return e.Traced
 	}
 	return header.EqualFold(name, "X-Spam") || hasPrefix(name, "X-Spam-") || hasPrefix(name, "X-Sluice-")
 }

@@ -25,7 +25,13 @@ type Options struct {
 	Results  string    // the whole Authentication-Results field with its CRLF; "" writes that there are none
 	Required float64   // points at which mail is tagged, for X-Spam-Status
 	Now      time.Time // for the Received date
+	// Trace is the value of the field by which we know our own mail again (package trace);
+	// "" for mail that isn't.
+	Trace string
 }
+
+// TraceField is its name.
+const TraceField = "X-Sluice-Trace"
 
 const (
 	lineLen    = 78 // RFC 5322 2.1.1
@@ -38,6 +44,7 @@ const (
 // Received (RFC 5321 4.4), Authentication-Results (RFC 8601), and the verdict
 // for people and filters:
 //
+//	X-Sluice-Trace: v=1; …
 //	X-Sluice-ID: 7K3F…
 //	X-Sluice-Verdict: threat=phish; action=tag; probability=0.912; points=10.2
 //	X-Sluice-Reasons: LINK_TEXT_MISMATCH(4.0), …, PRIOR(-3.0)
@@ -45,11 +52,20 @@ const (
 //	X-Spam-Status: Yes, score=10.2 required=3.7 tests=LINK_TEXT_MISMATCH,…
 //	X-Spam-Level: **********
 //
+// Mail of our own users that leaves to other systems has Received and the trace only:
+// what we think of it is nobody's business outside.
+//
 // X-Spam-Flag is YES for mail that was not simply accepted. The points in
 // X-Sluice-Reasons sum to the verdict's, unless there are more than 60.
 func Headers(o Options) []byte {
 	var b block
 	b.received(&o)
+	if o.Trace != "" {
+		b.field(TraceField, strings.Fields(o.Trace)...)
+	}
+	if o.Envelope.Outbound {
+		return b.b
+	}
 	if o.Results != "" {
 		b.b = append(b.b, o.Results...)
 	} else {

@@ -15,6 +15,7 @@ import (
 	"sluice/internal/golden"
 	"sluice/message"
 	"sluice/message/header"
+	"sluice/trace"
 )
 
 const host = "mx.gate.example"
@@ -49,7 +50,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 		m, err := mail.ReadMessage(bytes.NewReader(append(bytes.Clone(b), "\r\n"...)))
-		if err != nil || len(m.Header) < 6 {
+		if err != nil || len(m.Header) < 6 && !o.Envelope.Outbound {
 			t.Fatalf("%s: %v\n%s", name, err, b)
 		}
 		if _, err := m.Header.Date(); err == nil {
@@ -82,6 +83,13 @@ func TestHeaders(t *testing.T) {
 	show("address literal, authenticated", func(o *rewrite.Options) {
 		o.Conn.Hello.Name, o.Conn.Auth, o.Conn.TLS = "[192.0.2.1]", "user", &sluice.TLSInfo{}
 	})
+	show("a user's, for inside", func(o *rewrite.Options) {
+		o.Conn.Auth, o.Trace = "user", "v=1; id=7K3FQ2; t=1772597167; h=AAAAAAAAAAAAAAAAAAAAAA; s=AAAAAAAAAAA"
+	})
+	show("a user's, for others", func(o *rewrite.Options) {
+		o.Conn.Auth, o.Trace = "user", "v=1; id=7K3FQ2; t=1772597167; h=AAAAAAAAAAAAAAAAAAAAAA; s=AAAAAAAAAAA"
+		o.Envelope.Outbound = true
+	})
 	golden.Check(t, "testdata/headers.txt", out.Bytes())
 }
 
@@ -105,6 +113,21 @@ func edit(raw string, e rewrite.Edits) string {
 	b := []byte(raw)
 	m := message.Parse(b, message.DefaultLimits())
 	return string(rewrite.Edit(b, *m.Header(), e))
+}
+
+// Traces of others stay, for they will want to know their mail again; mail of ours has
+// one of ours alone.
+func TestTraces(t *testing.T) {
+	if rewrite.TraceField != trace.Field {
+		t.Errorf("%s isn't %s", rewrite.TraceField, trace.Field)
+	}
+	raw := "X-Sluice-Trace: v=1; id=A;\r\n\tt=1\r\nX-Sluice-Tracer: no\r\nx-sluice-trace : v=1\r\nX-Sluice-ID: 1\r\nSubject: x\r\n\r\nX-Sluice-Trace: body\r\n"
+	if got, want := edit(raw, rewrite.Edits{AuthServID: host}), "X-Sluice-Trace: v=1; id=A;\r\n\tt=1\r\nx-sluice-trace : v=1\r\nSubject: x\r\n\r\nX-Sluice-Trace: body\r\n"; got != want {
+		t.Errorf("got %q", got)
+	}
+	if got, want := edit(raw, rewrite.Edits{AuthServID: host, Traced: true}), "Subject: x\r\n\r\nX-Sluice-Trace: body\r\n"; got != want {
+		t.Errorf("traced: got %q", got)
+	}
 }
 
 func TestStrip(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/check"
 	checkcampaign "sluice/check/campaign"
 	"sluice/config"
 	"sluice/explain/ref"
@@ -33,6 +34,8 @@ type Memory struct {
 	Related func(owner, domain string) bool
 	// FreshCampaigns: their memory has none of the labels that were given before.
 	FreshCampaigns bool
+	// Checks are further ones that rest on what is remembered.
+	Checks []check.Checker
 	// Around runs what writes the memory of campaigns, so that no label comes in
 	// meanwhile.
 	Around func(save func() error) error

@@ -163,7 +163,7 @@ func (p *Port) applyLists(cfg *config.Config) error {
 func portChecks(cfg *config.Config, p *Port, m *Memory) []check.Checker {
 	out := checkreputation.Checks(checkreputation.Config{Table: m.Reputation, Networks: p.Networks()})
 	out = append(out, checkcorrespondent.Checks(m.Correspondents)...)
-	out = append(out, checkcampaign.Checks(m.Campaigns)...)
+	out = append(append(out, checkcampaign.Checks(m.Campaigns)...), m.Checks...)
 	if lists := p.Lists(); lists != nil {
 		out = append(out, checkdnsbl.Checks(checkdnsbl.Config{Lists: lists, Threshold: cfg.Connect.BlockAt})...)
 	}

@@ -30,11 +30,13 @@ import (
 	"sluice/cmd/sluice/build"
 	"sluice/cmd/sluice/build/lints"
 	"sluice/cmd/sluice/build/readers"
+	"sluice/cmd/sluice/build/traces"
 	"sluice/cmd/sluice/build/users"
 	"sluice/cmd/sluice/outside"
 	"sluice/config"
 	"sluice/console"
 	"sluice/console/public"
+	"sluice/console/public/proof"
 	"sluice/explain/ref"
 	"sluice/gate"
 	"sluice/judge/policy"
@@ -53,6 +55,8 @@ type Daemon struct {
 	console  *console.Console
 	sealer   *ref.Sealer
 	resolver *build.Resolver
+	prover   *proof.Prover
+	traces   *traces.Traces
 	lists    *build.Resolver // asks the DNS lists
 	port     *build.Port
 	memory   *build.Memory
@@ -105,6 +109,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	}
 	d.resolver = build.NewResolver(cfg)
 	d.resolver.Observe(d.registry)
+	if d.prover, err = newProver(keys, d.resolver.Resolver); err != nil {
+		return nil, err
+	}
+	if d.traces, err = traces.New(ctx, cfg, r.Store, log); err != nil {
+		return nil, err
+	}
 	// The lists have a cache of their own: a flood of clients must not push out what is
 	// known of senders.
 	d.lists = build.NewResolver(cfg)
@@ -116,6 +126,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		log.Error(err.Error())
 	}
 	d.memory = build.NewMemory(ctx, cfg, r.Store, d.port, log)
+	d.memory.Checks = d.traces.Checks()
 	if d.learning, err = build.NewLearning(cfg, r.Store, d.memory.Campaigns.Memory, d.memory.FreshCampaigns, log); err != nil {
 		return nil, err
 	}
@@ -245,7 +256,7 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		if err != nil {
 			return err
 		}
-		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Click: clicks, Lint: look, Dictionary: words, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Proof: d.prover, Click: clicks, Lint: look, Dictionary: words, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
 			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
@@ -259,6 +270,7 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 
 // read shows a judged message to those who read along.
 func (d *Daemon) read(o *gate.Observation) {
+	d.traces.Observe(o)
 	d.reports.Observe(o)
 	d.learning.Observe(o, func() *campaign.Print {
 		if c := d.memory.Campaigns; c.Memory != nil {
@@ -424,6 +436,7 @@ func (d *Daemon) Run(ctx context.Context, load func() (*config.Config, error)) e
 	if d.users != nil {
 		wg.Go(func() { d.users.Run(work, releases{d.gate}, d.rooms.Store) })
 	}
+	wg.Go(func() { d.traces.Run(work, d.users) })
 	wg.Go(func() { d.memory.Run(work, func() { d.gate.Tidy(); d.port.Tidy() }) })
 	if d.control != nil {
 		wg.Go(func() {
@@ -487,6 +500,7 @@ func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
 	if d.users != nil {
 		set.Users = d.users
 	}
+	set.Trace = d.traces.Value
 	if set.Desk, err = d.lints.Desk(desk); err != nil || !lints.Wanted(cfg) {
 		return set, err
 	}
