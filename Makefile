@@ -4,10 +4,14 @@ FUZZTIME ?= 30s
 # Folder with corpora/ and suites/; tests that need it skip where it is absent.
 SHARED   ?= $(or $(SLUICE_SHARED),../shared)
 
+# Everything is tested without C code, as it is shipped, and packages are compiled once
+# for all targets but race.
+export CGO_ENABLED = 0
+
 .PHONY: build run test race lint fuzz bench bench-deps bench-peers deps generate model tidy clean
 
 build: ## bin/sluice: one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sluice ./cmd/sluice
+	$(GO) build -trimpath -o bin/sluice ./cmd/sluice
 
 run: build ## the gateway with its defaults: SMTP on 127.0.0.1:2525, console on 127.0.0.1:8025
 	./bin/sluice serve
@@ -15,12 +19,13 @@ run: build ## the gateway with its defaults: SMTP on 127.0.0.1:2525, console on 
 deps: ## the Debian packages that tests use (root only; tests skip without them)
 	scripts/install-test-deps
 
+# -timeout: a busy machine has its time.
 test: deps
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 race: ## needs a C compiler; the long tests run without it, in test
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -231,7 +231,11 @@ func TestHostile(t *testing.T) {
 	servers, results := make([]*plain, len(kinds)), make([]*Result, len(kinds))
 	var wg sync.WaitGroup
 	for i, x := range kinds {
-		servers[i] = &plain{exists: known, pause: 200 * time.Millisecond, greeting: "wait", offers: []string{"8BITMIME"}}
+		pause := 200 * time.Millisecond // shorter than anybody's patience
+		if strings.HasPrefix(x.kind, "early-") {
+			pause = 10 * time.Second // it ends as soon as they speak
+		}
+		servers[i] = &plain{exists: known, pause: pause, greeting: "wait", offers: []string{"8BITMIME"}}
 		p, err := New(hostile(servers[i].start(t), x.kind, 12, Train))
 		if err != nil {
 			t.Fatal(err)
