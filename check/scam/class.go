@@ -85,5 +85,5 @@ func Classes() []string {
 // through a list. They are in nats, and of all frauds alike. A known correspondent
 // lowers and doesn't acquit: accounts are stolen.
 var judged = map[fact]float64{
-	stranger: 0.5, namesake: 2.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, quotedWords: -1.5,
+	stranger: 0.5, namesake: 2.5, opener: 1.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, quotedWords: -1.5,
 }

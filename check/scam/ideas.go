@@ -4,9 +4,11 @@ import (
 	_ "embed"
 	"fmt"
 	"iter"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ideasFile says how it is written.
@@ -26,6 +28,15 @@ func (s *ideaSet) join(t ideaSet) {
 	}
 }
 
+func (s *ideaSet) meets(t ideaSet) bool {
+	for i := range s {
+		if s[i]&t[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *ideaSet) empty() bool { return *s == ideaSet{} }
 
 // all goes through the ideas of a set.
@@ -40,6 +51,15 @@ func (s ideaSet) all() iter.Seq[int] {
 		}
 	}
 }
+
+// openers are the ideas that an impostor begins with.
+var openers = sync.OnceValue(func() (set ideaSet) {
+	for _, name := range []string{"available", "favour", "mobile", "nocall"} {
+		i := slices.Index(shipped().ideas, name)
+		set[i/64] |= 1 << (i % 64)
+	}
+	return set
+})
 
 // ideas adds what the file of ideas says to the words of the lexicon.
 func (c *compiler) ideas(file string) error {
@@ -86,6 +106,31 @@ func (c *compiler) idea(set ideaSet, words string) error {
 	old.join(set)
 	c.ofNode[parent] = old
 	return nil
+}
+
+// sets numbers the sets of ideas.
+func (c *compiler) sets() {
+	l := c.l
+	l.sets, l.ofWord, l.ofNode = []ideaSet{{}}, make([]uint16, len(c.of)), make([]uint16, l.nodes)
+	number := map[ideaSet]uint16{}
+	of := func(set ideaSet) uint16 {
+		n, ok := number[set]
+		if !ok {
+			n = uint16(len(l.sets)) // never more than nodes and words, which the tables bound
+			number[set] = n
+			l.sets = append(l.sets, set)
+		}
+		return n
+	}
+	for _, symbol := range slices.Sorted(maps.Keys(c.ofWord)) {
+		l.ofWord[symbol] = of(c.ofWord[symbol])
+	}
+	for _, n := range slices.Sorted(maps.Keys(c.ofNode)) {
+		l.ofNode[n] = of(c.ofNode[n])
+		if l.ends[n] == nil {
+			l.ends[n] = []end{}
+		}
+	}
 }
 
 // sketch is what a text is about: its ideas, and which of them stand together in a

@@ -41,24 +41,28 @@ const (
 // shipped is the lexicon that ships. It is made when it is first asked for: processes
 // that look into files are this program too, and start often.
 var shipped = sync.OnceValue(func() *lexicon {
-	names, err := lexiconFiles.ReadDir("lexicon")
-	if err != nil {
-		panic(err)
-	}
-	texts := map[string]string{}
-	for _, n := range names {
-		b, err := lexiconFiles.ReadFile(path.Join("lexicon", n.Name()))
-		if err != nil {
-			panic(err)
-		}
-		texts[n.Name()] = string(b)
-	}
-	l, err := compile(texts, ideasFile)
+	l, err := compileShipped()
 	if err != nil {
 		panic(err)
 	}
 	return l
 })
+
+func compileShipped() (*lexicon, error) {
+	names, err := lexiconFiles.ReadDir("lexicon")
+	if err != nil {
+		return nil, err
+	}
+	texts := map[string]string{}
+	for _, n := range names {
+		b, err := lexiconFiles.ReadFile(path.Join("lexicon", n.Name()))
+		if err != nil {
+			return nil, err
+		}
+		texts[n.Name()] = string(b)
+	}
+	return compile(texts, ideasFile)
+}
 
 // lexicon is the automaton: a trie over octets that names words, and a trie over
 // words that names themes.
@@ -74,15 +78,16 @@ type lexicon struct {
 
 	// Phrases: a node is one word of one phrase, with those before it.
 	of    []moves         // by symbol
-	ends  [][]end         // by node: phrases that are complete there
+	ends  [][]end         // by node: phrases that are complete there, nil where no phrase and no idea is
 	next  [][reaches]bool // by node: whether others wait for it
 	nodes int
 
 	// Ideas, for the model: those of a word alone, by symbol, and those of several words
 	// in a row, by their last node.
-	ideas  []string // names
-	ofWord []ideaSet
-	ofNode []ideaSet
+	ideas  []string  // names
+	sets   []ideaSet // the first is empty
+	ofWord []uint16  // by symbol: its set
+	ofNode []uint16  // by node
 }
 
 // entry is one step from state to state.
@@ -179,13 +184,7 @@ func compile(files map[string]string, ideas string) (*lexicon, error) {
 		}
 		c.l.of = append(c.l.of, c.movesOf(list))
 	}
-	c.l.ofWord, c.l.ofNode = make([]ideaSet, len(c.of)), make([]ideaSet, c.l.nodes)
-	for symbol, set := range c.ofWord {
-		c.l.ofWord[symbol] = set
-	}
-	for n, set := range c.ofNode {
-		c.l.ofNode[n] = set
-	}
+	c.sets()
 	return c.l, nil
 }
 
@@ -362,28 +361,57 @@ func (c *compiler) octets() error {
 			l.exact[state] = c.symbols[w]
 		}
 	}
+	// The widest rows are laid first and the others into their gaps. Only places that are
+	// free are tried for the first octet of a row.
 	l.row = make([]uint32, len(rows))
-	low := 0 // all before it is taken
-	for state, row := range rows {
-		at := low
-		for ; len(row) > 0; at++ {
-			l.steps = append(l.steps, make([]entry, max(0, at+256-len(l.steps)))...)
-			if !slices.ContainsFunc(row, func(c child) bool { return l.steps[at+int(c.octet)].to != 0 }) {
-				break
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(rows[b]) - len(rows[a]) })
+	var gaps gaps
+	for _, state := range order {
+		row, at := rows[state], 0
+		if len(row) > 0 {
+			for place := gaps.from(int(row[0].octet)); ; place = gaps.from(place + 1) {
+				at = place - int(row[0].octet)
+				if !slices.ContainsFunc(row[1:], func(c child) bool { return gaps.from(at+int(c.octet)) != at+int(c.octet) }) {
+					break
+				}
 			}
+			l.steps = append(l.steps, make([]entry, max(0, at+256-len(l.steps)))...)
 		}
 		if l.row[state] = uint32(at) << 1; l.prefix[state] != 0 {
 			l.row[state]++
 		}
 		for _, c := range row {
 			l.steps[at+int(c.octet)] = entry{uint16(state), c.state}
-		}
-		for low < len(l.steps) && l.steps[low].to != 0 {
-			low++
+			gaps[at+int(c.octet)]++
 		}
 	}
-	l.steps = append(l.steps, make([]entry, max(0, low+256-len(l.steps)))...)
+	l.steps = append(l.steps, make([]entry, max(0, 256-len(l.steps)))...)
 	return nil
+}
+
+// gaps leads from a place to the first free one at or behind it: to itself, or some way
+// on.
+type gaps []int32
+
+func (g *gaps) from(at int) int {
+	end := at
+	for {
+		for len(*g) <= end {
+			*g = append(*g, int32(len(*g)))
+		}
+		if (*g)[end] == int32(end) {
+			break
+		}
+		end = int((*g)[end])
+	}
+	for at != end { // the next look is shorter
+		at, (*g)[at] = int((*g)[at]), int32(end)
+	}
+	return end
 }
 
 // element is one word of a phrase: any of words, and how far behind the one before.

@@ -36,6 +36,7 @@ const (
 	bulkMail                // offers to unsubscribe
 	stranger                // Ties
 	namesake                //
+	opener                  // a namesake's few words that only ask whether one is there, or for a favour
 	known                   //
 	wroteTo                 //
 	replyToUs               //
@@ -57,7 +58,7 @@ const (
 )
 
 var factNames = [factCount]string{
-	"@free-author", "@free-reply", "@other-reply", "@list", "@bulk", "@stranger", "@namesake", "@known", "@wrote", "@reply", "@inside", "@link", "@no-link", "@many-links", "@question",
+	"@free-author", "@free-reply", "@other-reply", "@list", "@bulk", "@stranger", "@namesake", "@opener", "@known", "@wrote", "@reply", "@inside", "@link", "@no-link", "@many-links", "@question",
 	"@short", "@long", "@coin", "@account", "@phone", "@millions", "@quoted", "@attachment", "@thread",
 }
 
@@ -168,7 +169,7 @@ func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Readin
 	r.set(webLink, r.links > 0)
 	r.set(noLink, r.links == 0)
 	r.set(manyLinks, r.links >= manyLinksFrom)
-	r.set(question, strings.ContainsAny(shown, "?？"))
+	r.set(question, strings.IndexByte(shown, '?') >= 0 || strings.Contains(shown, "？"))
 	r.set(shortWords, m.h.tokens <= shortText)
 	r.set(longWords, m.h.tokens >= longText)
 	r.set(inThread, thread)
@@ -179,6 +180,7 @@ func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Readin
 	r.set(wroteTo, ties.Wrote)
 	r.set(replyToUs, ties.Reply)
 	r.set(inside, ties.Inside)
+	r.set(opener, ties.Namesake && m.h.tokens <= shortText && r.links == 0 && !thread && m.sketch.ideas.meets(openers()))
 	if sketched != nil {
 		sketched(&m.sketch, r.values)
 		return r

@@ -124,16 +124,30 @@ func (m *matcher) scan(b []byte) {
 // letters takes the letters at i and returns where they end.
 func (m *matcher) letters(b []byte, i int) int {
 	m.begun = true
+	state, steps, row := m.state, m.l.steps, m.l.row
 	for ; i < len(b) && kinds[b[i]] == letter; i++ {
-		if m.state == 0 {
+		e := steps[row[state]>>1+uint32(b[i])]
+		if e.from != state || state == 0 {
 			for i < len(b) && kinds[b[i]] == letter {
 				i++
 			}
-			return i
+			state = 0
+			break
 		}
-		m.step(b[i])
+		if state = e.to; row[state]&1 != 0 {
+			m.begins(state)
+		}
 	}
+	m.state = state
 	return i
+}
+
+// begins notes a beginning "word~" that ends at a state.
+func (m *matcher) begins(state uint16) {
+	if m.n < maxHeads {
+		m.heads[m.n] = m.l.prefix[state]
+		m.n++
+	}
 }
 
 func (m *matcher) octet(c byte) {
@@ -149,10 +163,8 @@ func (m *matcher) step(c byte) {
 		m.state = 0
 		return
 	}
-	m.state = e.to
-	if m.l.row[e.to]&1 != 0 && m.n < maxHeads {
-		m.heads[m.n] = m.l.prefix[e.to]
-		m.n++
+	if m.state = e.to; m.l.row[e.to]&1 != 0 {
+		m.begins(e.to)
 	}
 }
 
@@ -194,11 +206,11 @@ func (m *matcher) flush() {
 	m.now = [reaches]uint64{}
 	m.h.tokens++
 	if s := m.l.exact[m.state]; s != 0 {
-		m.said.join(m.l.ofWord[s])
+		m.say(m.l.ofWord[s])
 		m.move(s)
 	}
 	for _, p := range m.heads[:m.n] {
-		m.said.join(m.l.ofWord[p])
+		m.say(m.l.ofWord[p])
 		m.move(p)
 	}
 	m.seen[m.at%window] = m.now
@@ -250,11 +262,21 @@ func (m *matcher) goOn(w *waiters, marks uint64) {
 	}
 }
 
+// say adds the ideas of a word, or of some in a row, to the sentence.
+func (m *matcher) say(set uint16) {
+	if set != 0 {
+		m.said.join(m.l.sets[set])
+	}
+}
+
 // note says that a node's word was met, and counts the phrases that end there.
 func (m *matcher) note(k int32) {
 	m.last[k] = m.at
-	m.said.join(m.l.ofNode[k])
-	if len(m.l.ends[k]) == 0 || m.done[k] {
+	if m.l.ends[k] == nil {
+		return
+	}
+	m.say(m.l.ofNode[k])
+	if m.done[k] {
 		return
 	}
 	m.done[k] = true

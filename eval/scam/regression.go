@@ -15,6 +15,7 @@ const (
 	shrinking = 0.8  // pull of a weight to nothing
 	smallest  = 0.03 // a weight below is left out
 	heaviest  = 2.5  // no weight is above, so that no idea decides alone
+	factual   = 1.2  // no fact's weight is above: what our cases have isn't what mail has
 )
 
 // regression is a multinomial logistic regression with a penalty on the squares of the
@@ -97,7 +98,11 @@ func (r *regression) fit() {
 				}
 				r.w[i][c] -= 0.3 * g / math.Sqrt(sum[i][c])
 				if i > 0 {
-					r.w[i][c] = min(max(r.w[i][c], -heaviest), heaviest)
+					most := heaviest
+					if r.names[i][0] == '@' {
+						most = factual
+					}
+					r.w[i][c] = min(max(r.w[i][c], -most), most)
 				}
 			}
 		}
