@@ -63,11 +63,11 @@ type Likeness struct {
 type Senders []Likeness
 
 // lookup asks the index about a domain; the surest match.
-func (k *checks) lookup(domain string) (lookalike.Match, bool) {
+func (k *checks) lookup(domain string, orgs *check.Orgs) (lookalike.Match, bool) {
 	if domain == "" || strings.HasPrefix(domain, "[") || domains.FreeMail(domain) {
 		return lookalike.Match{}, false
 	}
-	m := k.Index.Lookup(domain, k.Established)
+	m := k.Index.LookupIn(domain, orgs.Of(domain), k.Established)
 	if len(m) == 0 {
 		return lookalike.Match{}, false
 	}
@@ -209,14 +209,14 @@ func named(in *check.Input) (out []place) {
 
 // senders looks all of them up, each organization once.
 func (k *checks) senders(in *check.Input) (out Senders) {
-	seen := map[string]bool{}
+	seen, orgs := map[string]bool{}, check.OrgsOf(in)
 	for _, d := range named(in) {
-		org := links.OrgDomain(d.domain)
+		org := orgs.Of(d.domain)
 		if d.where != inFrom && seen[org] {
 			continue
 		}
 		seen[org] = true
-		if m, ok := k.lookup(d.domain); ok {
+		if m, ok := k.lookup(d.domain, orgs); ok {
 			out = append(out, Likeness{Where: d.where, Domain: d.domain, Match: m, Title: k.title(m.Name.Domain)})
 		}
 	}
@@ -266,7 +266,7 @@ func (l *leads) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 			break
 		}
 	}
-	return l.links(list), nil
+	return l.links(list, check.OrgsOf(in)), nil
 }
 
 // InLinks states likenesses of hosts that were found elsewhere: in attached files, or
@@ -280,14 +280,14 @@ func InLinks(c Config, urls []string, where string) []sluice.Evidence {
 		l := links.Parse(u)
 		list = append(list, &l)
 	}
-	out := (&checks{c}).links(list)
+	out := (&checks{c}).links(list, new(check.Orgs))
 	for i := range out {
 		out[i].Detail += " (" + where + ")"
 	}
 	return out
 }
 
-func (k *checks) links(list []*links.Link) (out []sluice.Evidence) {
+func (k *checks) links(list []*links.Link, orgs *check.Orgs) (out []sluice.Evidence) {
 	seen := make(map[string]bool, min(len(list), maxHosts))
 	for _, l := range list {
 		if l.Host == "" || seen[l.Host] || l.Scheme != "http" && l.Scheme != "https" {
@@ -297,10 +297,10 @@ func (k *checks) links(list []*links.Link) (out []sluice.Evidence) {
 			break
 		}
 		seen[l.Host] = true
-		if domains.Rewriter(l.Host) || domains.Counter(l.Host) || domains.Shortener(l.Host) {
+		if domains.Passing(l.Host) {
 			continue
 		}
-		m, ok := k.lookup(l.Host)
+		m, ok := k.lookup(l.Host, orgs)
 		if !ok {
 			continue
 		}

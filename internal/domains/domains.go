@@ -87,6 +87,38 @@ func below(m map[string]bool, host string) bool {
 	return false
 }
 
+// passing are the names of Rewriter, Counter and Shortener; true where hosts below
+// count too.
+var passing = func() map[string]bool {
+	m := map[string]bool{}
+	for d := range shorteners {
+		m[d] = false
+	}
+	for _, list := range []map[string]bool{rewriters, counters} {
+		for d := range list {
+			m[d] = true
+		}
+	}
+	return m
+}()
+
+// Passing says whether host is one that links lead through, and not to: [Rewriter],
+// [Counter] or [Shortener].
+func Passing(host string) bool {
+	bare, at := strings.TrimPrefix(host, "www."), host
+	for range 6 {
+		if all, ok := passing[at]; ok && (all || at == host || at == bare) {
+			return true
+		}
+		_, rest, ok := strings.Cut(at, ".")
+		if !ok {
+			return false
+		}
+		at = rest
+	}
+	return false
+}
+
 // rewriters are mail gateways that replace links by their own to check them at
 // the click. What they stand for is not what their text shows, by design.
 var rewriters = set(`

@@ -41,3 +41,12 @@ func TestLists(t *testing.T) {
 		}
 	}
 }
+
+func TestPassing(t *testing.T) {
+	for _, host := range []string{"bit.ly", "www.bit.ly", "x.bit.ly", "www.x.bit.ly", "habit.ly", "u123.ct.sendgrid.net", "sendgrid.net", "eur01.safelinks.protection.outlook.com",
+		"outlook.com", "example.com", "www.example.com", "", ".", strings.Repeat("a.", 7) + "sendgrid.net"} {
+		if got, want := domains.Passing(host), domains.Rewriter(host) || domains.Counter(host) || domains.Shortener(host); got != want {
+			t.Errorf("%q: got %v, want %v", host, got, want)
+		}
+	}
+}

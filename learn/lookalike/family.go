@@ -395,7 +395,7 @@ func (l *look) parts(label string, front bool) {
 	if front {
 		login, joined = HostLogin, HostWord
 	}
-	hyphened := strings.ContainsAny(label, "-_")
+	hyphened := strings.IndexByte(label, '-') >= 0 || strings.IndexByte(label, '_') >= 0
 	if hyphened {
 		words := strings.FieldsFunc(label, func(r rune) bool { return r == '-' || r == '_' })
 		words = words[:min(len(words), maxParts)]
@@ -424,7 +424,10 @@ func (l *look) stripped(w string, services int, login Family) {
 	if len(w) < least+2 || len(w) > 2*maxLabel {
 		return
 	}
-	digits := strings.TrimRight(w, "0123456789")
+	digits := w
+	for digits != "" && '0' <= digits[len(digits)-1] && digits[len(digits)-1] <= '9' {
+		digits = digits[:len(digits)-1]
+	}
 	if digits != w && len(w)-len(digits) >= 2 && len(digits) >= least {
 		l.part(digits, services+1, login, 0)
 	}

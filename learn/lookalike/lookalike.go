@@ -240,6 +240,18 @@ func split(host string) (sub, label, suffix string, private, ok bool) {
 	return sub, label, suffix, !icann && strings.IndexByte(suffix, '.') >= 0, label != ""
 }
 
+// splitAt is split where the organizational domain may be known.
+func splitAt(host, org string) (sub, label, suffix string, private, ok bool) {
+	n := len(host) - len(org) - 1
+	if org != "" && n > 0 && host[n] == '.' && host[n+1:] == org && len(host) <= 1000 {
+		label, suffix, ok = strings.Cut(org, ".")
+		if ok && label != "" && strings.IndexByte(suffix, '.') < 0 { // others may be private
+			return host[:n], label, suffix, false, true
+		}
+	}
+	return split(host)
+}
+
 // least is the number of characters from which a label is compared by edits.
 const least = 5
 
@@ -419,8 +431,14 @@ const maxMatches = 4
 // Unicode) before anything is found: it says that the organization has a name of its
 // own. A host of a protected organization resembles nobody.
 func (x *Index) Lookup(host string, excused func(org string) bool) []Match {
+	return x.LookupIn(host, "", excused)
+}
+
+// LookupIn is Lookup of a host whose organizational domain is known, which is a third
+// of the work; org as links.OrgDomain has it, "" for unknown.
+func (x *Index) LookupIn(host, org string, excused func(org string) bool) []Match {
 	host = decode(host)
-	sub, label, suffix, private, ok := split(host)
+	sub, label, suffix, private, ok := splitAt(host, org)
 	if !ok {
 		return nil
 	}

@@ -47,17 +47,20 @@ login logon signin auth sso secure secured security verify verified verification
 support helpdesk unlock recover recovery reset password billing refund refunds alert alerts webmail payroll update
 `)
 
+var pulls = func() map[string]int {
+	m := map[string]int{}
+	for w := range serviceWords {
+		m[w] = 1
+	}
+	for w := range strongWords {
+		m[w] = strong
+	}
+	return m
+}()
+
 // pull is how much a word leads people to give something away: 0 for one that is no
 // service word.
-func pull(w string) int {
-	switch {
-	case strongWords[w]:
-		return strong
-	case serviceWords[w]:
-		return 1
-	}
-	return 0
-}
+func pull(w string) int { return pulls[w] }
 
 // ordinary are words of the language that are names of companies too, or stand in the
 // names of thousands: likeness to them needs more.
