@@ -65,6 +65,7 @@ const (
 	BrandTaken                 = "BRAND_TAKEN"                   // the sender's name is known here from another domain
 	BrandText                  = "BRAND_TEXT"                    // the text speaks for a firm which does not use this domain
 	BrandUnproved              = "BRAND_UNPROVED"                // the message uses a firm's own address and does not authenticate
+	BrandWritesAway            = "BRAND_WRITES_AWAY"             // the message speaks for a firm and has its reader write to a free mailbox
 	BulkList                   = "BULK_LIST"                     // List-Id with further list fields: list mail.
 	BulkNoLeave                = "BULK_NO_LEAVE"                 // mail for many without List-Unsubscribe
 	BulkOneClick               = "BULK_ONE_CLICK"                // List-Unsubscribe with https and List-Unsubscribe-Post: proper bulk mail.
@@ -345,6 +346,7 @@ const (
 	ReputationHeloGood         = "REPUTATION_HELO_GOOD"          // Our own counts for hosts that greet with this name speak for it; the detail has them.
 	ReputationPrefixBad        = "REPUTATION_PREFIX_BAD"         // most mail from this network was unwanted here
 	ReputationPrefixGood       = "REPUTATION_PREFIX_GOOD"        // Our own counts for this network speak for it; the detail has them.
+	ScamCharity                = "SCAM_CHARITY"                  // the text asks for gifts by a way that charities do not use
 	ScamHint                   = "SCAM_HINT"                     // the text resembles a fraud
 	ScamInvestment             = "SCAM_INVESTMENT"               // the text promises sure returns
 	ScamJob                    = "SCAM_JOB"                      // the text offers easy work for good pay to strangers
@@ -416,7 +418,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "545a8646222f9210"
+const hash = "4669f8461f78b7d7"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -827,7 +829,7 @@ var entries = [...]Entry{
 		Fix:    "say what it is about",
 		Page:   "The message says little but asks for an answer in a hurry, or for a mobile number. Impostors begin so.",
 		User:   "The message asks whether you are there, or for your mobile number, and does not say why. Impostors begin so: call the person by a number that you already had.",
-		Admin:  "An opener: availability, a favour, a private number, another channel. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "An opener: availability, a favour, a private number, another channel. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BEC_DATA", Group: "scam", Phase: "message", Threat: "scam",
@@ -837,7 +839,7 @@ var entries = [...]Entry{
 		Fix:    "hand such files over by a way that both sides know",
 		Page:   "The message asks for tax forms of employees, or for a list of customers and what they owe. Impostors use them for the next fraud.",
 		User:   "The message wants personal data of staff or customers. Do not send them before you have spoken to the person by a number that you already had.",
-		Admin:  "Tax forms, an aging report or a list of staff are asked for. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Tax forms, an aging report or a list of staff are asked for. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BEC_GIFT_CARD", Group: "scam", Phase: "message", Threat: "scam",
@@ -847,7 +849,7 @@ var entries = [...]Entry{
 		Fix:    "do not ask for gift cards by mail",
 		Page:   "The message asks to buy gift cards for somebody else and to send their codes. No honest employer does.",
 		User:   "The message wants you to buy gift cards. The codes are as good as cash for a stranger: do not buy any, and call the person whose name it bears.",
-		Admin:  "Gift cards are to be bought, or their codes sent. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Gift cards are to be bought, or their codes sent. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BEC_PAYMENT", Group: "scam", Phase: "message", Threat: "scam",
@@ -857,7 +859,7 @@ var entries = [...]Entry{
 		Fix:    "use your own system for payments, or call",
 		Page:   "The message asks for a transfer of money in a hurry or in secret. Impostors of directors write so.",
 		User:   "The message wants an urgent payment. Call the person by a number that you already had before you pay anything.",
-		Admin:  "A transfer of money is asked for, with hurry, secrecy or a reason not to call. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A transfer of money is asked for, with hurry, secrecy or a reason not to call. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BEC_PAYMENT_CHANGE", Group: "scam", Phase: "message", Threat: "scam",
@@ -867,7 +869,7 @@ var entries = [...]Entry{
 		Fix:    "let the recipient confirm it by a telephone number that they already have",
 		Page:   "The message says that bank details have changed, or asks to pay an invoice into another account. Fraud that redirects payments begins so, often from a partner's stolen mailbox. If the change is real, announce it by another way as well.",
 		User:   "The message wants the next payment to go to another bank account. Do not change anything before you have called the partner by a number that you already had.",
-		Admin:  "A change of bank details, or an invoice redirected to a new account. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A change of bank details, or an invoice redirected to a new account. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BEC_PAYROLL", Group: "scam", Phase: "message", Threat: "scam",
@@ -877,7 +879,7 @@ var entries = [...]Entry{
 		Fix:    "use the staff portal, or ask in person",
 		Page:   "The message asks to pay a salary into another account. Impostors of employees write so.",
 		User:   "The message wants a salary paid into another account. Ask the employee in person, or by a number that you already had.",
-		Admin:  "A change of direct deposit or salary account. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A change of direct deposit or salary account. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (business e-mail compromise); FBI IC3 and police advice",
 	},
 	{ID: "BODY_REFRESH", Group: "structure", Phase: "message", Threat: "spam",
@@ -1030,6 +1032,16 @@ var entries = [...]Entry{
 		Admin:  "A domain of a brand in From, and nothing aligned has passed.",
 		Source: "RFC 9989; practice",
 	},
+	{ID: "BRAND_WRITES_AWAY", Group: "brand", Phase: "message", Threat: "phish",
+		Points: 5, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: beside a claim without right; no firm of the list has its customers write to a mailbox that anybody gets",
+		Reply:  "the message speaks for a firm and has its reader write to a free mailbox",
+		Fix:    "link to the firm's own site",
+		Page:   "The message speaks for a well-known firm, and all that there is to click writes to a mailbox of the kind that anybody gets for nothing.",
+		User:   "The message speaks for a firm, but an answer would go to a private mailbox.",
+		Admin:  "A claim without right, no link to the web, and anchors that write to a mailbox at a provider.",
+		Source: "practice",
+	},
 	{ID: "BULK_LIST", Group: "structure", Phase: "message", Threat: "none",
 		Points: -1.5, Hard: "", Code: 0, Enhanced: "",
 		Weight: "judged: list software writes the full set and filters its members; spam rarely bothers",
@@ -1097,7 +1109,7 @@ var entries = [...]Entry{
 		Fix:    "link to the order in your shop",
 		Page:   "The message announces a charge and asks to call a number to cancel it. That is known from callback fraud.",
 		User:   "The message wants you to call about a charge. Do not call that number: look at your bank statement, and find the firm's number yourself.",
-		Admin:  "A charge or renewal, and a number to call. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A charge or renewal, and a number to call. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice (TOAD)",
 	},
 	{ID: "CAMPAIGN_OUTBREAK", Group: "campaign", Phase: "message", Threat: "bot",
@@ -1917,7 +1929,7 @@ var entries = [...]Entry{
 		Fix:    "do not send it",
 		Page:   "The message threatens the reader and asks for a payment in coins.",
 		User:   "The message is a bluff that tries to blackmail you. Nobody has recorded you: do not pay and do not answer. Change a password that it names, where you still use it.",
-		Admin:  "Recordings, a break-in or exposure, and a payment in coins. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Recordings, a break-in or exposure, and a payment in coins. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "EXTORTION_THREAT", Group: "scam", Phase: "message", Threat: "scam",
@@ -1927,7 +1939,7 @@ var entries = [...]Entry{
 		Fix:    "do not send it",
 		Page:   "The message threatens violence, an attack or publication, and asks for a payment.",
 		User:   "The message threatens harm and wants money. Do not pay or answer. Show it to those who are responsible for security; call the police where people could be in danger.",
-		Admin:  "Violence, denial of service or a leak, and a payment. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Violence, denial of service or a leak, and a payment. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "FIELD_DUPLICATE", Group: "structure", Phase: "message", Threat: "spam",
@@ -3830,6 +3842,16 @@ var entries = [...]Entry{
 		Admin:  "Our own counts for this network speak for it; the detail has them.",
 		Source: "practice: sender reputation (Taylor 2006)",
 	},
+	{ID: "SCAM_CHARITY", Group: "scam", Phase: "message", Threat: "scam",
+		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
+		Weight: "judged: charities do ask for gifts, yet hardly any for coins, gift cards or transfers to a person",
+		Reply:  "the text asks for gifts by a way that charities do not use",
+		Fix:    "ask through an account of the charity that everybody can look up",
+		Page:   "The message asks for donations into a private account, in coins or by gift cards. Frauds use disasters and illness so. Charities name an account and a registration that anybody can check.",
+		User:   "The message asks for a donation by a way that real charities hardly use. Look the charity up yourself, and give through its own site.",
+		Admin:  "An appeal for gifts to a person's account, in coins, by cards or in a hurry. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
+		Source: "practice; FTC and police advice",
+	},
 	{ID: "SCAM_HINT", Group: "scam", Phase: "message", Threat: "scam",
 		Points: 2, Hard: "", Code: 550, Enhanced: "5.7.1",
 		Weight: "judged: an even chance is far, so it is a hint for others and for banners",
@@ -3847,7 +3869,7 @@ var entries = [...]Entry{
 		Fix:    "name the licensed firm and the risk",
 		Page:   "The message promises returns that nobody can promise, or to recover what was lost.",
 		User:   "The message promises profit without risk. Money that is sent to such a platform is lost, whatever its page shows.",
-		Admin:  "Investment, trading or recovery of coins with promises known from fraud. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Investment, trading or recovery of coins with promises known from fraud. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_JOB", Group: "scam", Phase: "message", Threat: "scam",
@@ -3857,7 +3879,7 @@ var entries = [...]Entry{
 		Fix:    "name the employer and the work, and link to the vacancy",
 		Page:   "The message offers well-paid work that anybody could do from home. Fraud uses such workers to pass on money, checks and parcels.",
 		User:   "The message offers easy work for much money. Whoever passes on money or parcels for strangers is liable for it; whoever deposits their checks loses the sum.",
-		Admin:  "An offer of work that anybody can do, with pay, tasks or checks known from fraud. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "An offer of work that anybody can do, with pay, tasks or checks known from fraud. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_LOAN", Group: "scam", Phase: "message", Threat: "scam",
@@ -3867,7 +3889,7 @@ var entries = [...]Entry{
 		Fix:    "do not send it",
 		Page:   "The message offers loans to whoever answers. Such offers end in a fee paid first.",
 		User:   "The message offers a loan to anybody. You would be asked to pay a fee first, and there would be no loan.",
-		Admin:  "An offer of loans with terms for everybody. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "An offer of loans with terms for everybody. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_PARCEL", Group: "scam", Phase: "message", Threat: "phish",
@@ -3877,7 +3899,7 @@ var entries = [...]Entry{
 		Fix:    "tell people to open your site by themselves",
 		Page:   "The message says that a parcel waits and asks for a fee. Fraud does the same; good notices ask people to open the site by themselves.",
 		User:   "The message asks for a fee for a parcel. Open the courier's site yourself and type the number of a parcel that you wait for.",
-		Admin:  "A parcel that waits, and a fee, customs duty or address that it needs. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A parcel that waits, and a fee, customs duty or address that it needs. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_REFUND", Group: "scam", Phase: "message", Threat: "scam",
@@ -3887,7 +3909,7 @@ var entries = [...]Entry{
 		Fix:    "tell people to open your site by themselves",
 		Page:   "The message promises a refund, mostly of tax, and asks for card or bank details.",
 		User:   "The message promises a refund. Tax offices do not ask for card details by mail: open their site yourself.",
-		Admin:  "A refund, a tax office, a form or card details. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A refund, a tax office, a form or card details. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_RENTAL", Group: "scam", Phase: "message", Threat: "scam",
@@ -3897,7 +3919,7 @@ var entries = [...]Entry{
 		Fix:    "let people see the home before they pay",
 		Page:   "The message offers a home that cannot be seen, and asks for a deposit.",
 		User:   "The message wants a deposit for a home that you have not seen. Pay nothing before you have been inside and know who owns it.",
-		Admin:  "A deposit or keys by mail for a home whose owner is away. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "A deposit or keys by mail for a home whose owner is away. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_ROMANCE", Group: "scam", Phase: "message", Threat: "scam",
@@ -3907,7 +3929,7 @@ var entries = [...]Entry{
 		Fix:    "write to people who know you",
 		Page:   "The message seeks friendship or love of a stranger. Fraud that ends in requests for money begins so.",
 		User:   "A stranger seeks your friendship. If money, gifts or investments come up, it is a fraud.",
-		Admin:  "An opener of romance or a wrong number that stays. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "An opener of romance or a wrong number that stays. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAM_TECH_SUPPORT", Group: "scam", Phase: "message", Threat: "scam",
@@ -3917,7 +3939,7 @@ var entries = [...]Entry{
 		Fix:    "tell customers to open your program by themselves",
 		Page:   "The message says that a computer is infected or its protection has ended. Fraud that sells worthless help begins so.",
 		User:   "The message says that your computer is in danger. A mail cannot know that: open your security program yourself, and call nobody.",
-		Admin:  "Infection or the end of protection, with help that is to be called or bought. Fitted probability of two fifths and more; the detail names the asks, pretexts and facts that weighed most.",
+		Admin:  "Infection or the end of protection, with help that is to be called or bought. Fitted odds of four to three and more; the detail names the asks, pretexts and facts that weighed most.",
 		Source: "practice",
 	},
 	{ID: "SCAN_TIMEOUT", Group: "delivery", Phase: "message", Threat: "none",

@@ -43,7 +43,7 @@ func Checks(c Config) []check.Checker {
 	return []check.Checker{check.Look(check.Info{
 		Name: "brand/claim", Phase: sluice.PhaseMessage, Group: sluice.GroupBrand, Cost: check.Heavy,
 		Reasons: []sluice.Reason{reason.BrandName, reason.BrandNamePart, reason.BrandDisguised, reason.BrandSubject, reason.BrandText, reason.BrandFooter,
-			reason.BrandLogoAlt, reason.BrandLinksAway, reason.BrandUnproved, reason.BrandTaken, reason.BrandRight},
+			reason.BrandLogoAlt, reason.BrandLinksAway, reason.BrandWritesAway, reason.BrandUnproved, reason.BrandTaken, reason.BrandRight},
 	}, c.check)}
 }
 
@@ -226,6 +226,8 @@ func (j *judgement) wrongful(all []claim) (out []sluice.Evidence) {
 	if len(out) > 0 && strong(at) {
 		if away, ok := w.away(); ok {
 			state(reason.BrandLinksAway, "", away)
+		} else if w.letter != "" && w.home+w.veiled+w.others == 0 {
+			state(reason.BrandWritesAway, "", "its links write to a mailbox at "+check.Quote(w.letter))
 		}
 	}
 	return out
@@ -307,6 +309,7 @@ type ways struct {
 	veiled int    // through a service that counts clicks, or a gateway that rewrites links
 	other  string // the first host elsewhere
 	button string // the first one behind a button or a form
+	letter string // the first mailbox at a provider that an anchor writes to, its domain
 }
 
 func (j *judgement) ways(b *brand.Brand) (w ways) {
@@ -314,6 +317,9 @@ func (j *judgement) ways(b *brand.Brand) (w ways) {
 	homeButton := false
 	for i := range v.Links {
 		l := &v.Links[i]
+		if l.Scheme == "mailto" && l.Source == links.FromAnchor && w.letter == "" && domains.FreeMail(l.Host) && !b.Owns(l.Host) {
+			w.letter = l.Host
+		}
 		if l.Host == "" || l.Hidden || l.Scheme != "http" && l.Scheme != "https" || l.Source == links.FromImage || l.Source == links.FromOther {
 			continue
 		}

@@ -96,6 +96,8 @@ func TestClaims(t *testing.T) {
 		{"common word and more", "Apple <a@example.org>", "x", page("Hello<br>© 2026 Apple Inc", "https://evil.example/"), "BRAND_FOOTER BRAND_LINKS_AWAY BRAND_NAME"},
 		{"common words alone", "Chase <a@example.org>", "x", "Hi", ""},
 		{"leads home", "Netflix <a@example.org>", "x", page("Hello", "https://www.netflix.com/"), "BRAND_NAME_PART"},
+		{"writes to a mailbox", "PayPal <a@example.org>", "x", "<p>Hello</p><a href=\"mailto:x@gmail.com?subject=Report\">Report</a>", "BRAND_NAME BRAND_WRITES_AWAY"},
+		{"writes to itself", "PayPal <a@example.org>", "x", "<p>Hello</p><a href=\"mailto:x@example.org\">Report</a>", "BRAND_NAME"},
 		{"another country's domain", "Vodafone <a@vodafone.al>", "x", page("Hello", "https://www.vodafone.al/"), "BRAND_NAME_PART"},
 		// No claims.
 		{"own domain, unknown authentication", "PayPal <service@paypal.com>", "x", "Hello", ""},

@@ -57,7 +57,7 @@ func temper(e *sluice.Evidence, s *check.Sender) {
 	case e.State == sluice.Found && s.Known && s.Free && e.Raw < -strangersGood:
 		e.Raw = -strangersGood // anybody gets an address there, and what is proved is the provider
 		e.Detail = "no more for a free mailbox; " + e.Detail
-	case e.State == sluice.Found && s.Known && s.Borrows != nil && s.Carrier() == nil && e.Raw < -nobodysGood:
+	case e.State == sluice.Found && s.Borrows != nil && s.Carrier() == nil && e.Raw < -nobodysGood:
 		e.Raw = -nobodysGood // a copy has the words of what it copies
 		e.Detail = "no more under a name that isn't the sender's; " + e.Detail
 	case e.State != sluice.Found || !s.Mass() || !s.Modern:

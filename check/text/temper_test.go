@@ -31,7 +31,7 @@ func TestTemper(t *testing.T) {
 		{"nothing is proved", check.Sender{Traffic: check.Notice, Modern: true, Known: true}, -10, -1},
 		{"a brand's name without a right", check.Sender{Traffic: check.Personal, Modern: true, Known: true, Aligned: true, Borrows: paypal}, -10, -1},
 		{"the same through a service", check.Sender{Traffic: check.Notice, Modern: true, Known: true, Borrows: paypal, Signers: []string{"mcsv.net"}, Carriers: carried}, -10, -10},
-		{"the same, nobody has looked", check.Sender{Traffic: check.Personal, Modern: true, Borrows: paypal}, -10, -10},
+		{"the same, nobody has looked", check.Sender{Traffic: check.Personal, Modern: true, Borrows: paypal}, -10, -1},
 		{"mail of the time before", check.Sender{Traffic: check.Campaign}, -10, -10},
 	} {
 		e := sluice.Evidence{Reason: reason.TextHam, State: sluice.Found, Raw: c.raw}
