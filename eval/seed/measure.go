@@ -149,8 +149,8 @@ func ablation(w io.Writer, list []outcome) {
 		fmt.Fprintln(w)
 	}
 	row("(nothing)", func(sluice.Reason) bool { return false }, nil)
-	for _, f := range families {
-		of := func(r sluice.Reason) bool { return family(r) == f }
+	for _, f := range eval.Families {
+		of := func(r sluice.Reason) bool { return eval.Family(r) == f }
 		row(f, of, of)
 	}
 }
@@ -195,12 +195,12 @@ func table(w io.Writer, list []outcome) {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *row) int {
-		return cmp.Or(strings.Compare(family(a.id), family(b.id)), cmp.Compare(b.good+b.bad, a.good+a.bad), strings.Compare(string(a.id), string(b.id)))
+		return cmp.Or(strings.Compare(eval.Family(a.id), eval.Family(b.id)), cmp.Compare(b.good+b.bad, a.good+a.bad), strings.Compare(string(a.id), string(b.id)))
 	})
 	fmt.Fprintf(w, "\n%-15s %-26s %6s %6s  %6s  %s\n", "family", "reason", "good %", "bad %", "points", "log-odds in dB (n+½)")
 	for _, r := range all {
 		odds := 10 * math.Log10((float64(r.bad)+0.5)/(float64(nb)+1)*(float64(ng)+1)/(float64(r.good)+0.5))
-		fmt.Fprintf(w, "%-15s %-26s %6.1f %6.1f  %6.1f  %+.1f\n", family(r.id), r.id, 100*float64(r.good)/float64(max(ng, 1)), 100*float64(r.bad)/float64(max(nb, 1)), r.points/float64(r.good+r.bad), odds)
+		fmt.Fprintf(w, "%-15s %-26s %6.1f %6.1f  %6.1f  %+.1f\n", eval.Family(r.id), r.id, 100*float64(r.good)/float64(max(ng, 1)), 100*float64(r.bad)/float64(max(nb, 1)), r.points/float64(r.good+r.bad), odds)
 	}
 }
 

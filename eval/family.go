@@ -1,4 +1,4 @@
-package main
+package eval
 
 import (
 	"strings"
@@ -7,8 +7,8 @@ import (
 	"sluice/reason"
 )
 
-// families are the kinds of evidence that an ablation leaves out one by one.
-var families = []string{"authentication", "transport", "domain", "identity", "brand", "obfuscation", "links", "bulk", "lures", "text", "structure", "other"}
+// Families are the kinds of evidence that an ablation leaves out one by one.
+var Families = []string{"authentication", "transport", "domain", "identity", "brand", "obfuscation", "links", "bulk", "lures", "text", "structure", "other"}
 
 // named are the reasons whose family their names don't tell.
 var named = map[sluice.Reason]string{
@@ -27,8 +27,8 @@ var begins = []struct{ prefix, family string }{
 	{"BULK_UNSIGNED", "authentication"}, {"AUTH_", "authentication"}, {"FROM_OURS_", "authentication"}, {"BULK_", "bulk"}, {"LEAVE_", "bulk"}, {"FROM_", "identity"}, {"NAME_", "identity"},
 }
 
-// family is the kind of evidence that a reason belongs to.
-func family(id sluice.Reason) string {
+// Family is the kind of evidence that a reason belongs to.
+func Family(id sluice.Reason) string {
 	if f := named[id]; f != "" {
 		return f
 	}
