@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/subscriber/baseline"
 	"sluice/subscriber/cases"
 )
 
@@ -112,6 +113,7 @@ func (w *Warden) FalseAlarm(ctx context.Context, now time.Time, id, admin, note 
 	c, err := w.act(ctx, id, cases.Event{What: cases.FalseAlarm, Time: now, Actor: admin, Note: note})
 	if err == nil {
 		w.clear(c.Subject, now, now.Add(pardon))
+		w.habits.Update(w.hash("subject", c.Subject), now, func(h *baseline.State) bool { h.Wanted(now); return true })
 	}
 	return c, err
 }

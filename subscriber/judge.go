@@ -54,10 +54,10 @@ const (
 	sureAt  = 30.0 // P 0.999
 )
 
-// strength maps a verdict's points to a share of the kind's: 0.4 where it would be
+// strength maps a verdict's points to a share of the kind's: 0.7 where it would be
 // quarantined, 1 where it would be rejected.
 func strength(points float64) float64 {
-	return min(max(0.4+0.6*(points-badFrom)/(sureAt-badFrom), 0.4), 1)
+	return min(max(0.7+0.3*(points-badFrom)/(sureAt-badFrom), 0.7), 1)
 }
 
 // signals of a message by itself.
@@ -85,11 +85,11 @@ func (m *Message) signals() (out []signal.Signal) {
 		add(signal.OddMail, 1, fmt.Sprintf("%v, %.1f points", v.Threat, v.Points))
 	}
 	if m.Campaign {
-		s := 1.0
-		if !bad {
-			s = 0.5 // what strangers sent as well may be a newsletter that is forwarded
+		s := 0.4 // what strangers sent as well may be a newsletter that is forwarded
+		if bad {
+			s = 0.35 // or spam that somebody asked to see: little more than that it is spam
 		}
-		add(signal.CampaignMail, s, m.Print)
+		add(signal.CampaignMail, s, "strangers sent it as well")
 	}
 	if m.Traps > 0 {
 		out = append(out, signal.Signal{Kind: signal.TrapHit, Strength: 1, Source: m.Print, ID: m.ID, Detail: fmt.Sprintf("%d traps", m.Traps)})
@@ -156,7 +156,12 @@ func (w *Warden) Judge(ctx context.Context, now time.Time, s *Subject, m *Messag
 		usual, hour = h.Usual(), h.ThisHour(now)
 		return true
 	})
-	signals := w.describe(found, m.ID, m.signals())
+	content := m.signals()
+	if n := w.spread(now, k, m, st); n > 0 {
+		content = append(content, signal.Signal{Kind: signal.CampaignMail, Strength: 1, Source: m.Print, ID: m.ID, Detail: fmt.Sprintf("%d others whose mail is held sent it as well", n)})
+	}
+	w.customary(now, k, content, learn)
+	signals := w.describe(found, m.ID, content)
 	if g, ok := w.crowd(now, s, k, m.Client); ok {
 		signals = append(signals, g)
 	}
@@ -180,10 +185,56 @@ func (w *Warden) Judge(ctx context.Context, now time.Time, s *Subject, m *Messag
 	return d
 }
 
+// spread remembers what held subscribers send, and says how many others than this one
+// sent the same message. A bot's text that the judge takes for innocent is known by those
+// whose device gave itself away otherwise.
+func (w *Warden) spread(now time.Time, k key, m *Message, st standing) (others int) {
+	if m.Print == "" {
+		return 0
+	}
+	p := w.hash("print", m.Print)
+	mine := uint64(1) << (k % 64)
+	if have, ok := w.prints.Get(p); ok && now.Unix()/86400-int64(have.day) <= spreadFor {
+		others = bits.OnesCount64(have.bits &^ mine)
+	}
+	if st.restrict == sluice.RestrictNone {
+		return others
+	}
+	w.prints.Update(p, now, func(s *spread) {
+		s.day, s.bits = int32(now.Unix()/86400), s.bits|mine
+	})
+	return others
+}
+
+// spreadFor is for how many days a text of held subscribers is known, since the last of
+// them.
+const spreadFor = 7
+
+// spread counts the held subscribers that sent one text.
+type spread struct {
+	day  int32
+	bits uint64
+}
+
+// customary weakens what a subscriber's mail always looks like.
+func (w *Warden) customary(now time.Time, k key, content []signal.Signal, learn bool) {
+	for i := range content {
+		g := &content[i]
+		if g.Kind != signal.OddMail && g.Kind != signal.SpamMail && g.Kind != signal.PhishMail {
+			continue
+		}
+		w.habits.Update(k, now, func(h *baseline.State) bool {
+			g.Strength *= h.Odd(now, learn)
+			return true
+		})
+		return // one message, one of these
+	}
+}
+
 // describe turns findings into signals.
 func (w *Warden) describe(found []baseline.Finding, id string, out []signal.Signal) []signal.Signal {
 	for _, f := range found {
-		g := signal.Signal{Kind: f.Kind, Strength: f.Strength, ID: id}
+		g := signal.Signal{Kind: f.Kind, Strength: f.Strength, Source: f.Source, ID: id}
 		if f.N > 0 {
 			g.Detail = fmt.Sprintf("%.0f, usually %.0f", f.N, f.Usual)
 		}
@@ -310,7 +361,7 @@ func (w *Warden) weigh(ctx context.Context, now time.Time, s *Subject, k key, si
 	own := sum.Own >= w.cfg.OwnLeast
 	if live || own && sum.Total >= open {
 		p := proceeding{subject: s, now: now, sum: sum, signals: signals, worth: worth, let: let, since: since,
-			own: own, hold: own && sum.Total >= hold, kind: kindOf(s, &sum)}
+			own: own, hold: own && sum.Total >= hold && w.cfg.Weights.Prior+sum.Own >= open, kind: kindOf(s, &sum)}
 		d = w.proceed(ctx, p)
 	}
 	if sent && d.Restrict == sluice.RestrictNone {

@@ -43,6 +43,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -184,6 +185,7 @@ type Warden struct {
 	habits *shelf.Shelf[key, baseline.State]
 	doubts *shelf.Shelf[key, suspicion]
 	crowds *table.Table[netip.Prefix, crowd]
+	prints *table.Table[key, spread]
 	told   *table.Table[reported, tally]
 	keeper shelf.Keeper
 
@@ -235,7 +237,16 @@ func New(cfg Config) (*Warden, error) {
 	w := &Warden{cfg: cfg, standing: map[string]standing{}, live: map[string]*sluice.Case{}, bySub: map[string]string{}, dirty: map[string][]cases.What{}}
 	w.habits = shelf.New[key]("habit", cfg.Capacity, func(s *baseline.State, now time.Time) float64 { return s.Worth(now) })
 	w.doubts = shelf.New[key]("doubt", cfg.Suspects, w.worth)
-	w.crowds = table.New[netip.Prefix](table.Config[crowd]{Capacity: 20_000, Worth: func(c *crowd, _ time.Time) float64 { return float64(c.usual) }})
+	// Of most networks one account sends: those say nothing and give way.
+	w.crowds = table.New[netip.Prefix](table.Config[crowd]{Capacity: max(20_000, cfg.Capacity), Worth: func(c *crowd, _ time.Time) float64 {
+		return max(float64(c.usual), float64(bits.OnesCount64(c.bits))) - 1
+	}})
+	w.prints = table.New[key](table.Config[spread]{Capacity: 20_000, Worth: func(s *spread, now time.Time) float64 {
+		if now.Unix()/86400-int64(s.day) > spreadFor {
+			return -1
+		}
+		return float64(bits.OnesCount64(s.bits))
+	}})
 	w.told = table.New[reported](table.Config[tally]{Capacity: 50_000, Worth: func(t *tally, now time.Time) float64 {
 		if now.Unix()/86400-int64(t.day) >= reportsFor {
 			return -1

@@ -237,22 +237,120 @@ func TestWatchLimits(t *testing.T) {
 	}
 }
 
-// Sudden legitimate peaks hold nobody, whatever is unusual about how they are sent.
+// letter sends a club's letter to 600 members and says whether a case came of it.
+func (d *desk) letter(t *testing.T, club *subscriber.Subject, program string, client string) (opened bool) {
+	t.Helper()
+	for i := range 600 {
+		d.now = d.now.Add(time.Second)
+		m := &subscriber.Message{ID: fmt.Sprint(i), Recipients: []string{fmt.Sprintf("member%d@example.net", i)}, Program: program, Client: netip.MustParseAddr(client),
+			Verdict: sluice.Verdict{Points: -5}, Print: "invitation"}
+		r := d.Judge(t.Context(), d.now, club, m)
+		if r.Restrict != sluice.RestrictNone {
+			t.Fatalf("message %d: %+v", i, r)
+		}
+		opened = opened || r.Case != ""
+	}
+	return opened
+}
+
+// Sudden legitimate peaks hold nobody. From where the club always sends no case comes of
+// one; with a new telephone, from a hotel abroad, one may, for an admin to see.
 func TestPeaks(t *testing.T) {
 	d := open(t, store(), nil)
 	club := person("club")
+	home := baseline.Login{Client: netip.MustParseAddr("192.0.2.1"), Country: "DE"}
+	d.Login(t.Context(), d.now, club, home)
 	d.live(club)
-	d.Login(t.Context(), d.now, club, baseline.Login{Client: netip.MustParseAddr("192.0.2.1"), Country: "DE"})
-	d.now = d.now.Add(10 * time.Minute)
-	d.Login(t.Context(), d.now, club, baseline.Login{Client: netip.MustParseAddr("198.51.100.1"), Country: "US"})
-	for i := range 600 {
-		d.now = d.now.Add(time.Second)
-		m := &subscriber.Message{ID: fmt.Sprint(i), Recipients: []string{fmt.Sprintf("member%d@example.net", i)}, Program: "another", Client: netip.AddrFrom4([4]byte{203, 0, byte(i), 1}),
-			Verdict: sluice.Verdict{Points: -5}, Print: "invitation"}
-		if r := d.Judge(t.Context(), d.now, club, m); r.Case != "" || r.Restrict != sluice.RestrictNone {
-			t.Fatalf("message %d: %+v", i, r)
+	if d.letter(t, club, "mua", "192.0.2.1") {
+		t.Error("a case of a letter from home")
+	}
+	away := person("away")
+	d.Login(t.Context(), d.now, away, home)
+	d.live(away)
+	d.Login(t.Context(), d.now, away, home)
+	d.now = d.now.Add(8 * time.Hour)
+	d.Login(t.Context(), d.now, away, baseline.Login{Client: netip.MustParseAddr("198.51.100.1"), Country: "US"})
+	d.letter(t, away, "another", "198.51.100.1")
+}
+
+// What a held subscriber's device sends is known in the mail of another, however
+// innocent it reads.
+func TestSpread(t *testing.T) {
+	d := open(t, store(), nil)
+	bob, eve, ann := person("bob"), person("eve"), person("ann")
+	for _, s := range []*subscriber.Subject{bob, eve, ann} {
+		d.live(s)
+	}
+	harmless := func(i int) *subscriber.Message {
+		m := clean(i)
+		m.Print, m.Program = "harmless", "bot"
+		return m
+	}
+	if r := d.Judge(t.Context(), d.now, ann, harmless(0)); r.Case != "" {
+		t.Fatalf("nobody else sent it: %+v", r)
+	}
+	d.infect(t, bob)
+	d.Judge(t.Context(), d.now, bob, harmless(1))
+	if r := d.Judge(t.Context(), d.now, eve, harmless(2)); r.Restrict != sluice.RestrictHold {
+		t.Errorf("a held one sent it: %+v", r)
+	}
+	// The text alone holds nobody: it may have been passed on.
+	m := harmless(3)
+	m.Program = "mua"
+	if r := d.Judge(t.Context(), d.now, person("joe"), m); r.Case != "" {
+		t.Errorf("passed on: %+v", r)
+	}
+}
+
+// A thief who writes what reads well is held by where he comes from and how he sends.
+func TestThief(t *testing.T) {
+	d := open(t, store(), nil)
+	bob := person("bob")
+	d.Login(t.Context(), d.now, bob, baseline.Login{Client: netip.MustParseAddr("192.0.2.1"), Country: "DE"})
+	d.live(bob)
+	for i := range 60 {
+		d.now = d.now.Add(time.Minute)
+		a := netip.AddrFrom4([4]byte{203, 0, byte(i), 1})
+		d.Login(t.Context(), d.now, bob, baseline.Login{Client: a, Country: []string{"BR", "VN", "IN", "TR"}[i%4]})
+		m := clean(i)
+		m.Program, m.Client, m.Recipients = "bot", a, []string{fmt.Sprintf("victim%d@example.net", i)}
+		if r := d.Judge(t.Context(), d.now, bob, m); r.Restrict == sluice.RestrictHold {
+			if c := d.one(t, bob); c.Kind != sluice.CaseStolen || i > 20 {
+				t.Errorf("at message %d\n%s", i, cases.Audit(c))
+			}
+			return
 		}
 	}
+	t.Error("never held")
+}
+
+// What always looks suspicious becomes custom, and many times that doesn't.
+func TestCustom(t *testing.T) {
+	d := open(t, store(), nil)
+	shop := person("shop")
+	d.live(shop)
+	offer := func(i int) subscriber.Decision {
+		m := clean(i)
+		m.Print, m.Verdict = fmt.Sprint("offer", i), sluice.Verdict{Threat: sluice.ThreatSpam, Points: 14}
+		return d.Judge(t.Context(), d.now, shop, m)
+	}
+	first := offer(0).Points
+	for i := range 8 {
+		d.now = d.now.Add(6 * 24 * time.Hour)
+		if r := offer(1 + i); r.Case != "" {
+			t.Fatalf("offer %d: %+v", i, r)
+		}
+	}
+	d.now = d.now.Add(6 * 24 * time.Hour)
+	if r := offer(9); r.Points > first-8 {
+		t.Errorf("%.1f points, the first had %.1f", r.Points, first)
+	}
+	for i := range 4 {
+		if r := offer(10 + i); r.Restrict == sluice.RestrictHold {
+			return
+		}
+	}
+	t.Error("four more on a day aren't held")
 }
 
 // relayed knows all mail as of one subscriber.
@@ -288,6 +386,25 @@ func TestReportsAlone(t *testing.T) {
 			t.Fatalf("notices for %d", len(list))
 		}
 	})
+}
+
+// Nor do they turn what is unusual into a hold: own observation must open the case.
+func TestReportsBeside(t *testing.T) {
+	d := open(t, store(), func(c *subscriber.Config) { c.Relayed = relayed{"club"} })
+	club := person("club")
+	d.live(club)
+	d.letter(t, club, "another", "198.51.100.1")
+	for i := range 100 {
+		for _, k := range []signal.Kind{signal.AbuseReport, signal.FeedReport, signal.AddressList} {
+			r := subscriber.Report{Kind: k, Reporter: fmt.Sprintf("r%d.example", i), Proven: true, ID: fmt.Sprint("m", i)}
+			if _, err := d.Report(t.Context(), d.now, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if r := d.Standing(d.now, club); r.Restrict != sluice.RestrictNone {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestReport(t *testing.T) {
@@ -533,7 +650,7 @@ func TestAdmin(t *testing.T) {
 	last := func(s *subscriber.Subject) (r subscriber.Decision) {
 		for i := range 3 {
 			m := spam(i)
-			m.Campaign = false
+			m.Campaign, m.Print = false, fmt.Sprint("text", i)
 			r = d.Judge(t.Context(), d.now, s, m)
 		}
 		return r

@@ -51,9 +51,13 @@ func worse(u, errs float64) float64 { return 1 - min((1-u)/errs, 1) }
 // (326 groups), SpamAssassin spam .86, lists spam .88, nazario .78.
 const likeness = 0.84
 
-// alike is where a copy of a text with z stands in its pool, 0…1.
+// alike is where a copy of a text with z stands in its pool, 0…1; without a generator,
+// where the middle one does.
 func alike(z float64, r *rand.Rand) float64 {
-	x := math.Sqrt(likeness)*z + math.Sqrt(1-likeness)*r.NormFloat64()
+	x := math.Sqrt(likeness) * z
+	if r != nil {
+		x += math.Sqrt(1-likeness) * r.NormFloat64()
+	}
 	return 0.5 * math.Erfc(-x/math.Sqrt2)
 }
 
@@ -71,7 +75,7 @@ const (
 	nearCopy    = 0.81 // of the copies of a campaign are known again (learn/campaign, whole groups: .82, .92, .84, .65)
 	inboundSpam = 0.6  // of bots' campaigns are seen inbound as well: judged
 	inboundOwn  = 0.3  // … of herds' and thieves', and lateral phish never
-	campaigns   = 4    // botnets; each sends one campaign for 1 to 4 days
+	campaigns   = 10   // botnets; each sends one campaign for 1 to 4 days: judged
 	badList     = 0.15 // of recipients of a bought list are refused as unknown
 	bounceRate  = 0.03 // … bounce later
 	trapRate    = 0.0005

@@ -13,20 +13,19 @@ import (
 
 // Found says how one family was found.
 type Found struct {
-	Family   string       `json:"family"`
-	N        int          `json:"n"`        // infections whose abuse began
-	Hour     report.Share `json:"hour"`     // restricted within an hour of the first abusive message
-	Day      report.Share `json:"day"`      // within a day
-	Ever     report.Share `json:"ever"`     // before the abuse ended by itself or the run was over
-	By       []int        `json:"by"`       // restricted by the 1st, 2nd, 3rd, 5th, 10th, 20th message (see steps)
-	First    int          `json:"first"`    // median time to the restriction, in seconds
-	Let      int          `json:"let"`      // median of messages let through until the restriction
-	LetMean  float64      `json:"let_mean"` //
-	Let95    int          `json:"let_95"`   // 95th percentile
-	Through  float64      `json:"through"`  // mean of all messages let through, after releases too
-	Sent     float64      `json:"sent"`     // mean of all messages that were sent
-	Unfound  []int        `json:"unfound"`  // messages of those never restricted
-	suspects int
+	Family  string       `json:"family"`
+	N       int          `json:"n"`        // infections whose abuse began
+	Hour    report.Share `json:"hour"`     // restricted within an hour of the first abusive message
+	Day     report.Share `json:"day"`      // within a day
+	Ever    report.Share `json:"ever"`     // before the abuse ended by itself or the run was over
+	By      []int        `json:"by"`       // restricted by the 1st, 2nd, 3rd, 5th, 10th, 20th message (see steps)
+	First   int          `json:"first"`    // median time to the restriction, in seconds
+	Let     int          `json:"let"`      // median of messages let through until the restriction
+	LetMean float64      `json:"let_mean"` //
+	Let95   int          `json:"let_95"`   // 95th percentile
+	Through float64      `json:"through"`  // mean of all messages let through, after releases too
+	Sent    float64      `json:"sent"`     // mean of all messages that were sent
+	Unfound []int        `json:"unfound"`  // messages of those never restricted
 }
 
 var steps = []int{1, 2, 3, 5, 10, 20}
@@ -64,17 +63,20 @@ type Figures struct {
 	Told     Told           `json:"told"`
 	Reports  map[string]int `json:"reports"`
 	Period   report.Figures `json:"period"`
-	doubted  []doubted
+	missed   []string
 }
 
 func (w *world) figures(ctx context.Context) (*Figures, error) {
-	f := &Figures{Options: w.o, Messages: w.sent, Kills: w.killed, Reports: map[string]int{}, doubted: w.doubted}
+	f := &Figures{Options: w.o, Messages: w.sent, Kills: w.killed, Reports: map[string]int{}}
 	all := make([]*infection, 0, len(w.sick))
 	by := make([][]*infection, families)
 	for _, x := range w.sick {
 		if !x.began.IsZero() {
 			by[x.family] = append(by[x.family], x)
 			all = append(all, x)
+			if x.held.IsZero() || x.held.Sub(x.began) > time.Hour {
+				f.missed = append(f.missed, w.miss(x))
+			}
 		}
 	}
 	for i, list := range by {
@@ -83,6 +85,7 @@ func (w *world) figures(ctx context.Context) (*Figures, error) {
 	f.Found = append(f.Found, found("all", all))
 	f.False = False{Why: map[string]int{}, Days: w.o.Subscribers * w.o.Days, Kept: w.kept}
 	for _, d := range w.doubted {
+		f.missed = append(f.missed, w.unjust(d))
 		f.False.Cases++
 		f.False.Why[d.why]++
 		if d.held {
@@ -110,6 +113,27 @@ func (w *world) figures(ctx context.Context) (*Figures, error) {
 	}
 	f.Period = report.Of(list, w.start, w.now, w.now, w.o.Subscribers)
 	return f, nil
+}
+
+// miss says what is known of an infection that wasn't found soon.
+func (w *world) miss(x *infection) string {
+	p := &w.people[x.who]
+	text := "a botnet's campaigns"
+	if c := x.own; c != nil {
+		text = fmt.Sprintf("%.1f points", c.pool.points(alike(c.z, nil)))
+	}
+	return fmt.Sprintf("missed: %-20s day %2d, owner's program %-5v, owner writes %4.1f a day; text %s; held at message %d, after %v, of %d",
+		familyNames[x.family], int(x.began.Sub(w.start)/day), x.program < 0, p.rate, text, x.heldAt, max(x.held.Sub(x.began), -1).Round(time.Minute), x.sent)
+}
+
+// unjust says what spoke against an innocent.
+func (w *world) unjust(d doubted) string {
+	var seen []string
+	for _, g := range d.seen {
+		seen = append(seen, fmt.Sprintf("%d×%s %.0f", g.Count, g.Kind, g.Points))
+	}
+	p := &w.people[d.who]
+	return fmt.Sprintf("false: user%d %s, day %d, restricted %v, writes %.1f a day, program changes on day %d: %s", d.who, d.why, int(d.at.Sub(w.start)/day), d.held, p.rate, p.switches, strings.Join(seen, ", "))
 }
 
 func found(name string, list []*infection) Found {

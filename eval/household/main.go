@@ -50,6 +50,7 @@ func run(args []string, out io.Writer) error {
 	fs.Float64Var(&o.Peaks, "peaks", 2, "letters to many a day, by subscribers who never send in bulk")
 	fs.Float64Var(&o.Errs, "errs", 1, "times the measured share of wanted mail that is judged as bad")
 	asJSON := fs.Bool("json", false, "print JSON")
+	misses := fs.Bool("misses", false, "list the infections that weren't restricted within an hour, and the innocents with a case")
 	profile := fs.String("cpuprofile", "", "write a profile to this file")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -68,6 +69,11 @@ func run(args []string, out io.Writer) error {
 	f, err := Live(o)
 	if err != nil {
 		return err
+	}
+	if *misses {
+		for _, m := range f.missed {
+			fmt.Fprintln(out, m)
+		}
 	}
 	if *asJSON {
 		e := json.NewEncoder(out)

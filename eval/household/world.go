@@ -268,13 +268,16 @@ func (w *world) whose(c *sluice.Case) int {
 
 // doubted is an innocent with a case.
 type doubted struct {
-	who    int
-	at     time.Time
-	held   bool
-	id     string
-	why    string
-	seen   string
-	points float64
+	who  int
+	at   time.Time
+	held bool
+	id   string
+	why  string
+	seen []sluice.CaseSignal
+}
+
+func (w *world) doubt(i int, c *sluice.Case, held bool) {
+	w.doubted = append(w.doubted, doubted{who: i, at: w.now, id: c.ID, why: w.why(i), held: held, seen: slices.Clone(c.Signals)})
 }
 
 // changed watches the cases.
@@ -283,7 +286,7 @@ func (w *world) changed(c *sluice.Case, what cases.What) {
 	switch what {
 	case cases.Opened, cases.Reopened:
 		if !w.ill(i) {
-			w.doubted = append(w.doubted, doubted{who: i, at: w.now, id: c.ID, why: w.why(i)})
+			w.doubt(i, c, false)
 		}
 	case cases.Held, cases.Recurred:
 		if !w.ill(i) {
@@ -305,7 +308,7 @@ func (w *world) suspect(i int, c *sluice.Case) {
 			return
 		}
 	}
-	w.doubted = append(w.doubted, doubted{who: i, at: w.now, id: c.ID, why: w.why(i), held: true})
+	w.doubt(i, c, true)
 }
 
 // why says what an innocent did who is suspected.

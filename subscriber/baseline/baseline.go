@@ -50,6 +50,11 @@ type State struct {
 	DayRcpts, DayUnknown, DayBounced uint16
 	UnknownStep, BounceStep          uint8
 
+	// Messages that the judge found suspicious: of this day, all and those that may become
+	// custom; and of the days before, faded.
+	DayOdd, DayOddLearn uint16
+	Odds                float32
+
 	Hours [24]uint8 // by hour of the day in UTC, faded by halving
 
 	Programs  [programs]seen
@@ -57,6 +62,12 @@ type State struct {
 	NetDay    uint16 // the day of NetBits
 	NetBits   uint64 // linear counter of that day's networks
 	NetPeak   float32
+
+	// Recipients that were learned, and those of them that were new, both halved now and
+	// then; and of this day the new ones and how high they have been stated.
+	Rcpts, Strangers uint16
+	DayStrangers     uint16
+	StrangerStep     uint8
 
 	Place     seenPlace
 	Known     [knownBits / 64]uint64 // filter of recipients
@@ -76,7 +87,8 @@ type seenPlace struct {
 	At       uint32 // seconds since 2020; 0: nothing known
 	Lat, Lon float32
 	Precise  uint8 // Lat and Lon are known
-	_        [3]byte
+	Travels  uint8 // how often places were too far apart: a private network's exits
+	_        [2]byte
 }
 
 var epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
@@ -95,6 +107,7 @@ type Limits struct {
 	Times float64
 	// Acquainted is after how many messages a program or hour that was never seen is new
 	// rather than merely unknown yet.
+	// After a third of it a new program counts, by its share.
 	Acquainted uint32
 	// Speed in km/h that nobody travels at, over at least Distance km.
 	Speed, Distance float64
@@ -124,6 +137,7 @@ type Finding struct {
 	Kind     signal.Kind
 	Strength float64
 	N, Usual float64 // for people: how many, and how many usually
+	Source   string  // what of the kind it was, "" where there is only one
 }
 
 // fade is the half-life of the usual peaks, in days.
@@ -147,8 +161,11 @@ func (s *State) turn(t time.Time, learn bool) {
 		s.PeakMessages = learned(s.PeakMessages*f, s.DayPeak)
 		s.PeakFresh = learned(s.PeakFresh*f, s.DayFresh)
 		s.NetPeak *= f
+		s.Odds = min(s.Odds+float32(min(s.DayOddLearn, 3)), 1000) * f
+		s.DayOdd, s.DayOddLearn = 0, 0
 		s.Last, s.DayPeak, s.DayFresh = day, 0, 0
 		s.DayRcpts, s.DayUnknown, s.DayBounced, s.UnknownStep, s.BounceStep = 0, 0, 0, 0, 0
+		s.DayStrangers, s.StrangerStep = 0, 0
 	}
 }
 
@@ -180,9 +197,16 @@ func (s *State) Sent(l *Limits, m Message, learn bool) (found []Finding) {
 	s.Messages = add16(s.Messages, 1)
 	s.Fresh = add16(s.Fresh, fresh)
 	s.DayRcpts = add16(s.DayRcpts, len(m.Recipients))
+	s.DayStrangers = add16(s.DayStrangers, fresh)
+	if learn {
+		s.Rcpts, s.Strangers = add16(s.Rcpts, len(m.Recipients)), add16(s.Strangers, fresh)
+		for s.Rcpts > 400 {
+			s.Rcpts, s.Strangers = s.Rcpts/2, s.Strangers/2
+		}
+	}
 
 	found = s.jump(found, signal.RateJump, float64(s.Messages), float64(s.PeakMessages), l.Floor, l.Times, &s.Jump)
-	if s.KnownFull < knownBits*3/4 { // a fuller filter takes everybody for known, and says nothing
+	if s.tells() {
 		found = s.jump(found, signal.FanOut, float64(s.Fresh), float64(s.PeakFresh), l.FreshFloor, l.Times, &s.Fan)
 	}
 	acquainted := s.Count >= l.Acquainted
@@ -190,8 +214,15 @@ func (s *State) Sent(l *Limits, m Message, learn bool) (found []Finding) {
 		found = append(found, Finding{Kind: signal.OddHours, Strength: 1, N: float64(at)})
 	}
 	if m.Program != "" {
-		if isNew := remember(s.Programs[:], hash(m.Program), day, learn); isNew && acquainted {
-			found = append(found, Finding{Kind: signal.NewDialect, Strength: 1})
+		others, times := remember(s.Programs[:], hash(m.Program), day, learn)
+		if share := float64(s.Count) / float64(l.Acquainted); times == 0 && others > 0 && share >= 0.3 {
+			if others > 2 {
+				share *= 0.6 // who has three programs gets a fourth
+			}
+			found = append(found, Finding{Kind: signal.NewDialect, Strength: min(share, 1)})
+		}
+		if others > 0 && times < 3 {
+			found = s.strangers(found, l)
 		}
 	}
 	if m.Client.IsValid() {
@@ -219,6 +250,31 @@ func (s *State) jump(found []Finding, kind signal.Kind, n, usual, floor, times f
 	*stated = step
 	return append(found, Finding{Kind: kind, Strength: min(0.5+0.5*math.Log10(over), 1), N: n, Usual: usual})
 }
+
+// tells says whether the filter of recipients says anything: a fuller one takes
+// everybody for known.
+func (s *State) tells() bool { return s.KnownFull < knownBits*3/4 }
+
+// strangers states that nearly all of a day's recipients are new to somebody who writes
+// to known ones: by how unlikely that is, once for each doubling. It is asked of messages
+// of a program that is new as well: a club's letter goes to new members too, but from
+// where its letters come from.
+func (s *State) strangers(found []Finding, l *Limits) []Finding {
+	n := float64(s.DayStrangers)
+	if n == 0 || n < 0.8*float64(s.DayRcpts) || float64(s.Rcpts) < float64(l.Acquainted) || !s.tells() {
+		return found
+	}
+	step := uint8(1 + math.Log2(n))
+	if step <= s.StrangerStep {
+		return found
+	}
+	s.StrangerStep = step
+	usual := (float64(s.Strangers) + 1) / (float64(s.Rcpts) + 2)
+	return append(found, Finding{Kind: signal.Strangers, Strength: min(-10*n*math.Log10(usual)/surely, 1), N: n, Usual: math.Round(usual * n)})
+}
+
+// surely is how unlikely, in decibel, strangers are at full strength.
+const surely = 24
 
 // Refused counts recipients that don't exist, by the answer of the next hop or of our
 // own directory, and Bounced mail that came back.
@@ -304,12 +360,17 @@ func (s *State) Login(l *Limits, g Login, learn bool) (found []Finding) {
 	s.turn(g.Time, learn)
 	day := dayOf(g.Time)
 	if len(g.Country) == 2 {
-		isNew := remember(s.Countries[:], hash(g.Country), day, learn)
-		if isNew && s.Place.At != 0 {
-			found = append(found, Finding{Kind: signal.NewCountry, Strength: 1})
+		if others, times := remember(s.Countries[:], hash(g.Country), day, learn); times == 0 && others > 0 && s.Place.At != 0 {
+			// Whose network ends in three countries has a fourth tomorrow.
+			found = append(found, Finding{Kind: signal.NewCountry, Strength: 1 / float64(others), Source: g.Country})
 		}
+		n := len(found)
 		found = s.travel(found, l, g)
-		s.Place = seenPlace{Country: [2]byte([]byte(g.Country)), At: seconds(g.Time), Lat: float32(g.Lat), Lon: float32(g.Lon)}
+		travels := s.Place.Travels
+		if learn && len(found) > n && travels < math.MaxUint8 {
+			travels++
+		}
+		s.Place = seenPlace{Country: [2]byte([]byte(g.Country)), At: seconds(g.Time), Lat: float32(g.Lat), Lon: float32(g.Lon), Travels: travels}
 		if g.Precise {
 			s.Place.Precise = 1
 		}
@@ -333,13 +394,13 @@ func (s *State) travel(found []Finding, l *Limits, g Login) []Finding {
 	if p.Precise == 0 || !g.Precise {
 		// Without places, two countries within the hour are at most a border.
 		if hours < 1 {
-			return append(found, Finding{Kind: signal.Travel, Strength: 0.5, N: hours})
+			return append(found, Finding{Kind: signal.Travel, Strength: 0.5 / float64(1+p.Travels), N: hours})
 		}
 		return found
 	}
 	km := distance(float64(p.Lat), float64(p.Lon), g.Lat, g.Lon)
 	if km > l.Distance && km > l.Speed*max(hours, 0.1) {
-		found = append(found, Finding{Kind: signal.Travel, Strength: 1, N: math.Round(km)})
+		found = append(found, Finding{Kind: signal.Travel, Strength: 1 / float64(1+p.Travels), N: math.Round(km)})
 	}
 	return found
 }
@@ -356,28 +417,55 @@ func distance(lat1, lon1, lat2, lon2 float64) float64 {
 // rememberFor is for how many days one of several things stays known.
 const rememberFor = 180
 
-// remember looks something up and, where learning is on, keeps it. It says whether it
-// was new among others that are known.
-func remember(list []seen, id uint32, day uint16, learn bool) (isNew bool) {
+// remember looks something up and, where learning is on, keeps it. It says how many
+// others are known, and how often this one was seen before.
+func remember(list []seen, id uint32, day uint16, learn bool) (others int, times uint16) {
 	id = max(id, 1)
-	others, least := false, 0
+	at, least := -1, 0
 	for i := range list {
 		p := &list[i]
-		if p.ID == id && day-p.Day <= rememberFor {
-			if learn {
-				p.Day, p.Count = max(day, p.Day), add16(p.Count, 1)
-			}
-			return false
+		switch {
+		case p.ID == id && day-p.Day <= rememberFor:
+			at, times = i, p.Count
+		case p.ID != 0:
+			others++
 		}
-		others = others || p.ID != 0
 		if p.ID == 0 || list[least].ID != 0 && (p.Day < list[least].Day || p.Day == list[least].Day && p.Count < list[least].Count) {
 			least = i
 		}
 	}
-	if learn {
+	switch {
+	case !learn:
+	case at >= 0:
+		list[at].Day, list[at].Count = max(day, list[at].Day), add16(times, 1)
+	default:
 		list[least] = seen{ID: id, Day: day, Count: 1}
 	}
-	return others
+	return others, times
+}
+
+// Odd counts a message that the judge found suspicious or worse, and says what share of
+// its worth is left where that is custom: a shop's letters read like others' spam.
+func (s *State) Odd(t time.Time, learn bool) float64 {
+	s.turn(t, learn)
+	s.DayOdd = add16(s.DayOdd, 1)
+	if learn {
+		s.DayOddLearn = add16(s.DayOddLearn, 1)
+	}
+	usual := float64(s.Odds) * math.Ln2 / fade // a day, where it always was as it is
+	if usual < customary || float64(s.DayOdd) > 1+3*usual {
+		return 1
+	}
+	return 0.4
+}
+
+// customary is how many suspicious messages a day are custom: three within weeks.
+const customary = 0.05
+
+// Wanted is the word of an admin that suspicious mail of this subscriber is custom.
+func (s *State) Wanted(t time.Time) {
+	s.turn(t, false)
+	s.Odds = max(s.Odds, 4)
 }
 
 // hour counts an hour of the day. When one is full all are halved, but never to zero:

@@ -28,7 +28,7 @@ const (
 	SpamMail     // own mail judged as spam; strength by the verdict
 	PhishMail    // judged as phish, scam or copycat
 	MalwareMail  // malware found in it
-	CampaignMail // a near-duplicate of a campaign known from inbound mail
+	CampaignMail // a near-duplicate of a campaign known from inbound mail, or of what held subscribers send
 	LateralPhish // phish to colleagues
 	OddMail      // tag level: suspicious, no more
 
@@ -38,10 +38,12 @@ const (
 	BounceStorm       // many bounces came back
 
 	// How it was sent.
-	RateJump        // far more messages than usual
-	FanOut          // far more new recipients than usual
-	OddHours        // when this subscriber never sends
-	NewDialect      // by another program than ever before
+	RateJump   // far more messages than usual
+	FanOut     // far more new recipients than usual
+	OddHours   // when this subscriber never sends
+	NewDialect // by another program than ever before
+
+	// Where from, by which logins.
 	NewCountry      // a login from a country without precedent
 	Travel          // two places that nobody reaches in that time
 	ManyAddresses   // one account from many networks
@@ -55,6 +57,10 @@ const (
 	AddressList // the subscriber's own address on a DNS list
 	NotSpam     // a report is taken back, or the recipient wanted it: speaks for the subscriber
 
+	// Ledgers are stored with the kinds' numbers: what is new stands at the end.
+
+	Strangers // a new program writes to nobody whom the subscriber knows
+
 	// Kinds is one more than the highest kind.
 	Kinds
 )
@@ -67,12 +73,13 @@ const (
 	Content Group = iota
 	Reach
 	Conduct
+	Access
 	Outside
 
 	Groups
 )
 
-var groupNames = [Groups]string{"content", "reach", "conduct", "outside"}
+var groupNames = [Groups]string{"content", "reach", "conduct", "access", "outside"}
 
 func (g Group) String() string {
 	if g < Groups {
@@ -114,26 +121,27 @@ func DefaultWeights() Weights {
 	return Weights{
 		Prior: -30,
 		Kinds: [Kinds]Weight{
-			SpamMail:     {"SPAM_MAIL", Content, 24, 2 * day, 44, 48, "judged: reject level is 30 dB of odds among mail; among own users most of what is judged so is an error"},
+			SpamMail:     {"SPAM_MAIL", Content, 26, 2 * day, 36, 44, "judged: reject level is 30 dB of odds among mail; among own users most of what is judged so is an error; one text alone, such as a newsletter, opens nothing"},
 			PhishMail:    {"PHISH_MAIL", Content, 28, 3 * day, 46, 52, "judged: rarer by error than spam"},
 			MalwareMail:  {"MALWARE_MAIL", Content, 45, 14 * day, 45, 60, "judged: a scanner's name for a file hardly errs, and the device stays infected"},
-			CampaignMail: {"CAMPAIGN_MAIL", Content, 16, 2 * day, 20, 32, "judged: a subscriber forwards spam now and then"},
+			CampaignMail: {"CAMPAIGN_MAIL", Content, 26, 2 * day, 30, 40, "simulated: full strength is what held subscribers send as well, which hardly errs; of inbound mail it is less, since subscribers forward spam"},
 			LateralPhish: {"LATERAL_PHISH", Content, 26, 3 * day, 40, 44, "judged: phish among colleagues needs an account"},
-			OddMail:      {"ODD_MAIL", Content, 6, day, 8, 14, "judged: suspicious mail is common"},
+			OddMail:      {"ODD_MAIL", Content, 10, day, 24, 26, "simulated: half of what bots send is no more than odd, and one ordinary message in 1,700 is"},
 
 			UnknownRecipients: {"UNKNOWN_RECIPIENTS", Reach, 14, day, 18, 24, "judged: an old address book does it too"},
 			TrapHit:           {"TRAP_HIT", Reach, 18, 7 * day, 20, 30, "judged: a trap may be mistyped once"},
+			Strangers:         {"STRANGERS", Reach, 12, day, 12, 12, "simulated: a bot knows nobody; with a new telephone somebody who writes to new people is rare"},
 			BounceStorm:       {"BOUNCE_STORM", Reach, 12, day, 14, 18, "judged: backscatter of forged senders looks alike"},
 
 			RateJump:        {"RATE_JUMP", Conduct, 16, 6 * time.Hour, 18, 18, "judged: invitations, a club's letter"},
 			FanOut:          {"FAN_OUT", Conduct, 12, 6 * time.Hour, 14, 14, "judged: as the rate, with which it comes"},
 			OddHours:        {"ODD_HOURS", Conduct, 4, 12 * time.Hour, 5, 5, "judged: people travel and wake"},
-			NewDialect:      {"NEW_DIALECT", Conduct, 9, 2 * day, 10, 14, "judged: a new telephone"},
-			NewCountry:      {"NEW_COUNTRY", Conduct, 8, 3 * day, 9, 14, "judged: holidays"},
-			Travel:          {"TRAVEL", Conduct, 12, 2 * day, 14, 18, "judged: mobile and private networks end in other countries"},
-			ManyAddresses:   {"MANY_ADDRESSES", Conduct, 10, day, 12, 14, "judged: mobile devices change networks"},
-			ManyAccounts:    {"MANY_ACCOUNTS", Conduct, 10, day, 12, 12, "judged: offices and carriers share addresses"},
-			FailedElsewhere: {"FAILED_ELSEWHERE", Conduct, 10, day, 12, 12, "judged: a shared office mistypes"},
+			NewDialect:      {"NEW_DIALECT", Conduct, 22, 2 * day, 22, 22, "simulated: a new telephone comes twice a year, nearly every bot has a program of its own"},
+			NewCountry:      {"NEW_COUNTRY", Access, 8, 3 * day, 9, 18, "judged: holidays; each further country counts"},
+			Travel:          {"TRAVEL", Access, 12, 2 * day, 14, 18, "judged: mobile and private networks end in other countries"},
+			ManyAddresses:   {"MANY_ADDRESSES", Access, 10, day, 12, 14, "judged: mobile devices change networks"},
+			ManyAccounts:    {"MANY_ACCOUNTS", Access, 10, day, 12, 12, "judged: offices and carriers share addresses"},
+			FailedElsewhere: {"FAILED_ELSEWHERE", Access, 10, day, 12, 12, "judged: a shared office mistypes"},
 
 			AbuseReport: {"ABUSE_REPORT", Outside, 9, 3 * day, 9, 30, "judged: one report in ten is wrong"},
 			FeedReport:  {"FEED_REPORT", Outside, 12, 3 * day, 12, 24, "judged: addresses move to other subscribers"},
@@ -141,8 +149,9 @@ func DefaultWeights() Weights {
 			AddressList: {"ADDRESS_LIST", Outside, 14, 2 * day, 14, 18, "judged: listed for the subscriber before"},
 			NotSpam:     {"NOT_SPAM", Outside, -6, 3 * day, 6, 12, "judged: a friend can say so too"},
 		},
-		// Outside is far below what opens a case; with conduct alone it reaches it.
-		Groups: [Groups]float64{Content: 64, Reach: 30, Conduct: 22, Outside: 18},
+		// Outside is far below what opens a case; with conduct or access alone it reaches it.
+		// These two together are a hold: a letter to many is sent from where its sender is.
+		Groups: [Groups]float64{Content: 64, Reach: 30, Conduct: 22, Access: 22, Outside: 18},
 	}
 }
 

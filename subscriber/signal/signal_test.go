@@ -40,7 +40,7 @@ func TestDecay(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		want  float64
-	}{{0, 24}, {48 * time.Hour, 12}, {96 * time.Hour, 6}, {-time.Hour, 24}} {
+	}{{0, 26}, {48 * time.Hour, 13}, {96 * time.Hour, 6.5}, {-time.Hour, 26}} {
 		if got := l.Sum(&w, noon.Add(c.after)); !near(got.Own, c.want) || !near(got.Total, w.Prior+c.want) {
 			t.Errorf("after %v: %+v", c.after, got)
 		}
@@ -82,7 +82,7 @@ func TestCaps(t *testing.T) {
 		t.Errorf("taken back: %v", back.Groups)
 	}
 	weak := sum(func(l *signal.Ledger) { l.Add(&w, noon, signal.Signal{Kind: signal.SpamMail, Strength: 0.5}) })
-	if !near(weak.Own, 12) {
+	if !near(weak.Own, 13) {
 		t.Errorf("half as strong: %v", weak.Own)
 	}
 	for _, bad := range []signal.Signal{{}, {Kind: signal.Kinds}, {Kind: 255}} {
@@ -91,7 +91,7 @@ func TestCaps(t *testing.T) {
 		}
 	}
 	nan := sum(func(l *signal.Ledger) { l.Add(&w, noon, signal.Signal{Kind: signal.SpamMail, Strength: math.NaN()}) })
-	if !near(nan.Own, 24) {
+	if !near(nan.Own, 26) {
 		t.Errorf("a strength that is no number: %v", nan.Own)
 	}
 }
