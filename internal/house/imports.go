@@ -51,6 +51,8 @@ var rooms = []room{
 	{dir: "directory", may: values},
 	// A roster asks the same databases as the directory, over the same connections.
 	{dir: "subscriber/roster", may: append([]string{"subscriber", "directory"}, values...)},
+	// Notices leave as mail whose way back is read, and by services with a token of theirs.
+	{dir: "subscriber/notice", may: append([]string{"subscriber", "bounce", "directory"}, values...)},
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
@@ -63,7 +65,7 @@ var rooms = []room{
 	{dir: "complaint", may: []string{".", "reason", "explain", "message", "mailauth", "deliver/rewrite", "deliver/protect"}},
 	{dir: "reports", may: engine, except: []string{"inspect/child"}},
 	// A page that shows a quarantined message has to read it: message is a leaf.
-	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report", "reply"}},
+	{dir: "console", may: []string{".", "reason", "explain", "message", "live", "lint/report", "reply", "subscriber/cases", "subscriber/report", "subscriber/notice/ticket", "subscriber/notice/words"}},
 	{dir: "config", may: values},
 	{dir: "certs", may: []string{"."}},
 	{dir: "lint/report"}, // what was found, as plain values: for pages too
