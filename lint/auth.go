@@ -8,6 +8,7 @@ import (
 	"sluice"
 	"sluice/internal/domains"
 	"sluice/learn/dialect"
+	"sluice/learn/service"
 	"sluice/lint/report"
 	"sluice/mailauth/bimi"
 	"sluice/mailauth/dkim"
@@ -144,9 +145,12 @@ func (s *subject) ptr() {
 			takes: []sluice.Reason{reason.IprevNone, reason.IprevFail, reason.ClientGeneric}, gives: []sluice.Reason{reason.IprevPass}})
 	case r.Generic.Kind != "":
 		f.Level = report.Warn
+		what, do := "The sending address has a name that a provider made for it.", "Have the provider set a name of your own, such as mail."+s.orgOr("example.com")+"; at a sending service that takes a dedicated address."
+		if links.OrgDomain(r.Name) == s.org {
+			what, do = "The sending host's name holds numbers as an access provider's names do.", "Name it by words alone, such as mail."+s.org+"."
+		}
 		s.advise(fix{Advice: report.Advice{ID: "generic-name", Area: "connection", Need: report.Should, Standard: true,
-			What: "The sending address has a name that a provider made for it.", Seen: quote(r.Name + ": " + r.Generic.Why),
-			Do: "Have the provider set a name of your own, such as mail." + s.orgOr("example.com") + ".", Source: "practice; M3AAWG sender best practices"},
+			What: what, Seen: quote(r.Name + ": " + r.Generic.Why), Do: do, Source: "practice; M3AAWG sender best practices"},
 			takes: []sluice.Reason{reason.IprevDynamic, reason.IprevNumbered, reason.ClientGeneric, reason.HeloGeneric}, gives: []sluice.Reason{reason.IprevPass}})
 	}
 }
@@ -216,10 +220,16 @@ func (s *subject) spfFact() {
 			f.More = append(f.More, quote(strings.Repeat("  ", min(t.Depth, 10))+t.Domain+": "+t.Answer))
 		}
 	}
+	if s.forwarded() {
+		f.Why = "a forwarder's envelope: what SPF says of it isn't about the author; look at the message as it arrives without the forwarder"
+		return
+	}
 	if level != report.Good && level != report.Unknown {
 		do := "Publish an SPF policy for " + quote(r.Domain) + " that lists the servers it sends from, and ends in -all or ~all."
 		if s.sender.Free && domains.FreeMail(r.Domain) {
 			do = "Send it through the servers of " + quote(r.Domain) + ", or from a domain of your own."
+		} else if at := service.Of(r.Domain); at != nil && at.Kind.Sends() && links.OrgDomain(r.Domain) != s.org {
+			do = "The policy is the service's own: ask it to list " + r.IP.String() + ", or use a bounce address below " + quote(s.orgOr("your domain")) + " (custom return path, in its settings)."
 		} else if r.Result == spf.PermError {
 			do = "Mend the policy of " + quote(r.Domain) + ": " + quote(r.Problem) + "."
 		} else if r.Result != spf.None {
@@ -231,6 +241,12 @@ func (s *subject) spfFact() {
 			gives: []sluice.Reason{reason.SPFPass}})
 	}
 	s.spfHygiene()
+}
+
+// forwarded says whether the envelope is a reader's, whose mailbox sent the message on:
+// mailbox providers write their own domain into it.
+func (s *subject) forwarded() bool {
+	return !s.sender.Free && domains.FreeMail(s.spf.Domain) && links.OrgDomain(s.spf.Domain) != s.org
 }
 
 // spfHygiene is what is wrong with a policy that works.
@@ -287,7 +303,7 @@ func (s *subject) signatures() {
 	for i := range s.dkim {
 		s.signature(&s.dkim[i])
 	}
-	if s.alignedDKIM() {
+	if s.alignedDKIM() || s.borrowed() { // a customer can't sign as the service
 		return
 	}
 	tried := slices.ContainsFunc(s.dkim, func(r dkim.Result) bool { return r.Status == dkim.TempError })
@@ -407,7 +423,7 @@ func (s *subject) policyFact() {
 		f.More = append(f.More, quote(strings.TrimSpace(fmt.Sprintf("%s %s: %s, %s %s", id.Method, id.Domain, id.Result, word, id.Why))))
 	}
 	if d.Record == nil {
-		if s.asked && d.Value != dmarc.TempError && d.Value != dmarc.PermError {
+		if s.asked && d.Value != dmarc.TempError && d.Value != dmarc.PermError && !s.borrowed() {
 			s.noPolicy()
 		}
 		return
@@ -416,7 +432,9 @@ func (s *subject) policyFact() {
 	for _, p := range d.Record.Problems {
 		f.More = append(f.More, quote("in the record: "+p))
 	}
-	s.policyAdvice()
+	if !s.borrowed() {
+		s.policyAdvice()
+	}
 }
 
 // noPolicy is the advice for a domain without a record.
@@ -455,7 +473,7 @@ func (s *subject) policyAdvice() {
 
 // onlyOne is a pass that hangs by one thread.
 func (s *subject) onlyOne() {
-	if s.alignedDKIM() {
+	if s.alignedDKIM() && !s.forwarded() {
 		s.advise(fix{Advice: report.Advice{ID: "spf-align", Area: "authentication", Need: report.Could, Standard: true,
 			What: "Only DKIM speaks for the author's domain; the envelope's sender is of " + quote(s.spf.Domain) + ".",
 			Do:   "Use a bounce address below " + quote(s.org) + " (custom return path, in the service's settings): then a signature that breaks on the way does no harm.", Source: microsoft}})
@@ -475,14 +493,28 @@ func (s *subject) replies() {
 		}
 	}
 	list := s.m.Addresses("Reply-To")
+	s.unread(list)
 	if len(list) == 0 || s.org == "" {
 		return
 	}
-	if to := links.OrgDomain(list[0].Domain); to != "" && to != s.org {
+	if to := links.OrgDomain(list[0].Domain); to != "" && to != s.org && !s.borrowed() {
 		s.fact(report.Warn, "replies", quote("go to "+list[0].String()))
 		s.advise(fix{Advice: report.Advice{ID: "reply-to", Area: "authentication", Need: report.Should, Standard: true,
 			What: "Replies go to another organization than the author's.", Seen: quote(list[0].String()), Do: "Let Reply-To stand below " + quote(s.org) + "; forward from there.", Source: "practice"},
 			takes: []sluice.Reason{reason.ReplyToDiffers, reason.ReplyToFreeMail, reason.ReplyToOtherMailbox}})
+	}
+}
+
+// unread is whether replies go where nobody reads them.
+func (s *subject) unread(to []header.Address) {
+	address := s.author.Address
+	if len(to) > 0 {
+		address = to[0].String()
+	}
+	local := strings.NewReplacer("-", "", "_", "", ".", "").Replace(strings.ToLower(sluice.LocalOf(address)))
+	if s.mass && (strings.Contains(local, "noreply") || strings.Contains(local, "donotreply")) {
+		s.advise(fix{Advice: report.Advice{ID: "no-reply", Area: "authentication", Need: report.Could, Standard: true,
+			What: "Replies go where nobody reads them.", Seen: quote(address), Do: "Set Reply-To to a mailbox that somebody reads: replies are the best sign to receivers that mail is wanted, and some people ask to be taken off by one.", Source: "practice; M3AAWG sender best practices"}})
 	}
 }
 

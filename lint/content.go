@@ -107,7 +107,9 @@ func (s *subject) kinds() {
 				return strings.Trim(l.Host, "0123456789.") == "" || strings.Contains(l.Host, ":")
 			}},
 		{"link-text", "A link shows the address of one site and leads to another.", "Show words instead of an address, or lead to the address that is shown; count clicks under a subdomain of your own.", report.Must,
-			[]sluice.Reason{reason.LinkTextMismatch, reason.LinkTextTracked}, s.mismatched},
+			[]sluice.Reason{reason.LinkTextMismatch, reason.LinkTextTracked}, func(l *links.Link) bool { return s.mismatched(l) && !s.ownPlace(l.Host) }},
+		{"link-counted", "A link shows the address of a site and leads through your counter of clicks.", "Show words instead of an address: readers are taught to distrust a text that differs from where it leads.", report.Should,
+			[]sluice.Reason{reason.LinkTextTracked}, func(l *links.Link) bool { return s.mismatched(l) && s.ownPlace(l.Host) }},
 		{"link-odd", "Links are spelled in ways that browsers have to mend.", "Write them plainly: https://host/path.", report.Should,
 			[]sluice.Reason{reason.LinkOddSpelling, reason.LinkUser, reason.LinkPort, reason.LinkMixedScript},
 			func(l *links.Link) bool { return l.Odd&^(links.OddIDN|links.OddDot) != 0 }},
@@ -117,7 +119,7 @@ func (s *subject) kinds() {
 			if l := &s.view.Links[i]; web(l) && !l.Hidden && k.is(l) {
 				if n++; n == 1 {
 					first = l.Raw
-					if k.id == "link-text" {
+					if k.id == "link-text" || k.id == "link-counted" {
 						first = l.Text + " leads to " + l.Host
 					}
 				}

@@ -107,6 +107,9 @@ func (s *subject) weigh(r *report.Report) {
 			is, _ := s.judge(changed(ledger, f.takes, f.gives))
 			a.Effect = tenth(is.Points - was.Points)
 		}
+		if a.Need == report.Could && a.Effect <= -1 && a.Area != areaStanding {
+			a.Need, a.Raised = report.Should, true // it is no matter of taste here
+		}
 		if len(f.copied)+len(f.copiedFor) > 0 {
 			is, _ := s.judge(changed(s.copyOf(ledger), f.copiedFor, f.copied))
 			a.Copy = tenth(is.Points - copyWas.Points)
@@ -137,8 +140,8 @@ func worth(a report.Advice) int {
 	case a.Need == report.Must:
 		return 2
 	case a.Area == areaStanding:
-		return 0
-	case a.Effect < 0 || a.Need == report.Should:
+		return -1
+	case a.Need == report.Should:
 		return 1
 	}
 	return 0

@@ -118,8 +118,14 @@ func (s *subject) nameRisk() {
 		return
 	case s.borrowed():
 		s.risky(report.Bad, "domain", quote(d), "it is the sending service's, which signs for all its customers")
-		s.advise(fix{Advice: report.Advice{ID: "own-domain", Area: "imitation", Need: report.Should, Standard: true,
-			What: "The author's domain is the sending service's, not the sender's.", Seen: quote(s.author.Address), Do: "Send from a domain of your own, and let the service authenticate it.", Source: "practice"}})
+		need := report.Should
+		if s.mass {
+			need = report.Must
+		}
+		s.advise(fix{Advice: report.Advice{ID: "own-domain", Area: "imitation", Need: need, Standard: true,
+			What: "The author's domain is the sending service's, not the sender's: nothing proves who the sender is.", Seen: quote(s.author.Address),
+			Do: "Send from a domain of your own, and let the service authenticate it: its keys as CNAME or TXT records, a DMARC record, a bounce address below it.", Source: bulkRules},
+			takes: unsigned, gives: []sluice.Reason{reason.DKIMPassAligned}})
 		return
 	}
 	if home := s.cousin(); home != "" {
@@ -131,17 +137,24 @@ func (s *subject) nameRisk() {
 		s.risky(report.Warn, "name", quote(name+", from "+d), "the name doesn't stand in the domain, so nobody can tell by it who may use the name")
 		s.advise(fix{Advice: report.Advice{ID: "name", Area: "imitation", Need: report.Could, Standard: true,
 			What: "The author's name doesn't stand in the author's domain.", Seen: quote(name + " <" + s.author.Address + ">"), Do: "Use the name by which the domain is known, or send from the domain of that name.", Source: "practice"},
-			takes: []sluice.Reason{reason.FromNameForeign}, gives: s.nameGives()})
+			takes: strangeName, gives: s.nameGives()})
 	} else {
 		s.risky(report.Good, "domain", quote(d), "")
 	}
 }
 
+// strangeName is the evidence that rests on a name which doesn't fit its domain.
+var strangeName = []sluice.Reason{reason.FromNameForeign, reason.NameLocalOnly, reason.LureGift, reason.LureDeadline, reason.LureWonder}
+
 // borrowed says whether the author's domain is a sending service's, and the author
 // isn't the service.
 func (s *subject) borrowed() bool {
 	at := service.Of(s.author.Domain)
-	return at != nil && at.Kind.Sends() && len(brand.Shipped().Of(s.author.Domain)) == 0 && !brand.Fits(s.author.Display, s.author.Address)
+	if at == nil || !at.Kind.Sends() || brand.Fits(s.author.Display, "x@"+s.author.Domain) {
+		return false
+	}
+	name := strings.ToLower(s.author.Display)
+	return !slices.ContainsFunc(brand.Shipped().Of(s.author.Domain), func(b *brand.Brand) bool { return strings.Contains(name, strings.ToLower(b.String())) })
 }
 
 // nameGives is what a name that fits earns, where the domain is proved.
@@ -175,8 +188,8 @@ func (s *subject) cousin() string {
 // policyRisk is whether receivers turn away exact copies.
 func (s *subject) policyRisk() {
 	d := &s.dmarc
-	if s.sender.Free || s.author.Domain == "" {
-		return
+	if s.sender.Free || s.author.Domain == "" || s.borrowed() {
+		return // its policy is another's
 	}
 	switch {
 	case !s.asked || d.Value == dmarc.TempError:

@@ -53,7 +53,10 @@ type Config struct {
 	// Words are those that weigh most in how a message reads. Where it is nil or knows
 	// none, as a model that has learned nothing yet, the shipped model's are told.
 	Words func(m *message.Message, most int) []text.Token
-	Clock func() time.Time
+	// Campaigns says that the gate remembers what was reported, so that a message can be
+	// held against it.
+	Campaigns bool
+	Clock     func() time.Time
 }
 
 // Linter looks at messages. It is safe for concurrent use.
@@ -95,7 +98,7 @@ type Input struct {
 func (l *Linter) Lint(ctx context.Context, in Input) *report.Report {
 	ex := l.c.Gate.Examine(ctx, in.Conn, in.Envelope, in.Raw)
 	s := l.look(ctx, in, ex)
-	for _, part := range []func(){s.connection, s.authentication, s.structure, s.rules, s.links, s.pictures, s.imitation, s.rest} {
+	for _, part := range []func(){s.connection, s.authentication, s.structure, s.rules, s.links, s.pictures, s.reading, s.imitation, s.rest} {
 		part()
 	}
 	return s.report()
@@ -126,6 +129,8 @@ type subject struct {
 	bimi    bimi.Result
 	mx      nullmx.Result
 
+	words []text.Token // that weigh most
+
 	sections []report.Section
 	fixes    []fix
 	copies   report.Imitation
@@ -134,7 +139,7 @@ type subject struct {
 // look finds out what every part of the report needs.
 func (l *Linter) look(ctx context.Context, in Input, ex *gate.Examined) *subject {
 	m := ex.Message
-	s := &subject{Linter: l, in: in, ex: ex, m: m, view: m.View(), html: readMarkup(m), now: in.Envelope.Received}
+	s := &subject{Linter: l, in: in, ex: ex, m: m, view: m.View(), html: readMarkup(m), words: l.c.Words(m, 20), now: in.Envelope.Received}
 	if s.now.IsZero() {
 		s.now = l.c.Clock()
 	}
@@ -156,6 +161,9 @@ func (l *Linter) look(ctx context.Context, in Input, ex *gate.Examined) *subject
 	if !s.asked {
 		return s
 	}
+	if auth.Upstream(m) != nil { // it says what came out of a policy, and not what is published
+		s.dmarc = s.policy(ctx)
+	}
 	if s.author.Domain != "" {
 		s.bimi = bimi.Lookup(ctx, l.c.Resolver, s.author.Domain, s.dmarc.Org, "")
 	}
@@ -163,6 +171,19 @@ func (l *Linter) look(ctx context.Context, in Input, ex *gate.Examined) *subject
 		s.mx = auth.Sender(ctx)
 	}
 	return s
+}
+
+// policy is what the author's domain publishes now, and what it makes of the results at
+// hand.
+func (s *subject) policy(ctx context.Context) dmarc.Result {
+	in := dmarc.Input{From: s.author}
+	if s.live {
+		in.SPF = dmarc.SPF{Result: string(s.spf.Result), Domain: s.spf.Domain}
+	}
+	for i := range s.dkim {
+		in.DKIM = append(in.DKIM, dmarc.Signature{Result: string(s.dkim[i].Status), Domain: s.dkim[i].Domain, Selector: s.dkim[i].Selector})
+	}
+	return dmarc.Evaluate(ctx, s.c.Resolver, in)
 }
 
 // section begins a new one.
@@ -190,7 +211,7 @@ func (s *subject) report() *report.Report {
 	for i := range v.Ledger {
 		r.Verdict.Ledger = append(r.Verdict.Ledger, entry(&v.Ledger[i]))
 	}
-	for _, t := range s.c.Words(s.m, 20) {
+	for _, t := range s.words {
 		r.Verdict.Words = append(r.Verdict.Words, report.Word{Word: t.Word, DB: t.DB})
 	}
 	s.weigh(r)

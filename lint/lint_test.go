@@ -233,3 +233,92 @@ func TestPublic(t *testing.T) {
 		}
 	}
 }
+
+// advised are the ids of a report's advice, with what each of them needs.
+func advised(r *report.Report) map[string]report.Need {
+	out := map[string]report.Need{}
+	for _, a := range r.Advice {
+		out[a.ID] = a.Need
+	}
+	return out
+}
+
+// TestConsultant: advice that is wrong for a sender's place isn't given, and what a person
+// would say in its place is.
+func TestConsultant(t *testing.T) {
+	const list = "List-Unsubscribe: <https://clicks.example-mill.org/leave/17>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n"
+	mail := func(from, subject, more, body string) []byte {
+		return scan.NewMail([]byte("From: " + from + "\nTo: reader@gateway.example\nDate: Thu, 19 Mar 2026 12:00:00 +0000\nMessage-ID: <1@example-mill.org>\nSubject: " + subject + "\n" + more +
+			"MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n<html><body>" + strings.Repeat("<p>Fresh flour every Friday from the old mill by the river.</p>", 5) + body + "</body></html>\n")).Raw
+	}
+	const zone = `{"example-mill.org": {"MX": ["10 mx.example-mill.org."], "TXT": ["v=spf1 ip4:192.0.2.1 -all"]}, "_dmarc.example-mill.org": {"TXT": ["v=DMARC1; p=reject; rua=mailto:d@example-mill.org"]},
+		"gmail.com": {"MX": ["10 mx.gmail.com."], "TXT": ["v=spf1 -all"]}, "sendgrid.net": {"MX": ["10 mx.sendgrid.net."]}, "u1.wl2.sendgrid.net": {"MX": ["10 mx.sendgrid.net."]}, "1.2.0.192.in-addr.arpa": {"PTR": ["host-192-0-2-1.example-mill.org."]}, "host-192-0-2-1.example-mill.org": {"A": ["192.0.2.1"]}}`
+	for _, test := range []struct {
+		name, envelope string
+		raw            []byte
+		want           map[string]report.Need
+		not            []string
+	}{
+		{"a service's own domain", "bounces@u1.wl2.sendgrid.net", mail("Old Mill <oldmill@u1.wl2.sendgrid.net>", "Flour", list+"Reply-To: hello@example-mill.org\n", ""),
+			map[string]report.Need{"own-domain": report.Must, "leave-link": report.Must}, []string{"dkim", "dkim-align", "dmarc", "reply-to", "own-links"}},
+		{"sent on by a reader's mailbox", "reader+caf_=x@gmail.com", mail("Old Mill <news@example-mill.org>", "Flour", list, `<a href="https://example-mill.org/x">unsubscribe</a>`),
+			nil, []string{"spf", "spf-align", "leave-link"}},
+		{"a receipt", "news@example-mill.org", mail("Old Mill <news@example-mill.org>", "Order #20260319 is confirmed", list, ""), map[string]report.Need{"leave-link": report.Should}, nil},
+		{"numbers alone make no receipt", "news@example-mill.org", mail("Old Mill <news@example-mill.org>", "20260319 offers", list, ""), map[string]report.Need{"leave-link": report.Must}, nil},
+		{"a link to where List-Unsubscribe leads", "news@example-mill.org", mail("Old Mill <news@example-mill.org>", "Flour", list, `<a href="https://clicks.example-mill.org/leave/17">here</a>`), nil, []string{"leave-link", "no-reply"}},
+		{"a counter of one's own", "news@example-mill.org", mail("Old Mill <noreply@example-mill.org>", "Flour", list, `<a href="https://clicks.example-mill.org/9">www.river-museum.org</a>`),
+			map[string]report.Need{"link-counted": report.Should, "no-reply": report.Could, "generic-name": report.Should}, []string{"link-text"}},
+		{"a counter of others", "news@example-mill.org", mail("Old Mill <news@example-mill.org>", "Flour", list, `<a href="https://clicks.blastmail.org/9">www.river-museum.org</a>`),
+			map[string]report.Need{"link-text": report.Must}, []string{"link-counted"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := &example{how: map[string]string{"ip": "192.0.2.1", "helo": "host-192-0-2-1.example-mill.org", "from": test.envelope, "tls": "yes"}, raw: test.raw}
+			got := advised(linterFor(t, zone).Lint(t.Context(), e.input(t)))
+			for id, need := range test.want {
+				if n, ok := got[id]; !ok || n != need {
+					t.Errorf("%s: %v %v, want %v; all: %v", id, n, ok, need, got)
+				}
+			}
+			for _, id := range test.not {
+				if _, ok := got[id]; ok {
+					t.Errorf("advises %s: %v", id, got)
+				}
+			}
+		})
+	}
+}
+
+// TestUpstream: where an upstream verified for us, what the domain publishes is asked for
+// all the same, and what it doesn't say is unknown.
+func TestUpstream(t *testing.T) {
+	z, err := dnstest.Parse("zone", strings.NewReader(`{"example-mill.org": {"MX": ["10 mx.example-mill.org."]}, "_dmarc.example-mill.org": {"TXT": ["v=DMARC1; p=reject; rua=mailto:d@example-mill.org"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("x", []byte("data = \""+t.TempDir()+"\"\n[upstream]\nauthserv_id = \"mx.ours.example\"\nnetworks = [\"192.0.2.9\"]\n"), config.Flags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := build.JudgeHere(cfg, slog.New(slog.DiscardHandler), false, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Verifier, set.Budget = build.Verifier(cfg, z), time.Minute
+	clock := func() time.Time { return now }
+	l, err := lint.New(lint.Config{Gate: gate.New(gate.Config{Settings: set, Clock: clock, Rand: zeros{}}), Verifier: set.Verifier, Resolver: z, Weights: set.Weights, Policy: set.Policy, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &example{how: map[string]string{"ip": "192.0.2.9", "helo": "mx.ours.example", "from": "news@example-mill.org"}, raw: scan.NewMail([]byte(
+		"Authentication-Results: mx.ours.example; dkim=pass header.d=example-mill.org header.s=a\nFrom: Old Mill <news@example-mill.org>\nTo: a@b.example\nDate: Thu, 19 Mar 2026 12:00:00 +0000\nMessage-ID: <1@example-mill.org>\nSubject: Flour\n" +
+			"List-Unsubscribe: <https://example-mill.org/leave>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n\nFresh flour. Unsubscribe: https://example-mill.org/leave\n")).Raw}
+	r := l.Lint(t.Context(), e.input(t))
+	for _, id := range []string{"dmarc", "dkim", "one-click-signed"} {
+		if _, ok := advised(r)[id]; ok {
+			t.Errorf("advises %s", id)
+		}
+	}
+	if r.Imitation.Risk != "low" {
+		t.Errorf("imitation: %+v", r.Imitation)
+	}
+}

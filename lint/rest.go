@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -37,6 +38,8 @@ func (s *subject) rest() {
 			a.Source = e.Source
 		}
 		switch {
+		case strings.HasPrefix(e.ID, "ARC_") || strings.HasPrefix(e.ID, "SPF_") && s.forwarded():
+			a.Area, a.Do = areaStanding, "Nothing in the message: this is the forwarder's. Look at it as it arrives without one."
 		case slices.Contains(standing, c.Reason) || c.Group == sluice.GroupReputation:
 			a.Area = areaStanding
 			a.Do = "Nothing in the message: a name is earned by mail that people want. " + a.Do
@@ -48,9 +51,30 @@ func (s *subject) rest() {
 		if c.Reason == reason.TextSpam {
 			a.What = "The words read like those of unwanted mail."
 			a.Do = "Say it more plainly: the words that weigh most stand below. Words alone never make this gateway refuse a message."
+			if seen := s.heavy(5); seen != "" {
+				a.Seen = seen
+			}
 		}
-		s.advise(fix{Advice: a, takes: []sluice.Reason{c.Reason}})
+		takes := []sluice.Reason{c.Reason}
+		if slices.Contains(strangeName, c.Reason) {
+			takes = strangeName // one cure for all of it
+			for _, id := range takes {
+				spoken[id] = true
+			}
+		}
+		s.advise(fix{Advice: a, takes: takes})
 	}
+}
+
+// heavy lists the words that weigh most against the message.
+func (s *subject) heavy(most int) string {
+	var out []string
+	for _, t := range s.words {
+		if t.DB > 0 && len(out) < most {
+			out = append(out, fmt.Sprintf("%s %+.1f", t.Word, t.DB))
+		}
+	}
+	return quote(strings.Join(out, ", "))
 }
 
 func capital(s string) string {

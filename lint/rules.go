@@ -26,7 +26,7 @@ func (s *subject) rules() {
 	}
 	spfOK, dkimOK := s.spf.Result == spf.Pass, len(s.passing()) > 0
 	keysKnown := len(s.dkim) == 0 || s.asked && !slices.ContainsFunc(s.dkim, func(r dkim.Result) bool { return r.Status == dkim.TempError })
-	s.rule("SPF passes", spfOK, s.live && s.spf.Result != spf.TempError, google, yahoo, microsoft)
+	s.rule("SPF passes", spfOK, s.live && s.spf.Result != spf.TempError && !s.forwarded(), google, yahoo, microsoft)
 	s.rule("DKIM passes", dkimOK, keysKnown, google, yahoo, microsoft)
 	s.rule("DKIM key of 1024 bits at least, better 2048", !slices.ContainsFunc(s.dkim, func(r dkim.Result) bool { return r.KeyType == "rsa" && r.KeyBits > 0 && r.KeyBits < 1024 }), dkimOK, google)
 	s.rule("DMARC is published, p=none at least", s.dmarc.Record != nil, s.asked && s.dmarc.Value != dmarc.TempError, google, yahoo, microsoft)
@@ -75,11 +75,13 @@ func (s *subject) leave() {
 	signed := slices.ContainsFunc(s.dkim, func(r dkim.Result) bool {
 		return r.Status == dkim.Pass && slices.Contains(r.Signed, "list-unsubscribe") && slices.Contains(r.Signed, "list-unsubscribe-post")
 	})
-	shown := s.leaveLink()
+	// An upstream that verified for us doesn't say what is signed.
+	told := slices.ContainsFunc(s.dkim, func(r dkim.Result) bool { return r.Status == dkim.Pass && len(r.Signed) > 0 })
+	shown := s.leaveLink(uris)
 	campaign := s.sender.Traffic == check.Campaign || s.sender.Traffic == check.List
 	s.rule("List-Unsubscribe", len(uris) > 0, campaign || len(uris) > 0, google, yahoo)
 	s.rule("one click leaves: List-Unsubscribe-Post, and an https address", post && https, campaign || len(uris) > 0, google, yahoo)
-	s.rule("both fields are signed", signed, len(s.passing()) > 0 && post, "RFC 8058 3.1")
+	s.rule("both fields are signed", signed, told && post, "RFC 8058 3.1")
 	s.rule("a link to unsubscribe shows in the text", shown, campaign, google, yahoo, microsoft)
 	if s.sender.Traffic != check.Campaign {
 		return
@@ -92,7 +94,7 @@ func (s *subject) leave() {
 		a.What, a.Seen, a.Do = "List-Unsubscribe has no https address.", quote(field), "Add one beside the mailto:, and List-Unsubscribe-Post: List-Unsubscribe=One-Click."
 	case !post:
 		a.What, a.Seen, a.Do = "List-Unsubscribe-Post is missing or isn't List-Unsubscribe=One-Click.", quote(h.Get("List-Unsubscribe-Post")), "Add List-Unsubscribe-Post: List-Unsubscribe=One-Click, and answer the POST without a question."
-	case !signed && len(s.passing()) > 0:
+	case !signed && told:
 		a.ID, a.What, a.Do = "one-click-signed", "The signature doesn't cover the List-Unsubscribe fields, so mail programs don't offer the button.", "Sign List-Unsubscribe and List-Unsubscribe-Post."
 	default:
 		a.ID = ""
@@ -105,10 +107,30 @@ func (s *subject) leave() {
 		s.advise(fix{Advice: a, takes: takes, gives: []sluice.Reason{reason.BulkOneClick}})
 	}
 	if !shown {
-		s.advise(fix{Advice: report.Advice{ID: "leave-link", Area: "rules", Need: report.Must, Standard: true,
-			What: "No link to unsubscribe shows in the text.", Do: "Put one where it can be found, in words that say so.", Source: bulkTwo},
+		need, do := report.Must, "Put one where it can be found, in words that say so."
+		if s.receipt() {
+			need, do = report.Should, "A receipt or a notice needs none, as long as it sells nothing; else put one where it can be found."
+		}
+		s.advise(fix{Advice: report.Advice{ID: "leave-link", Area: "rules", Need: need, Standard: true,
+			What: "No link to unsubscribe shows in the text.", Do: do, Source: bulkTwo},
 			takes: []sluice.Reason{reason.BulkNoLeave}})
 	}
+}
+
+// receipts are words that the subjects of receipts and notices begin or go with.
+var receipts = strings.Fields(`order receipt invoice payment shipped delivery booking reservation ticket itinerary appointment statement
+bestellung rechnung zahlung buchung lieferung termin commande facture paiement réservation pedido factura pago reserva ordine fattura`)
+
+// receipt says whether the subject is that of a receipt: one of its words, and a number.
+func (s *subject) receipt() bool {
+	subject := strings.ToLower(s.view.Subject)
+	digits := 0
+	for i := 0; i < len(subject) && digits < 5; i++ {
+		if digits++; subject[i] < '0' || subject[i] > '9' {
+			digits = 0
+		}
+	}
+	return digits >= 5 && slices.ContainsFunc(receipts, func(w string) bool { return strings.Contains(subject, w) })
 }
 
 // bracketed lists what stands in angle brackets (RFC 2369 2).
@@ -133,12 +155,21 @@ baja disiscri cancella annulla iscrizione afmeld uitschrijv avprenumer avregistr
 preferences/ präferenz emailpreferences subscription`)
 
 // leaveLink says whether a link that shows is for leaving: by its words, or its
-// address.
-func (s *subject) leaveLink() bool {
+// address, which may be that of the List-Unsubscribe field.
+func (s *subject) leaveLink(uris []string) bool {
+	var pages []string
+	for _, u := range uris {
+		if l := links.Parse(u); l.Host != "" && len(l.Path) > 1 {
+			pages = append(pages, l.Host+l.Path)
+		}
+	}
 	for i := range s.view.Links {
 		l := &s.view.Links[i]
 		if l.Hidden || l.Source == links.FromImage || l.Host == "" && l.Scheme != "mailto" {
 			continue
+		}
+		if slices.Contains(pages, l.Host+l.Path) {
+			return true
 		}
 		words := strings.ToLower(l.Text + " " + l.Raw)
 		if len(words) > 4000 {

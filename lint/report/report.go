@@ -148,6 +148,8 @@ type Advice struct {
 	// Standard advice follows from published standards and receivers' rules, and is
 	// for everybody. The rest tells how this gateway judges.
 	Standard bool `json:"-"`
+	// Raised says that Need is Should for its effect here, and Could everywhere else.
+	Raised bool `json:"-"`
 }
 
 // Section is a group of facts.
@@ -203,6 +205,9 @@ func (r *Report) Public() *Report {
 	for _, a := range r.Advice {
 		if a.Standard {
 			a.Effect, a.Copy, a.Reasons = 0, 0, nil
+			if a.Raised {
+				a.Need = Could
+			}
 			out.Advice = append(out.Advice, a)
 		}
 	}

@@ -71,7 +71,7 @@ func New(c Config) (*Room, error) {
 // Apply takes a judge. What is judged is learned from nowhere and logged nowhere.
 func (r *Room) Apply(set gate.Settings) error {
 	c := lint.Config{Gate: gate.New(gate.Config{Settings: set, Clock: time.Now, Rand: rand.Reader, Logger: r.c.Log}),
-		Verifier: set.Verifier, Resolver: r.c.Resolver, Weights: set.Weights, Policy: set.Policy, Clock: time.Now}
+		Verifier: set.Verifier, Resolver: r.c.Resolver, Weights: set.Weights, Policy: set.Policy, Campaigns: !r.c.Settings.Campaign.Off, Clock: time.Now}
 	if r.c.Model != nil {
 		c.Words = func(m *message.Message, most int) []text.Token { return r.c.Model().Top(m, most) }
 	}
