@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,14 +97,23 @@ func BenchmarkLook(b *testing.B) {
 			of   []*copycat.Print
 		}{{"strange", at}, {"near", near}} {
 			b.Run(fmt.Sprintf("%d/%s", n, kind.name), func(b *testing.B) {
+				before := spent()
 				for i := 0; b.Loop(); i++ {
 					m.Look(kind.of[i%len(kind.of)], campaign.Sighting{Time: start})
 				}
+				b.ReportMetric(float64(spent()-before)/float64(b.N), "cpu-ns/op")
 				b.ReportMetric(float64(st.Octets)/(1<<20), "MB")
 				b.ReportMetric(float64(st.Campaigns), "campaigns")
 			})
 		}
 	}
+}
+
+// spent is the processor time that the process took, in nanoseconds.
+func spent() int64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 // random is a campaign of an owner who has about ten.

@@ -72,7 +72,7 @@ func TestHam(t *testing.T) {
 			at.Domain, at.History = links.OrgDomain(a.Domain), true
 			w.mem.Observe(p, at)
 		}
-		t.Logf("%s: %d messages, %d campaigns, %d copies, %d of them hints", pool, len(mails), w.mem.Stats().Campaigns, hints, hints-copies)
+		t.Logf("%s: %d messages, %d campaigns, %d copies and hints, %d of them hints", pool, len(mails), w.mem.Stats().Campaigns, hints, hints-copies)
 		if copies > 0 || 500*hints > len(mails)+500 {
 			t.Errorf("%s: %d of %d good messages are copies or hints, %d copies", pool, hints, len(mails), copies)
 		}

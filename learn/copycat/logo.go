@@ -93,5 +93,5 @@ func (m *Memory) poses(p *Print, s *campaign.Sighting, c *record, call *astray) 
 		// broken signature looks like.
 		return false
 	}
-	return p.claims(owner) || call.Button && p.names(owner)
+	return !p.tied(owner) && p.names(owner) && (call.Button || p.claims(owner))
 }

@@ -69,7 +69,9 @@ type likeness struct {
 	layout   float64
 	pictures int
 	of       int  // pictures of the campaign
+	links    bool // to the owner
 	keeps    bool // links or pictures lead to the owner
+	tied     bool // links lead to the author's domain, which isn't the owner's
 	certain  bool // the button is known by its words
 	titled   bool // the subject is the same
 	named    bool // the text names the owner
@@ -282,7 +284,11 @@ func (m *Memory) liken(p *Print, c *record, h *hit) likeness {
 		l.layout = campaign.Similarity(&p.Layout.Bits, &c.layout)
 	}
 	l.titled = c.titled != 0 && c.titled == uint32(p.titled)
-	l.keeps = slices.Contains(p.Sites, c.name()) || h.pictures > 0
+	owner := c.name()
+	l.links = slices.Contains(p.Sites, owner)
+	l.tied = p.tied(owner)
+	// Whoever was first with a picture needn't be the one whose it is.
+	l.keeps = l.links || h.pictures > 0 && !l.tied
 	return l
 }
 
@@ -442,6 +448,8 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 	known := aligned && s.History && !domains.FreeMail(s.Domain)
 	home := aligned && leads == s.Domain && !domains.FreeMail(s.Domain)
 	switch {
+	case l.tied && !l.links && !(l.named && l.claims):
+		return Foreign, "it leads to its author, who goes by another name"
 	case aligned && c.leads(m.cfg.Prints.Hash(hashSite, s.Domain)) && home:
 		return Foreign, "the campaign led there" // the campaign led to the sender, who comes second: a stolen text
 	case home && known:
@@ -453,7 +461,8 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 		return Foreign, "a text that both use"
 	case home && !l.keeps && !(l.named && c.flags&flagNamed != 0):
 		return Foreign, "it leads home"
-	case p.author != owner && label(p.author) == label(owner) && (s.Domain == "" || s.Domain == p.author) && !l.keeps && !l.whole():
+	case !l.links && p.namesake(owner, call.org, !l.claims || p.Marks != 0):
+		// Of two of one name nobody knows which is the other's copy.
 		return Foreign, "another one of that name"
 	case home && label(s.Domain) == label(owner):
 		return Hint, "the sender has the same name"
@@ -469,13 +478,13 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 		if aligned && !domains.FreeMail(s.Domain) && p.names(s.Domain) {
 			return Foreign, "a partner" // a partner
 		}
-		if !call.certain && !usurped || !strong || !l.keeps && !l.named {
+		if !call.certain && !usurped || !strong || !l.links {
 			return Foreign, "in a name of its own"
 		}
 	}
 	if !l.keeps && !l.named {
 		// Nothing of it says that it is the owner's.
-		if c.flags&flagNamed != 0 || l.near < 2 || l.text < 0.7 || speaks {
+		if p.author != owner || c.flags&flagNamed != 0 || l.near < 2 || l.text < 0.7 || speaks {
 			return Foreign, "nothing says whose it is"
 		}
 		return Hint, "it names nobody"
@@ -500,6 +509,22 @@ func (m *Memory) weigh(p *Print, s *campaign.Sighting, c *record, l *likeness, c
 		return Hint, "the address is the owner's, and the button another one"
 	}
 	return Copy, ""
+}
+
+// tied says whether a message leads to its author's domain, which isn't the owner's.
+func (p *Print) tied(owner string) bool {
+	return p.author != owner && slices.Contains(p.Sites, p.author) && !domains.FreeMail(p.author)
+}
+
+// namesake says whether a message is of, or leads to, another domain of the owner's
+// name, or of a part of it: copies add to a name. Where its call leads counts only if
+// it was passed on, since copies lead there as well.
+func (p *Print) namesake(owner, call string, passed bool) bool {
+	is := func(d string) bool {
+		l := label(d)
+		return d != owner && (l == label(owner) || len(l) >= 4 && strings.Contains(label(owner), l))
+	}
+	return is(p.author) || slices.ContainsFunc(p.Sites, func(d string) bool { return is(d) && (d != call || passed) })
 }
 
 // rotates says whether campaigns' links ran through hosts of a service that change,

@@ -56,6 +56,7 @@ type Print struct {
 	Marks    Marks
 
 	msg    *message.Message
+	shown  *text.Shown
 	says   string   // see words
 	joined string   // see join
 	starts []uint64 // bits: where words begin in joined
@@ -73,8 +74,13 @@ func (p *Print) Empty() bool { return p == nil || p.Text.N == 0 && p.Layout.N ==
 // Print reads a message of which the campaign memory has made its print. It is linear
 // in the message's size.
 func (m *Memory) Print(msg *message.Message, of *campaign.Print) *Print {
+	return m.PrintShown(msg, of, nil)
+}
+
+// PrintShown is Print, with the visible text that was made plain already.
+func (m *Memory) PrintShown(msg *message.Message, of *campaign.Print, shown *text.Shown) *Print {
 	v := msg.View()
-	p := &Print{Runs: of.Text.Least[:min(len(of.Text.Least), mostProbed)], Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
+	p := &Print{shown: shown, Runs: of.Text.Least[:min(len(of.Text.Least), mostProbed)], Text: of.Text, Layout: of.Layout, Subject: v.Subject, Marks: marks(msg), msg: msg}
 	p.Calls = m.calls(v)
 	p.from()
 	p.titled = m.subject(p.Subject)
@@ -191,7 +197,7 @@ func (p *Print) words() string {
 			b = append(text.AppendNormal(b, header.DecodeWords(from.Name), 400), ' ')
 		}
 		b = append(text.AppendNormal(b, v.Subject, 1000), ' ')
-		b = append(text.AppendNormal(b, v.Text, most), ' ')
+		b = append(p.shown.Append(b, v.Text, most), ' ')
 		b = append(text.AppendNormal(b, v.Alt, 4000), ' ')
 		p.says = string(b)
 		p.join()
