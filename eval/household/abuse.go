@@ -79,12 +79,11 @@ type infection struct {
 	over        bool
 	cleaned     time.Time
 
-	sent, let  int
-	opened     time.Time // when a case was open
-	held       time.Time // first time that its mail was restricted
-	heldAt     int       // the number of the message that was held first
-	letFirst   int       // messages that left before
-	firstLogin time.Time
+	sent, let int
+	opened    time.Time // when a case was open
+	held      time.Time // first time that its mail was restricted
+	heldAt    int       // the number of the message that was held first
+	letFirst  int       // messages that left before
 }
 
 // infect plans who becomes what and when.

@@ -19,16 +19,20 @@ type round struct {
 	id      string
 	held    time.Time
 	ill     bool
-	reached bool // there is a channel that works and that may be used
+	reached bool // there is a channel that works
+	safe    bool // … which a thief of the account doesn't read
 	told    time.Time
 	byAdmin bool // told by an admin's call
 	first   bool // of the infection
+	stolen  bool
 }
 
 func (w *world) begin(i int, c *sluice.Case) {
 	x := &round{who: i, id: c.ID, held: w.now, ill: w.ill(i)}
 	p := &w.people[i]
-	x.reached = p.subject.Second() || !p.dead && c.Kind != sluice.CaseStolen
+	x.safe = p.subject.Second()
+	x.reached = x.safe || !p.dead
+	x.stolen = c.Kind == sluice.CaseStolen
 	if s := p.sick; s != nil && x.ill && !slices.ContainsFunc(w.rounds, func(o *round) bool { return o.who == i && o.ill }) {
 		x.first = true
 	}
@@ -175,15 +179,7 @@ func (t *teller) one(ctx context.Context, c *sluice.Case) bool {
 	if w.warden.Quiet(w.now, c, p.subject.Zone) {
 		return true
 	}
-	var list []subscriber.Contact
-	for _, k := range p.subject.Contacts {
-		if !k.Same || c.Kind != sluice.CaseStolen {
-			list = append(list, k)
-		}
-	}
-	if len(list) == 0 {
-		return true // an admin is called after a day
-	}
+	list := p.usable(c.Kind)
 	tries := 0
 	last := time.Time{}
 	for _, n := range c.Notices {
@@ -194,7 +190,7 @@ func (t *teller) one(ctx context.Context, c *sluice.Case) bool {
 		last = n.Tried
 		switch nothing := n.Accepted.IsZero() && n.Failed.IsZero(); {
 		case nothing && !t.flying[n.ID]: // from before a kill: nobody knows whether it went out
-			t.send(n.ID, n.Channel, c.ID, p)
+			t.send(n.ID, n.Channel, c.ID, p, false)
 			return true
 		case n.Failed.IsZero() && w.now.Sub(n.Tried) < 30*time.Minute:
 			return true // wait
@@ -213,7 +209,7 @@ func (t *teller) one(ctx context.Context, c *sluice.Case) bool {
 	}
 	kill := t.kill
 	if kill != 1 {
-		t.send(n.ID, k.Channel, c.ID, p)
+		t.send(n.ID, k.Channel, c.ID, p, kill == 2)
 	}
 	if kill != 0 {
 		w.kill(ctx)
@@ -222,8 +218,28 @@ func (t *teller) one(ctx context.Context, c *sluice.Case) bool {
 	return true
 }
 
-// send hands a notice to a channel of the simulation.
-func (t *teller) send(id, channel, of string, p *person) {
+// usable are the contacts in the order in which they are tried: of a stolen account the
+// own mailbox last, since the thief reads it too. What is told there can't be used to
+// release anything.
+func (p *person) usable(kind sluice.CaseKind) []subscriber.Contact {
+	list := slices.Clone(p.subject.Contacts)
+	if kind == sluice.CaseStolen {
+		slices.SortStableFunc(list, func(a, b subscriber.Contact) int {
+			switch {
+			case a.Same == b.Same:
+				return 0
+			case a.Same:
+				return 1
+			}
+			return -1
+		})
+	}
+	return list
+}
+
+// send hands a notice to a channel of the simulation. cut says that the program is killed
+// before it hears the answer.
+func (t *teller) send(id, channel, of string, p *person, cut bool) {
 	w := t.w
 	t.flying[id] = true
 	r := w.dice.at(w.o.Seed, 12, int(hashOf(id)), int(hashOf(channel))).Rand
@@ -236,8 +252,11 @@ func (t *teller) send(id, channel, of string, p *person) {
 		return
 	}
 	t.arrived[id]++
-	later(time.Second, sluice.ProofAccepted)
+	if !cut {
+		later(time.Second, sluice.ProofAccepted)
+	}
 	switch {
+	case channel == "mail" && cut && !p.dead:
 	case channel == "mail" && p.dead && r.Float64() < 0.5:
 		later(exponential(r, 20*time.Minute), sluice.ProofFailed)
 	case channel == "mail" && p.dead: // nothing is ever heard of it

@@ -39,7 +39,6 @@ type world struct {
 	tell    *teller
 	message subscriber.Message
 	ids     int
-	kills   []time.Time
 	err     error
 
 	rounds  []*round
