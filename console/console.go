@@ -31,6 +31,8 @@ import (
 
 	"sluice"
 	"sluice/console/appeals"
+	"sluice/console/cases"
+	"sluice/console/internal/ledger"
 	"sluice/console/internal/web"
 	"sluice/console/labels"
 	"sluice/console/review"
@@ -44,6 +46,7 @@ type Config struct {
 	Reports    sluice.Reports    // nil: no page of reports
 	Reviews    sluice.Reviews    // nil: no queue of delivered mail to look at
 	Appeals    sluice.Appeals    // nil: no queue of what senders say against refusals
+	Cases      cases.Book        // nil: nobody follows our own users
 	Port       Port              // what is known of those outside
 
 	// Labels and Teacher are the log of feedback and who learns from it. Where one is
@@ -85,11 +88,8 @@ type Config struct {
 	Log   *slog.Logger     // default: discards
 }
 
-// Mark is a line across the ledger's bars.
-type Mark struct {
-	Name   string // "quarantine"
-	Points float64
-}
+// Mark is a line across the ledger's bars, such as "quarantine".
+type Mark = ledger.Mark
 
 // Console serves the pages. Make it with [New].
 type Console struct {
@@ -99,6 +99,7 @@ type Console struct {
 	labels   *labels.Room // nil: no feedback
 	reviews  *review.Room // nil: no queue
 	appeals  *appeals.Room
+	cases    *cases.Room
 	sessions sessions
 	logins   web.Limiter
 	hashing  chan struct{} // slots for password hashing, which is costly
@@ -176,6 +177,7 @@ func New(cfg Config) (*Console, error) {
 	}
 	c.labels = labels.New(labels.Config{Log: cfg.Labels, Teacher: cfg.Teacher, Clean: cfg.Clean, Clock: cfg.Clock, Logger: cfg.Log})
 	c.reviews = review.New(review.Config{Reviews: cfg.Reviews, Teacher: cfg.Teacher, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
+	c.cases = cases.New(cases.Config{Book: cfg.Cases, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
 	c.appeals = appeals.New(appeals.Config{Appeals: cfg.Appeals, Clock: cfg.Clock, Logger: cfg.Log, Audit: c.audit})
 	hosts := append([]string{base.Host}, cfg.Hosts...)
 	var h http.Handler = c.routes()
@@ -237,6 +239,12 @@ func (c *Console) routes() *http.ServeMux {
 		page("GET /appeals", c.appeal)
 		page("POST /appeals/{id}/{act}", c.appealAct)
 	}
+	if c.cases != nil {
+		page("GET /cases", c.caseList)
+		page("GET /case-figures", c.caseFigures)
+		page("GET /cases/{id}", c.caseShow)
+		page("POST /cases/{id}/{act}", c.caseAct)
+	}
 	if c.cfg.Port.Live != nil {
 		page("GET /live", c.live)
 	}
@@ -279,6 +287,9 @@ func (c *Console) routes() *http.ServeMux {
 		api("GET /api/v1/appeals", c.appeals.ServeList)
 		api("GET /api/v1/appeals/{id}", c.appeals.ServeEntry)
 		api("POST /api/v1/appeals/{id}/{act}", c.appeals.ServeAct)
+	}
+	if c.cases != nil {
+		c.cases.API(api)
 	}
 	if c.cfg.Port.Live != nil {
 		api("GET /api/v1/live", c.apiLive)

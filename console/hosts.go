@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/ledger"
 	"sluice/console/internal/web"
 	"sluice/live"
 )
@@ -185,9 +186,9 @@ func newHostRow(h Host) hostRow {
 			r.KindWords = k.One
 		}
 	}
-	r.W = round(50 * min(math.Abs(h.Decibel), widest) / widest)
+	r.W = ledger.Round(50 * min(math.Abs(h.Decibel), widest) / widest)
 	if !r.Against {
-		r.X = round(50 - r.W)
+		r.X = ledger.Round(50 - r.W)
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"sluice/console/internal/chart"
+	"sluice/console/internal/ledger"
 	"sluice/live"
 
 	"sluice/console/internal/web"
@@ -70,7 +71,7 @@ func phaseBars(s live.Snapshot) []phaseBar {
 	}
 	var out []phaseBar
 	for _, x := range s.Sessions {
-		out = append(out, phaseBar{x.Phase.String(), x.N, round(100 * float64(x.N) / float64(most))})
+		out = append(out, phaseBar{x.Phase.String(), x.N, ledger.Round(100 * float64(x.N) / float64(most))})
 	}
 	return out
 }

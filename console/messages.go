@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice"
+	"sluice/console/internal/ledger"
 	"sluice/console/internal/tree"
 )
 
@@ -202,7 +203,7 @@ func (c *Console) strip(ctx context.Context) (strip, error) {
 type messagePage struct {
 	layout
 	R             *sluice.Record
-	Ledger        ledger
+	Ledger        ledger.Ledger
 	Tree          tree.Tree
 	InQuarantine  bool
 	ReplyText     string
@@ -234,7 +235,7 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request, v *visit) {
 		title = "Message " + rec.ID
 	}
 	p := messagePage{layout: c.layout(r.Context(), v, "messages", escape(title)), R: rec,
-		Ledger: newLedger(&rec.Verdict, c.cfg.Marks), Recipients: recipients(rec), Tree: tree.New(rec)}
+		Ledger: ledger.New(&rec.Verdict, c.cfg.Marks), Recipients: recipients(rec), Tree: tree.New(rec)}
 	if rec.Reply.Code != 0 {
 		p.ReplyText = rec.Reply.String()
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sluice"
+	"sluice/console/internal/ledger"
 	"sluice/console/internal/tree"
 	"sluice/console/internal/web"
 	"sluice/explain"
@@ -58,7 +59,7 @@ func (c *Console) quarantine(w http.ResponseWriter, r *http.Request, v *visit) {
 type quarantinedPage struct {
 	layout
 	Q                  *sluice.Quarantined
-	Ledger             ledger
+	Ledger             ledger.Ledger
 	Fields             []headerField
 	Text, Hidden       []string
 	HasHTML, Cut       bool
@@ -121,7 +122,7 @@ func (c *Console) openPage(w http.ResponseWriter, r *http.Request, v *visit) (*q
 		title = "Message " + q.ID
 	}
 	return &quarantinedPage{layout: c.layout(r.Context(), v, "quarantine", escape(title)), Q: q,
-		Ledger: newLedger(&q.Verdict, c.cfg.Marks), CanRelease: c.cfg.Release != nil && q.Released.IsZero(), CanDel: c.cfg.Delete != nil}, body, true
+		Ledger: ledger.New(&q.Verdict, c.cfg.Marks), CanRelease: c.cfg.Release != nil && q.Released.IsZero(), CanDel: c.cfg.Delete != nil}, body, true
 }
 
 // read fills the page with the message as text. Markup is never rendered, and

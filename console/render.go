@@ -27,7 +27,7 @@ var assetFiles embed.FS
 // layout is what every page has.
 type layout struct {
 	Title   string
-	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback", "review", "appeals"
+	Nav     string // "messages", "quarantine", "reports", "live", "hosts", "feedback", "review", "appeals", "cases"
 	Account string // "" before login
 	CSRF    string
 	Version string
@@ -38,6 +38,7 @@ type layout struct {
 	Labels  bool   // and of feedback
 	Reviews bool   // and of mail to look at
 	Appeals bool   // and of what senders say
+	Cases   bool   // and of our own users
 	Trouble string // why the gateway isn't well
 	Now     time.Time
 }
@@ -50,6 +51,9 @@ type page interface{ base() *layout }
 const maxShown = 500
 
 func escape(s string) string { return explain.Escape(s, maxShown) }
+
+// caseActs name what an admin does to a case.
+var caseActs = map[string]string{"release": "The cause is gone: let mail go", "close": "Close", "false-alarm": "False alarm", "reopen": "Go on with it", "note": "Write it down"}
 
 var funcs = template.FuncMap{
 	"esc":    escape,
@@ -74,6 +78,7 @@ var funcs = template.FuncMap{
 	},
 	"labelState": labels.StateWords, "labelKind": labels.KindWords, "labelSettled": labels.SettledWords, "labelSource": labels.SourceWords,
 	"pct":      words.Percent,
+	"span":     words.Span,
 	"share":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
 	"number":   chart.Number,
 	"code":     func(r sluice.Reason) string { return escape(string(r)) },
@@ -83,7 +88,20 @@ var funcs = template.FuncMap{
 	"micros": func(us int64) string {
 		return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
 	},
-	"verb":   words.Verb,
+	"verb":  words.Verb,
+	"state": func(s sluice.CaseState) string { return strings.ReplaceAll(string(s), "_", " ") },
+	"caseChip": func(s sluice.CaseState) string {
+		switch s {
+		case sluice.CaseWatched, sluice.CaseRemediated:
+			return "a-accept"
+		case sluice.CaseOpen:
+			return "a-tag"
+		case sluice.CaseHeld, sluice.CaseNotified:
+			return "a-quarantine"
+		}
+		return ""
+	},
+	"act":    func(s string) string { return caseActs[s] },
 	"threat": words.Threat,
 	"to":     (*sluice.Record).Recipients,
 	"sender": func(s string) string {
@@ -100,7 +118,7 @@ func (c *Console) render(w http.ResponseWriter, status int, name string, p page)
 	l := p.base()
 	l.Version, l.Now, l.Reports = c.cfg.Version, c.cfg.Clock(), c.cfg.Reports != nil
 	l.Live, l.Hosts, l.Labels, l.Reviews = c.cfg.Port.Live != nil, c.cfg.Port.hosts(), c.labels != nil, c.reviews != nil
-	l.Appeals = c.appeals != nil
+	l.Appeals, l.Cases = c.appeals != nil, c.cases != nil
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, p); err != nil {
 		c.cfg.Log.Error("console: page can't be built", slog.String("page", name), slog.Any("error", err))

@@ -13,10 +13,13 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"sluice/cmd/sluice/build"
+	"sluice/cmd/sluice/build/users"
+	"sluice/cmd/sluice/cases"
 	"sluice/cmd/sluice/daemon"
 	"sluice/cmd/sluice/feedback"
 	"sluice/config"
@@ -39,6 +42,7 @@ type commands struct {
 	Report     reportCmd        `cmd:"" help:"Look at reports on mail: those that came in, and those sent."`
 	Top        topCmd           `cmd:"" help:"Watch what goes on at the port: sessions, refusals, networks, dialects."`
 	Console    consoleCmd       `cmd:"" help:"Look after the console's accounts."`
+	Case       cases.Command    `cmd:"" help:"Look after cases of your own users: infected devices, stolen accounts."`
 	Feedback   feedback.Command `cmd:"" help:"Look after labels: what was said of which message, by whom, and what came of it."`
 	Doctor     doctorCmd        `cmd:"" help:"Examine the set-up: what is broken, and what to do."`
 	Version    versionCmd       `cmd:"" help:"Print the version."`
@@ -50,6 +54,18 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+}
+
+// cases is what the command of that name gets.
+func (a *app) cases() *cases.Env {
+	return &cases.Env{Context: a.ctx, Stdout: a.stdout, User: whoami(), Clock: time.Now,
+		Open: func(_ context.Context, file, data string) (cases.Book, error) {
+			r, cfg, err := place{Config: file, Data: data}.open(a)
+			if err != nil {
+				return nil, err
+			}
+			return users.NewBook(cfg, r.Store, r.Close, slog.New(slog.NewTextHandler(a.stderr, nil)))
+		}}
 }
 
 // feedback is what the command of that name gets.
@@ -92,7 +108,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Description("A mail-security gateway: judges every message and says why."),
 		kong.Writers(stdout, stderr), kong.Exit(func(n int) { exit = n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Bind(a, a.feedback()))
+		kong.Bind(a, a.feedback(), a.cases()))
 	if err != nil {
 		fmt.Fprintf(stderr, "sluice: %v\n", err)
 		return 2

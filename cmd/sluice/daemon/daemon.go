@@ -169,11 +169,15 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
 	r.deliver = d.lints.Route(d.reports.route(d.gate.Deliver), d.reaches)
 	r.observe(d.registry)
-	d.console, err = console.New(console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+	pages := console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
-		Version: build.Version, Clock: time.Now, Rand: rand.Reader, Log: log})
+		Version: build.Version, Clock: time.Now, Rand: rand.Reader, Log: log}
+	if d.users != nil {
+		pages.Cases = d.users.Book()
+	}
+	d.console, err = console.New(pages)
 	return d, err
 }
 

@@ -26,15 +26,20 @@ func Ago(t, now time.Time) string {
 	if d < 0 {
 		d, form = -d, "in %s"
 	}
+	return fmt.Sprintf(form, Span(d))
+}
+
+// Span is a time as people say it.
+func Span(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf(form, fmt.Sprintf("%d s", d/time.Second))
+		return fmt.Sprintf("%d s", d/time.Second)
 	case d < time.Hour:
-		return fmt.Sprintf(form, fmt.Sprintf("%d min", d/time.Minute))
+		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < 48*time.Hour:
-		return fmt.Sprintf(form, fmt.Sprintf("%d h", d/time.Hour))
+		return fmt.Sprintf("%d h", d/time.Hour)
 	}
-	return fmt.Sprintf(form, fmt.Sprintf("%d days", d/(24*time.Hour)))
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
 // Signed prints points with a sign that lines up: a real minus.

@@ -1,4 +1,4 @@
-package console
+package ledger
 
 import (
 	"math"
@@ -23,7 +23,7 @@ func TestLedgerOrder(t *testing.T) {
 	unknown.State = sluice.Unknown
 	v := sluice.Verdict{Points: 3.5, Hard: "EICAR", HardKind: sluice.HardStop,
 		Ledger: []sluice.Contribution{pass, hard, entry("A", sluice.GroupText, 8), entry("B", sluice.GroupLink, -1.5), entry("PRIOR", sluice.GroupPrior, -3), unknown}}
-	l := newLedger(&v, []Mark{{"near", 9}, {"far", 300}})
+	l := New(&v, []Mark{{"near", 9}, {"far", 300}})
 	if len(l.Hard) != 2 || l.Hard[0].ID != "EICAR" || l.Hard[0].Pass || !l.Hard[0].Decided || l.Hard[1].ID != "ALLOWED" || !l.Hard[1].Pass || l.Hard[1].Decided {
 		t.Errorf("hard %+v", l.Hard)
 	}
@@ -39,14 +39,14 @@ func TestLedgerOrder(t *testing.T) {
 	if len(l.Marks) != 1 || l.Marks[0].Name != "near" {
 		t.Errorf("marks %+v: the far one would squeeze the bars", l.Marks)
 	}
-	if l := newLedger(&sluice.Verdict{Hard: "EICAR"}, nil); len(l.Hard) != 1 || !l.Hard[0].Decided {
+	if l := New(&sluice.Verdict{Hard: "EICAR"}, nil); len(l.Hard) != 1 || !l.Hard[0].Decided {
 		t.Errorf("named by the verdict only: %+v", l.Hard)
 	}
 	v.Points = 3.6
-	if newLedger(&v, nil).Adds {
+	if New(&v, nil).Adds {
 		t.Error("a wrong total goes unseen")
 	}
-	if l := newLedger(&sluice.Verdict{}, nil); !l.Adds || len(l.Lines) > 0 {
+	if l := New(&sluice.Verdict{}, nil); !l.Adds || len(l.Lines) > 0 {
 		t.Errorf("empty verdict %+v", l)
 	}
 }
@@ -66,7 +66,7 @@ func TestLedgerBars(t *testing.T) {
 			sum += p
 		}
 		v.Points = float64(sum) / 10
-		l := newLedger(&v, []Mark{{"m", rapid.Float64Range(-50, 50).Draw(t, "mark")}})
+		l := New(&v, []Mark{{"m", rapid.Float64Range(-50, 50).Draw(t, "mark")}})
 		if !l.Adds {
 			t.Fatalf("doesn't add up to %v", v.Points)
 		}
