@@ -53,6 +53,7 @@ type State struct {
 	// Messages that the judge found suspicious: of this day, all and those that may become
 	// custom; and of the days before, faded.
 	DayOdd, DayOddLearn uint16
+	LastOdd             uint16 // of the last day with any
 	Odds                float32
 
 	Hours [24]uint8 // by hour of the day in UTC, faded by halving
@@ -162,6 +163,9 @@ func (s *State) turn(t time.Time, learn bool) {
 		s.PeakFresh = learned(s.PeakFresh*f, s.DayFresh)
 		s.NetPeak *= f
 		s.Odds = min(s.Odds+float32(min(s.DayOddLearn, 3)), 1000) * f
+		if s.DayOdd > 0 {
+			s.LastOdd = s.DayOdd
+		}
 		s.DayOdd, s.DayOddLearn = 0, 0
 		s.Last, s.DayPeak, s.DayFresh = day, 0, 0
 		s.DayRcpts, s.DayUnknown, s.DayBounced, s.UnknownStep, s.BounceStep = 0, 0, 0, 0, 0
@@ -452,7 +456,7 @@ func (s *State) Odd(t time.Time, learn bool) float64 {
 	if learn {
 		s.DayOddLearn = add16(s.DayOddLearn, 1)
 	}
-	usual := float64(s.Odds) * math.Ln2 / fade // a day, where it always was as it is
+	usual := float64(s.Odds) / lasting
 	if usual < customary || float64(s.DayOdd) > 1+3*usual {
 		return 1
 	}
@@ -462,11 +466,18 @@ func (s *State) Odd(t time.Time, learn bool) float64 {
 // customary is how many suspicious messages a day are custom: three within weeks.
 const customary = 0.05
 
-// Wanted is the word of an admin that suspicious mail of this subscriber is custom.
+// lasting is how many times what comes each day the faded sum of it is.
+const lasting = fade / math.Ln2
+
+// Wanted is the word of an admin that suspicious mail of this subscriber is custom: as
+// much of it as there was on the last day.
 func (s *State) Wanted(t time.Time) {
 	s.turn(t, false)
-	s.Odds = max(s.Odds, 4)
+	s.Odds = max(s.Odds, 4, lasting*float32(min(max(s.DayOdd, s.LastOdd), mostWanted)))
 }
+
+// mostWanted is how many a day one word can make custom.
+const mostWanted = 5
 
 // hour counts an hour of the day. When one is full all are halved, but never to zero:
 // what was usual once stays known.
