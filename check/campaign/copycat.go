@@ -10,6 +10,7 @@ import (
 	"sluice/check"
 	"sluice/learn/campaign"
 	"sluice/learn/copycat"
+	"sluice/learn/text"
 	"sluice/message"
 	"sluice/reason"
 )
@@ -44,7 +45,10 @@ func (c copies) Check(ctx context.Context, in *check.Input) ([]sluice.Evidence, 
 
 // CopyPrint reads a message for the memory of copy-cats, once where notes are kept.
 func (c Config) CopyPrint(n *check.Notes, m *message.Message) *copycat.Print {
-	return check.Note(n, func() *copycat.Print { return c.Copycats.Print(m, c.Print(n, m)) })
+	return check.Note(n, func() *copycat.Print {
+		shown := check.Note(n, func() *text.Shown { return text.Show(m) })
+		return c.Copycats.PrintShown(m, c.Print(n, m), shown)
+	})
 }
 
 // pictures are what was seen of the pictures that a message encloses. They are noted for
