@@ -136,9 +136,14 @@ func (b *bench) set(ctx context.Context, split []eval.Entry, s set) error {
 	summary(b.w, name, real)
 	fmt.Fprintf(b.w, "  %-32s %d of %d\n", "with results of authentication", proved, len(real))
 	summary(b.w, "  stubs", stubs)
-	summary(b.w, "  bad that claim a brand, against all good", slices.DeleteFunc(slices.Clone(real), func(o outcome) bool {
-		return o.entry.Class() == eval.Bad && !claims(&o)
-	}))
+	for _, slice := range []struct {
+		name string
+		has  func(*outcome) bool
+	}{{"  bad that name a brand in sender or subject, against all good", claims}, {"  bad that bear a brand's name as the sender, against all good", bears}} {
+		summary(b.w, slice.name, slices.DeleteFunc(slices.Clone(real), func(o outcome) bool {
+			return o.entry.Class() == eval.Bad && !slice.has(&o)
+		}))
+	}
 	ablation(b.w, real)
 	b.details(real)
 	return nil

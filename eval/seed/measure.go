@@ -14,6 +14,7 @@ import (
 	"sluice/judge/verdict"
 	"sluice/learn/brand"
 	"sluice/message"
+	"sluice/message/header"
 )
 
 // sides are the scores of a set.
@@ -97,19 +98,30 @@ func summary(w io.Writer, name string, list []outcome) {
 	}
 }
 
-// claims says whether the display name or the subject has a name of the shipped list of
-// brands, and the author's domain isn't the brand's. It looks at the letter alone.
-func claims(o *outcome) bool {
+// named says whether texts have a name of the shipped list of brands, and the author's
+// domain isn't the brand's.
+func named(o *outcome, texts func(author header.Address, m *message.Message) []string) bool {
 	m := message.Parse(o.raw, message.DefaultLimits())
 	author, _ := m.From()
 	found := false
-	for _, text := range []string{author.Name, m.View().Subject} {
+	for _, text := range texts(author, m) {
 		brand.Shipped().Find(text, func(match brand.Match) bool {
 			found = found || !match.Brand.Sends(author.Domain)
 			return !found
 		})
 	}
 	return found
+}
+
+// claims looks at display name and subject. That a subject names a brand may be a claim,
+// or a mention of it.
+func claims(o *outcome) bool {
+	return named(o, func(a header.Address, m *message.Message) []string { return []string{a.Name, m.View().Subject} })
+}
+
+// bears looks at the display name alone.
+func bears(o *outcome) bool {
+	return named(o, func(a header.Address, _ *message.Message) []string { return []string{a.Name} })
 }
 
 // without weighs a set anew, leaving out what drop names.
