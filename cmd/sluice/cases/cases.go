@@ -15,6 +15,7 @@ import (
 	"sluice"
 	"sluice/cmd/sluice/term"
 	consolecases "sluice/console/cases"
+	"sluice/subscriber/cases"
 	"sluice/subscriber/report"
 )
 
@@ -288,15 +289,28 @@ type change func(ctx context.Context, now time.Time, id, admin, note string) (*s
 func (c *act) run(env *Env, how func(Book) change) error {
 	return c.with(env, func(ctx context.Context, b Book) error {
 		one, err := how(b)(ctx, env.Clock(), c.ID, env.User, c.Why)
+		if errors.Is(err, cases.ErrState) {
+			if now, err := b.Case(ctx, c.ID); err == nil {
+				return fmt.Errorf("%s is %s, where that can't be done", now.ID, state(now.State))
+			}
+		}
 		if err != nil {
 			return known(c.ID, err)
 		}
 		if c.JSON {
 			return json.NewEncoder(env.Stdout).Encode(consolecases.NewEntry(one))
 		}
-		fmt.Fprintf(env.Stdout, "%s of %s is %s.\n", one.ID, term.Plain(one.Subject, 200), strings.ReplaceAll(string(one.State), "_", " "))
+		fmt.Fprintf(env.Stdout, "%s of %s is %s.\n", one.ID, term.Plain(one.Subject, 200), state(one.State))
 		return nil
 	})
+}
+
+// state is one in words that follow "is".
+func state(s sluice.CaseState) string {
+	if s == sluice.CaseFalseAlarm {
+		return "a false alarm"
+	}
+	return string(s)
 }
 
 // Release lets mail go again.
