@@ -8,7 +8,7 @@ SHARED   ?= $(or $(SLUICE_SHARED),../shared)
 # for all targets but race.
 export CGO_ENABLED = 0
 
-.PHONY: build run test race lint fuzz bench bench-deps bench-peers deps generate model tidy clean
+.PHONY: build run test race lint fuzz bench bench-deps bench-peers deps generate model scam-model tidy clean
 
 build: ## bin/sluice: one static binary
 	$(GO) build -trimpath -o bin/sluice ./cmd/sluice
@@ -50,6 +50,9 @@ generate:
 
 model: ## the shipped text model, from corpora whose terms allow it
 	$(GO) run ./eval/textmodel -shared $(SHARED) -out learn/text/model.bin
+
+scam-model: ## the shipped model of what frauds ask for, from our own cases and corpora whose terms allow it
+	$(GO) run ./eval/scam -shared $(SHARED) -fit
 
 tidy:
 	$(GO) mod tidy

@@ -49,6 +49,8 @@ var classes = []*class{
 	// Sure returns, a mentor, a platform nobody knows; or the lost coins that somebody
 	// recovers.
 	{reason: reason.ScamInvestment},
+	// A disaster or an illness, and gifts that go to a person, in coins or on cards.
+	{reason: reason.ScamCharity},
 	// Love at first letter; the money comes later.
 	{reason: reason.ScamRomance},
 	// A charge you don't know, and a number where somebody waits.
@@ -82,8 +84,8 @@ func Classes() []string {
 }
 
 // judged are weights that no collection of mail can tell: who knows whom, and what came
-// through a list. They are in nats, and of all frauds alike. A known correspondent
+// through a list or to many. They are in nats, and of all frauds alike. A known correspondent
 // lowers and doesn't acquit: accounts are stolen.
 var judged = map[fact]float64{
-	stranger: 0.5, namesake: 2.5, opener: 1.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, quotedWords: -1.5,
+	stranger: 0.5, namesake: 2.5, opener: 1.5, known: -1.5, wroteTo: -1, replyToUs: -1.5, inside: -2.5, listMail: -1.5, bulkMail: -1, quotedWords: -1.5,
 }

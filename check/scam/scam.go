@@ -39,11 +39,11 @@ func Checks(c Config) []check.Checker {
 	return []check.Checker{&fraud{c.Correspondents}}
 }
 
-// A fraud is stated from odds of four to three on, and hinted at from one to four. The
-// odds are those of a mix that has more fraud than mail has: of 6,113 good messages, each
-// judged by a model that it wasn't fitted on, one came so far.
+// A fraud is stated from odds of two to one on, and hinted at from one to four. The odds
+// are those of a mix that has more fraud than mail has: of 6,113 good messages, each
+// judged by a model that it wasn't fitted on, two came so far (eval/scam -held).
 var (
-	stateAt = logit(0.57)
+	stateAt = logit(0.66)
 	hintAt  = logit(0.2)
 )
 
