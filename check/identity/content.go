@@ -124,6 +124,8 @@ func mark(s string) (at, n int) {
 const minLabel = 5
 
 // names says how a text in lower case names a domain: by itself, or by its registered
+var apostrophes = strings.NewReplacer("'", "", "’", "")
+
 // label in up to four words; "" for not at all.
 func names(text, domain string) string {
 	if domain == "" {
@@ -137,7 +139,7 @@ func names(text, domain string) string {
 		return ""
 	}
 	var last [4]string // the words before
-	for w := range strings.FieldsFuncSeq(plain(strings.NewReplacer("'", "", "’", "").Replace(text)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	for w := range strings.FieldsFuncSeq(plain(apostrophes.Replace(text)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		copy(last[:], last[1:])
 		last[3] = w
 		joined := ""

@@ -57,13 +57,15 @@ func ours(e *sluice.Envelope, domain string) bool {
 
 type mailbox struct{ local, domain string }
 
+var ats = strings.NewReplacer("＠", "@", "﹫", "@", " @ ", "@", "(at)", "@", "[at]", "@")
+
 // addressesIn finds addresses in a display name, also with the look-alikes of
 // "@" that people don't notice.
 func addressesIn(name string) []mailbox {
 	if len(name) > 1000 {
 		name = name[:1000]
 	}
-	name = strings.NewReplacer("＠", "@", "﹫", "@", " @ ", "@", "(at)", "@", "[at]", "@").Replace(name)
+	name = ats.Replace(name)
 	var out []mailbox
 	for i := strings.IndexByte(name, '@'); i >= 0 && len(out) < 4; {
 		start, end := i, i+1

@@ -48,13 +48,16 @@ func plain(s string) string {
 	return b.String()
 }
 
+// wordless is what parts no word, and what does though it is no letter.
+var wordless = strings.NewReplacer("'", "", "’", "", "®", " ", "™", " ")
+
 // allWords lists the words of a name in lower-case ASCII; those of other scripts are
 // left out. An apostrophe doesn't part a word.
 func allWords(name string) []string {
 	if len(name) > 200 {
 		name = name[:200]
 	}
-	name = strings.NewReplacer("'", "", "’", "", "®", " ", "™", " ").Replace(strings.ToLower(name))
+	name = wordless.Replace(strings.ToLower(name))
 	var out []string
 	for w := range strings.FieldsFuncSeq(plain(strings.ToValidUTF8(name, " ")), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

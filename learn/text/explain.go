@@ -56,7 +56,7 @@ type wordWeights struct {
 func (m *Model) wordWeights(s *scratch, from, to int) wordWeights {
 	s.tick(1)
 	s.clock++
-	out := wordWeights{sum: map[string]float64{}}
+	out := wordWeights{sum: make(map[string]float64, min(len(s.marks)/2, 1000))}
 	for k := 1; k < len(s.marks); k++ {
 		w := s.marks[k]
 		if int(w.from) < from || int(w.to) > to {

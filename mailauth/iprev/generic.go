@@ -199,8 +199,9 @@ func embedded4(left string, numbers []string, ip [4]byte) string {
 			return n
 		}
 	}
+	bare := strings.ReplaceAll(strings.ReplaceAll(left, "-", ""), ".", "")
 	for _, x := range []string{hex.EncodeToString(ip[:]), hex.EncodeToString([]byte{d, c, b, a})} {
-		if strings.Contains(strings.NewReplacer("-", "", ".", "").Replace(left), x) {
+		if strings.Contains(bare, x) {
 			return x
 		}
 	}

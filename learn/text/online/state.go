@@ -1,5 +1,7 @@
 package online
 
+import "slices"
+
 // Label is what somebody said about a message.
 type Label struct {
 	Features *Features
@@ -78,13 +80,18 @@ type Model struct {
 	known knowledge
 }
 
+// gather waits for memory, mostly; the shorter its loop, the more places are waited for
+// at a time.
 func (m *Model) gather(dst []slot, index []uint32) []slot {
-	for _, i := range index {
-		var x slot
-		if p := m.pages[i>>pageBits]; p != nil {
-			x = p[i&(pageSize-1)]
+	n := len(dst)
+	dst = slices.Grow(dst, len(index))[:n+len(index)]
+	to, pages := dst[n:], m.pages
+	for k, i := range index[:len(to)] {
+		if p := pages[i>>pageBits]; p != nil {
+			to[k] = p[i&(pageSize-1)]
+		} else {
+			to[k] = slot{}
 		}
-		dst = append(dst, x)
 	}
 	return dst
 }
