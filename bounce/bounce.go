@@ -92,6 +92,9 @@ type Original struct {
 	Trace      string   `json:"trace,omitempty"`      // Config.TraceField
 }
 
+// maxTrace bounds the site's own field; what is longer isn't ours.
+const maxTrace = 500
+
 // maxSaid bounds what is kept of a receiver's words.
 const maxSaid = 2048
 
@@ -106,14 +109,7 @@ func Parse(raw []byte, c Config) *Bounce {
 
 // Read reads a parsed message. It never fails: what isn't a notice is None.
 func Read(m *message.Message, c Config) *Bounce {
-	d := DefaultLimits()
-	for _, f := range []struct{ to, from *int }{{&c.Recipients, &d.Recipients}, {&c.Text, &d.Text}, {&c.Lines, &d.Lines}} {
-		if *f.to <= 0 {
-			*f.to = *f.from
-		}
-	}
-	r := reader{m: m, c: c, b: &Bounce{Kind: None}}
-	r.parts()
+	r := newReader(m, c)
 	r.original()
 	switch {
 	case r.feedback || r.complaint():
@@ -131,6 +127,30 @@ func Read(m *message.Message, c Config) *Bounce {
 		r.b.Kind, r.b.Format = AutoReply, "rfc3834"
 	}
 	return r.b
+}
+
+// Returned is the header of the message that a notice gives back, as an attached message,
+// as header fields alone, or below the text for people; ok is false where it gives none.
+// Whoever looks for a field of the own site there has to look at all of that name: what
+// comes back may have been made up, or hold another's beside it.
+func Returned(m *message.Message, c Config) (h header.Header, ok bool) {
+	if r := newReader(m, c); r.returned != nil {
+		return *r.returned, true
+	}
+	return header.Header{}, false
+}
+
+// newReader finds the parts of a notice.
+func newReader(m *message.Message, c Config) *reader {
+	d := DefaultLimits()
+	for _, f := range []struct{ to, from *int }{{&c.Recipients, &d.Recipients}, {&c.Text, &d.Text}, {&c.Lines, &d.Lines}} {
+		if *f.to <= 0 {
+			*f.to = *f.from
+		}
+	}
+	r := &reader{m: m, c: c, b: &Bounce{Kind: None}}
+	r.parts()
+	return r
 }
 
 // reader holds what the steps of reading share.
@@ -213,7 +233,7 @@ func (r *reader) original() {
 		o.MessageID = header.Clip(strings.Trim(h.Get("Message-Id"), "<> \t"))
 		o.Subject = header.Clip(h.Decoded("Subject"))
 		if r.c.TraceField != "" {
-			o.Trace = header.Clip(h.Get(r.c.TraceField))
+			o.Trace = clip(h.Get(r.c.TraceField), maxTrace)
 		}
 		if from, _ := header.ParseAddressList(h.Get("From")); len(from) > 0 {
 			o.From = from[0].String()

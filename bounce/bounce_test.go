@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sluice/internal/golden"
+	"sluice/message"
 )
 
 // TestNotices reads mail that was written for this test in the shapes of many
@@ -78,5 +79,22 @@ func BenchmarkParse(b *testing.B) {
 				Parse(raw, Config{})
 			}
 		})
+	}
+}
+
+// TestReturned gives all of the returned header: a forged field beside ours doesn't hide it.
+func TestReturned(t *testing.T) {
+	for name, raw := range map[string]string{
+		"a message": "From: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=b\n\n--b\n\nnot delivered\n--b\nContent-Type: message/rfc822\n\nX-Trace: forged\nX-Trace: t1\nSubject: x\n\nX-Trace: of the body\n--b--\n",
+		"fields":    "From: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=b\n\n--b\n\nnot delivered\n--b\nContent-Type: text/rfc822-headers\n\nX-Trace: forged\nX-Trace: t1\nSubject: x\n--b--\n",
+		"text":      strings.Replace(seeds[0], "X-Trace: t1", "X-Trace: forged\nX-Trace: t1", 1),
+	} {
+		h, ok := Returned(message.Parse([]byte(raw), message.DefaultLimits()), Config{})
+		if !ok || h.Count("X-Trace") != 2 || h.Get("X-Trace") != "forged" {
+			t.Errorf("%s: %v, %d traces", name, ok, h.Count("X-Trace"))
+		}
+	}
+	if _, ok := Returned(message.Parse([]byte("Subject: hello\n\nX-Trace: t1\n\nnothing came back\n"), message.DefaultLimits()), Config{}); ok {
+		t.Error("personal mail gives something back")
 	}
 }

@@ -88,6 +88,40 @@ func TestKinds(t *testing.T) {
 	stale(t, bad, "kind:")
 }
 
+// programs are what the collection's files are named by, where that is a program whose
+// notices tell it; machine-readable notices need not.
+var programs = map[string]string{"postfix": "postfix", "sendmail": "sendmail", "v5sendmail": "sendmail", "exim": "exim", "qmail": "qmail", "gmail": "gmail",
+	"exchange2003": "exchange", "exchange2007": "exchange", "office365": "exchange", "opensmtpd": "opensmtpd", "courier": "courier", "dragonfly": "dragonfly",
+	"amazonses": "amazonses", "amazonworkmail": "amazonses", "domino": "domino", "yahoo": "yahoo", "mfilter": "m-filter"}
+
+// TestNames compares the program that a notice looks like with the one that its file is
+// named by: the only labels that lie with the collection, beside its folders. The share
+// may only rise.
+func TestNames(t *testing.T) {
+	const least = 0.96
+	all, right := 0, 0
+	for _, f := range suite(t, "maildir", "bsd") {
+		name, ok := strings.CutPrefix(filepath.Base(f), "lhost-")
+		program, _, _ := strings.Cut(name, "-")
+		want := programs[program]
+		if !ok || want == "" {
+			continue
+		}
+		switch got := Parse(load(t, f), Config{}).Format; got {
+		case "dsn":
+		case want:
+			all, right = all+1, right+1
+		default:
+			all++
+			t.Logf("%s looks like %q", filepath.Base(f), got)
+		}
+	}
+	t.Logf("the program of %d of %d notices", right, all)
+	if all < 100 || float64(right) < least*float64(all) {
+		t.Errorf("%d of %d, want a share of %v", right, all, least)
+	}
+}
+
 // report fails for a failure that isn't known, and for a known one that is none
 // any more: the list may only shrink.
 func report(t *testing.T, bad map[string]bool, name string, ok bool, got string) {
