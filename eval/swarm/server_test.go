@@ -25,6 +25,7 @@ type plain struct {
 	offers   []string
 	greeting string // "" for one line
 	pause    time.Duration
+	line     time.Duration // pause behind the first line of the greeting, where longer
 	exists   func(addr string) bool
 	first    int // code for RCPT on a source's first connection, 0 for none
 	refuse   int // greeting code
@@ -145,7 +146,7 @@ func (s *served) run() {
 	}
 	if s.greeting != "" {
 		s.say("220-%s", s.greeting)
-		if s.before(s.pause) {
+		if s.before(max(s.pause, s.line)) {
 			s.early = true
 		}
 	}

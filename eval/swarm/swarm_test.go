@@ -231,11 +231,14 @@ func TestHostile(t *testing.T) {
 	servers, results := make([]*plain, len(kinds)), make([]*Result, len(kinds))
 	var wg sync.WaitGroup
 	for i, x := range kinds {
-		pause := 200 * time.Millisecond // shorter than anybody's patience
-		if strings.HasPrefix(x.kind, "early-") {
-			pause = 10 * time.Second // it ends as soon as they speak
+		pause, line := 200*time.Millisecond, time.Duration(0) // shorter than anybody's patience
+		switch x.kind {                                       // these end as soon as the client speaks
+		case "early-talker":
+			pause = 10 * time.Second
+		case "early-line":
+			line = 10 * time.Second
 		}
-		servers[i] = &plain{exists: known, pause: pause, greeting: "wait", offers: []string{"8BITMIME"}}
+		servers[i] = &plain{exists: known, pause: pause, line: line, greeting: "wait", offers: []string{"8BITMIME"}}
 		p, err := New(hostile(servers[i].start(t), x.kind, 12, Train))
 		if err != nil {
 			t.Fatal(err)
