@@ -24,6 +24,7 @@ import (
 	"sluice/learn/lookalike"
 	"sluice/learn/reputation"
 	"sluice/learn/service"
+	"sluice/learn/speaker"
 	"sluice/learn/thread"
 )
 
@@ -129,6 +130,18 @@ func Brands(cfg *config.Config) (*brand.List, error) {
 		return nil, fmt.Errorf("brand: %w", err)
 	}
 	return list, nil
+}
+
+// Ledger takes what people say of messages to what was learned; nil where nothing is.
+func (s *Speakers) Ledger(ctx context.Context, memos sluice.Memos) *speaker.Ledger {
+	if s.learned == nil {
+		return nil
+	}
+	l := speaker.NewLedger(speaker.Memories{Brands: s.learned.brands, Names: s.learned.names, List: s.brands.Load}, memos)
+	if err := l.Load(ctx, time.Now()); err != nil {
+		s.learned.log.Error("some of what people said of senders can't be read and is forgotten", "error", err)
+	}
+	return l
 }
 
 // Apply takes the lists of new settings.

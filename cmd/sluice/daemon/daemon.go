@@ -32,6 +32,7 @@ import (
 	"sluice/cmd/sluice/build/readers"
 	"sluice/cmd/sluice/build/traces"
 	"sluice/cmd/sluice/build/users"
+	"sluice/cmd/sluice/build/voices"
 	"sluice/cmd/sluice/outside"
 	"sluice/config"
 	"sluice/console"
@@ -63,6 +64,7 @@ type Daemon struct {
 	learning *build.Learning
 	scanners *build.Scanners
 	speakers *build.Speakers
+	teacher  sluice.Teacher // learning, and who else is told what people say
 	places   *build.Places
 	sent     *readers.Delivered // nil: no links are protected, or no campaigns remembered
 	lints    *lints.Room
@@ -138,7 +140,11 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	if d.speakers, err = build.NewSpeakers(ctx, cfg, r.Store, r.Store, d.memory, log); err != nil {
 		return nil, err
 	}
-	if d.users, err = users.New(ctx, cfg, users.Config{Log: r.Store, Cases: r.Store, Memos: r.Store, Networks: d.port.Networks, Trace: log}); err != nil {
+	d.teacher = d.learning
+	if l := d.speakers.Ledger(ctx, r.Store); l != nil {
+		d.teacher = voices.Around(d.learning, l, r.Store, log)
+	}
+	if d.users, err = users.New(ctx, cfg, users.Config{Log: r.Store, Cases: r.Store, Memos: r.Store, Outbox: r.Outbox, Sign: d.sign, Networks: d.port.Networks, Trace: log}); err != nil {
 		return nil, err
 	}
 	if d.places, err = build.NewPlaces(cfg, d.lists.Resolver, log); err != nil {
@@ -167,9 +173,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *Daemon,
 	d.gate = gate.New(gate.Config{Settings: set, Quarantine: r.Quarantine, Index: r.Store, Outbox: r.Outbox, Log: r.Store,
 		Port:    gate.Port{Guard: d.memory.Guard, Greylist: d.memory.Greylist, Live: d.board, Reputation: d.memory.Reputation, Correspondents: d.memory.Correspondents, Campaigns: d.memory.Campaigns, Spared: d.port.Spared, Networks: d.port.Networks},
 		Observe: d.read, Sealer: d.sealer, Clock: time.Now, Rand: rand.Reader, Logger: log, Metrics: gate.NewMetrics(d.registry)})
-	r.deliver = d.lints.Route(d.reports.route(d.gate.Deliver), d.reaches)
+	r.deliver = d.users.Route(d.lints.Route(d.reports.route(d.gate.Deliver), d.reaches), d.reports.relay, d.reaches)
 	r.observe(d.registry)
-	pages := console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.learning, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
+	pages := console.Config{Store: r.Store, Reports: r.Store, Labels: r.Store, Teacher: d.teacher, Reviews: r.Store, Appeals: r.Store, Clean: d.clean, Quarantine: r.Quarantine, Release: d.release, Delete: d.gate.Delete,
 		Port:  outer.Pages(d.board),
 		Hosts: cfg.Console.Hosts, URL: consoleURL(cfg), Proxies: build.Prefixes(cfg.Console.Proxies), Tokens: byToken(cfg.Console.Tokens),
 		Marks: marks(cfg.Policy), Health: r.health, Registry: d.registry,
@@ -221,7 +227,7 @@ func (d *Daemon) clean(ctx context.Context, raw []byte) ([]byte, string) {
 
 // release lets a message go and remembers that an admin wanted it.
 func (d *Daemon) release(ctx context.Context, id, by string) error {
-	return Release(ctx, d.gate, d.learning, d.rooms.Quarantine, id, by)
+	return Release(ctx, d.gate, d.teacher, d.rooms.Quarantine, id, by)
 }
 
 // Listen opens every port before any of them is served, so that a port that is
@@ -260,7 +266,11 @@ func (d *Daemon) Listen(cfg *config.Config) error {
 		if err != nil {
 			return err
 		}
-		h, err := public.New(public.Config{Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Proof: d.prover, Click: clicks, Lint: look, Dictionary: words, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
+		self, err := d.users.Pages(cfg, build.Prefixes(cfg.Public.Proxies))
+		if err != nil {
+			return err
+		}
+		h, err := public.New(public.Config{Self: self, Open: d.openToken, Appeals: d.rooms.Store, Record: d.rooms.Store.Record, Proof: d.prover, Click: clicks, Lint: look, Dictionary: words, Node: cfg.Hostname, Postmaster: cfg.Postmaster,
 			Proxies: build.Prefixes(cfg.Public.Proxies), Clock: time.Now, Log: d.log})
 		if err != nil {
 			return err
@@ -497,7 +507,7 @@ func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
 	if err != nil {
 		return set, err
 	}
-	desk, err := build.Desk(cfg, d.learning, d.rooms.Store, d.rooms.Quarantine, d.log)
+	desk, err := build.Desk(cfg, d.teacher, d.rooms.Store, d.rooms.Quarantine, d.log)
 	if err != nil {
 		return set, err
 	}
@@ -505,7 +515,7 @@ func (d *Daemon) settings(cfg *config.Config) (gate.Settings, error) {
 		set.Users = d.users
 	}
 	set.Trace = d.traces.Value
-	if set.Desk, err = d.lints.Desk(desk); err != nil || !lints.Wanted(cfg) {
+	if set.Desk, err = d.lints.Desk(d.users.Desk(desk)); err != nil || !lints.Wanted(cfg) {
 		return set, err
 	}
 	unhurried, err := build.Unhurried(cfg, d.log, d.resolver.Resolver, d.port, d.memory, d.learning, d.scanners, d.speakers, d.places)
