@@ -18,10 +18,10 @@ func TestBench(t *testing.T) {
 			caught, n = caught+c.copies, n+c.all
 		}
 	}
-	if percent(caught, n) < 97.5 {
+	if percent(caught, n) < 99 {
 		t.Errorf("%d of %d copies that keep the mail as it was are caught", caught, n)
 	}
-	if all := sum(r.noises); all.all != 660 || percent(all.copies, all.all) < 95 {
+	if all := sum(r.noises); all.all != 660 || percent(all.copies, all.all) < 98 {
 		t.Errorf("of all copies: %+v", all)
 	}
 	if all := sum(r.ways); all.all != 660 || all.copies > 0 || all.hints > 0 || all.wanted == 0 {

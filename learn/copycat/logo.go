@@ -45,9 +45,9 @@ func (p *Print) Shows(pictures []Picture) *Print {
 	return &out
 }
 
-// shows says whether the message encloses an owner's logo. Two logos among a hundred
-// are as alike as that, so it is asked of those owners only whom something else speaks
-// of.
+// shows says whether the message encloses an owner's logo. Of pairs of different logos one
+// in a few hundred is as alike, so it is asked of those owners only whom something else
+// speaks of.
 func (p *Print) shows(all []*record) bool {
 	for _, c := range all {
 		for _, l := range p.logos {

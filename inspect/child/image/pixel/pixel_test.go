@@ -1,8 +1,13 @@
 package pixel_test
 
 import (
+	"bytes"
 	"image"
 	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -96,5 +101,77 @@ func TestHue(t *testing.T) {
 	}
 	if pixel.Hue(image.NewRGBA(image.Rect(0, 0, 9, 9)), 800) != nil {
 		t.Error("a black picture has a hue")
+	}
+}
+
+// drawn is a picture like a logo: a sign and letters, dark on white.
+func drawn(seed uint64) *image.RGBA {
+	r := rand.New(rand.NewPCG(seed, 9))
+	n := 4 + r.IntN(7)
+	m := image.NewRGBA(image.Rect(0, 0, 80+n*24, 56))
+	draw.Draw(m, m.Bounds(), image.White, image.Point{}, draw.Src)
+	ink := func() image.Image {
+		return image.NewUniform(color.RGBA{uint8(r.IntN(200)), uint8(r.IntN(160)), uint8(r.IntN(200)), 255})
+	}
+	round, sign := r.IntN(2) == 0, ink()
+	for y := range 40 {
+		for x := range 40 {
+			if dx, dy := x-20, y-20; !round || dx*dx+dy*dy < 400 {
+				draw.Draw(m, image.Rect(8+x, 8+y, 9+x, 9+y), sign, image.Point{}, draw.Src)
+			}
+		}
+	}
+	letters := ink()
+	for l := range n {
+		g := rand.New(rand.NewPCG(r.Uint64N(26), 4)) // a letter is the same everywhere
+		for at := range 35 {
+			if x, y := 58+l*24+at%5*4, 14+at/5*4; g.IntN(2) == 0 {
+				draw.Draw(m, image.Rect(x, y, x+4, y+4), letters, image.Point{}, draw.Src)
+			}
+		}
+	}
+	return m
+}
+
+// TestLogosHash: copies of a logo, recoded or smaller, differ in few bits; of two logos
+// few are as alike. learn/copycat relies on the ten.
+func TestLogosHash(t *testing.T) {
+	const n, most = 150, 10
+	hash := func(g *pixel.Gray) uint64 {
+		p, _ := g.Hashes()
+		return p
+	}
+	var all []uint64
+	small, coarse := 0, 0
+	for seed := range uint64(n) {
+		m := drawn(seed)
+		p := hash(pixel.Luma(m, 1, false))
+		if bits.OnesCount64(p^hash(pixel.Luma(m, 2, false))) <= most {
+			small++
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 40}); err != nil {
+			t.Fatal(err)
+		}
+		again, err := jpeg.Decode(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bits.OnesCount64(p^hash(pixel.Luma(again, 1, false))) <= most {
+			coarse++
+		}
+		all = append(all, p)
+	}
+	alike := 0
+	for i, p := range all {
+		for _, o := range all[:i] {
+			if bits.OnesCount64(p^o) <= most {
+				alike++
+			}
+		}
+	}
+	t.Logf("of %d: half the size %d, as a coarse JPEG %d; %d of %d pairs of different ones", n, small, coarse, alike, n*(n-1)/2)
+	if small < n*97/100 || coarse < n*99/100 || alike > n*(n-1)/2/50 {
+		t.Error("the hash tells logos apart no longer")
 	}
 }
