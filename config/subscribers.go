@@ -34,6 +34,8 @@ type Subscribers struct {
 	AnswerIn   Duration `toml:"answer_in"`   // the same where nobody answers
 	QuietFrom  int      `toml:"quiet_from"`  // hours of the user's day in which nobody is told
 	QuietTo    int      `toml:"quiet_to"`
+
+	Notice Notice `toml:"notice"`
 }
 
 // SubscriberHTTP is a service that is asked by HTTPS.
@@ -77,7 +79,7 @@ var (
 
 func defaultSubscribers() Subscribers {
 	return Subscribers{OpenAt: 8, HoldAt: 13, OwnLeast: 12, WatchAt: 8, ClampTo: 10, HoldsPerHour: 50,
-		Watch: dur(7 * day), TellWithin: dur(day), AnswerIn: dur(7 * day), QuietFrom: 22, QuietTo: 7}
+		Watch: dur(7 * day), TellWithin: dur(day), AnswerIn: dur(7 * day), QuietFrom: 22, QuietTo: 7, Notice: defaultNotice()}
 }
 
 func (c *Config) finishSubscribers() error {
@@ -103,5 +105,5 @@ func (c *Config) finishSubscribers() error {
 	case s.ClampTo < 1 || s.HoldsPerHour < 1:
 		return fmt.Errorf("config: subscribers: clamp_to and holds_per_hour: want at least 1")
 	}
-	return nil
+	return c.finishNotice()
 }

@@ -64,6 +64,9 @@ type Config struct {
 	Lint http.Handler
 	// Dictionary serves /reply, as package dictionary makes it; nil: nothing is there.
 	Dictionary http.Handler
+	// Self serves /self/, our own users' pages, as package portal makes it; nil: nothing is
+	// there.
+	Self http.Handler
 
 	// Appeals keeps what senders say against refusals; nil: they aren't asked.
 	Appeals sluice.Appeals
@@ -148,11 +151,14 @@ func New(cfg Config) (http.Handler, error) {
 	h := http.NewCrossOriginProtection().Handler(mux) // Sec-Fetch-Site and Origin
 	h = s.limit(h)
 	h = web.LimitBody(maxForm, h)
-	if cfg.Click != nil || cfg.Lint != nil || cfg.Dictionary != nil {
+	if cfg.Click != nil || cfg.Lint != nil || cfg.Dictionary != nil || cfg.Self != nil {
 		// They have limits of their own.
 		all := http.NewServeMux()
 		if cfg.Dictionary != nil {
 			all.Handle("/reply", cfg.Dictionary)
+		}
+		if cfg.Self != nil {
+			all.Handle("/self/", cfg.Self)
 		}
 		if cfg.Click != nil {
 			all.Handle("/c/", cfg.Click)

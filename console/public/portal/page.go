@@ -35,9 +35,14 @@ type seen struct{ What, When string }
 
 type tongueOf struct{ Code, Name string }
 
+// speech is the language of a request.
+func (s *site) speech(r *http.Request) *words.Speech {
+	return s.cfg.Words.Of(tongue.Choose(r, words.Languages()))
+}
+
 // render writes a page.
 func (s *site) render(w http.ResponseWriter, r *http.Request, v *visit) {
-	speech := s.cfg.Words.Of(tongue.Choose(r, words.Languages()))
+	speech := s.speech(r)
 	p := &view{Lang: speech.Code, T: speech.Page, Class: cmp.Or(v.say, "held"), Node: explain.Escape(s.cfg.Node, 300)}
 	for _, code := range words.Languages() {
 		p.Languages = append(p.Languages, tongueOf{code, s.cfg.Words.Of(code).Name})

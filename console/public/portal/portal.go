@@ -96,7 +96,9 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("POST "+Path+"{ticket}", s.act)
 	mux.HandleFunc("POST "+Path+"delivered", s.named)
 	mux.HandleFunc("POST "+Receipts+"{ticket}", s.receipt)
-	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) { s.render(w, r, &visit{say: "invalid", status: http.StatusNotFound}) })
+	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
+		s.render(w, r, &visit{say: "invalid", status: http.StatusNotFound})
+	})
 	return web.Recover(cfg.Log, web.Headers(web.PolicyWithForms, web.LimitBody(maxForm, mux))), nil
 }
 
@@ -218,7 +220,7 @@ func (s *site) act(w http.ResponseWriter, r *http.Request) {
 	}
 	now := s.cfg.Clock()
 	release := r.PostForm.Get("act") == "release"
-	steps := s.cfg.Words.Of("").Steps[words.Kind(v.c)]
+	steps := s.speech(r).Steps[words.Kind(v.c)]
 	for i := range steps {
 		if release && !slices.Contains(r.PostForm["step"], strconv.Itoa(i)) {
 			v.note = "all"

@@ -3,11 +3,13 @@ package users
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"sluice"
 	"sluice/judge/policy"
 	"sluice/reason"
+	"sluice/subscriber/cases"
 )
 
 // Gate lets held mail go, and knows what is clean.
@@ -31,7 +33,12 @@ func (u *Users) Run(ctx context.Context, g Gate, held sluice.QuarantineIndex) {
 	tick, sweep := time.NewTicker(tickEvery), time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	defer sweep.Stop()
-	u.ended(ctx, g, held)
+	if u.telling != nil {
+		var wg sync.WaitGroup
+		wg.Go(func() { u.telling.Run(ctx) })
+		defer wg.Wait()
+	}
+	u.ended(ctx, g, held, func(c *sluice.Case) { u.told(c, cases.Clean) }) // who was freed may not know yet
 	for {
 		select {
 		case id := <-u.released:
@@ -46,7 +53,7 @@ func (u *Users) Run(ctx context.Context, g Gate, held sluice.QuarantineIndex) {
 			} else if n > 0 {
 				u.cfg.Trace.Info("old cases deleted", "cases", n)
 			}
-			u.ended(ctx, g, held)
+			u.ended(ctx, g, held, func(*sluice.Case) {})
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
@@ -59,8 +66,8 @@ func (u *Users) Run(ctx context.Context, g Gate, held sluice.QuarantineIndex) {
 	}
 }
 
-// ended lets go what cases hold that ended a short time ago.
-func (u *Users) ended(ctx context.Context, g Gate, held sluice.QuarantineIndex) {
+// ended lets go what cases hold that ended a short time ago, and tells each of them.
+func (u *Users) ended(ctx context.Context, g Gate, held sluice.QuarantineIndex, each func(*sluice.Case)) {
 	since := time.Now().Add(-afterStart)
 	for _, state := range []sluice.CaseState{sluice.CaseWatched, sluice.CaseClosed, sluice.CaseFalseAlarm} {
 		q := sluice.CaseQuery{State: state, Limit: sluice.MaxPage}
@@ -73,6 +80,7 @@ func (u *Users) ended(ctx context.Context, g Gate, held sluice.QuarantineIndex) 
 			for _, c := range page {
 				if c.Updated.After(since) {
 					u.letGo(ctx, g, held, c.ID)
+					each(c)
 				}
 			}
 			if len(page) < q.Page() {

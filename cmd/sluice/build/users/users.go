@@ -33,7 +33,11 @@ type Config struct {
 	Cases    sluice.Cases
 	Memos    sluice.Memos
 	Networks func() *network.DB // nil, or it gives nil: countries aren't known
-	Page     func(caseID string) string
+	Outbox   sluice.Outbox // takes notices; nil: nobody is told
+	// Sign makes signatures of a domain for notices; nil fields where it has no key.
+	Sign func(raw []byte, domain string, now time.Time) ([]byte, error)
+	// Page is the address of a user's page in refusals; nil: that of notices.
+	Page func(caseID string) string
 	Changed  func(c *sluice.Case, what cases.What) // told of each step beside this room; nil: nobody
 	Trace    *slog.Logger
 }
@@ -46,6 +50,7 @@ type Users struct {
 	cfg      Config
 	relayed  *relayed
 	released chan string // cases whose held mail may go
+	telling  *telling
 }
 
 var _ gate.Users = (*Users)(nil)
@@ -73,10 +78,13 @@ func New(ctx context.Context, cfg *config.Config, with Config) (*Users, error) {
 		Key: secret.For(key, "subscriber"), Cases: with.Cases, Memos: with.Memos, ID: caseID, Relayed: u.relayed, Directory: u.Directory,
 		Rules:  cases.Rules{Watch: s.Watch.Duration, TellWithin: s.TellWithin.Duration, AnswerIn: s.AnswerIn.Duration},
 		OpenAt: s.OpenAt, HoldAt: s.HoldAt, OwnLeast: s.OwnLeast, WatchAt: s.WatchAt, Restrict: restrict, ClampTo: s.ClampTo, HoldsPerHour: s.HoldsPerHour,
-		QuietFrom: s.QuietFrom, QuietTo: s.QuietTo, Changed: u.changed, Log: with.Trace,
+		QuietFrom: s.QuietFrom, QuietTo: s.QuietTo, NoticesPerDay: s.Notice.PerDay, NoticesPerHour: s.Notice.PerHour, Changed: u.changed, Log: with.Trace,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := u.tell(cfg, key, with); err != nil {
+		return nil, fmt.Errorf("subscribers: %w", err)
 	}
 	if err := u.Warden.Load(ctx, time.Now()); err != nil {
 		with.Trace.Error("some of what was known of our users can't be read and is forgotten", "error", err)
@@ -140,13 +148,13 @@ func (u *Users) Standing(ctx context.Context, c *sluice.Conn, from string) gate.
 	if !ok {
 		return gate.Restricted{}
 	}
-	return u.restricted(u.Warden.Standing(time.Now(), &s))
+	return u.restricted(ctx, u.Warden.Standing(time.Now(), &s))
 }
 
-func (u *Users) restricted(d subscriber.Decision) gate.Restricted {
+func (u *Users) restricted(ctx context.Context, d subscriber.Decision) gate.Restricted {
 	r := gate.Restricted{Restrict: d.Restrict, Case: d.Case}
-	if d.Restrict == sluice.RestrictReply && u.cfg.Page != nil {
-		r.Page = u.cfg.Page(d.Case)
+	if d.Restrict == sluice.RestrictReply {
+		r.Page = u.page(ctx, d.Case)
 	}
 	return r
 }
@@ -171,7 +179,7 @@ func (u *Users) Judge(ctx context.Context, o *gate.Observation, unknown int) gat
 			m.Campaign = true
 		}
 	}
-	return u.restricted(u.Warden.Judge(ctx, time.Now(), &s, &m))
+	return u.restricted(ctx, u.Warden.Judge(ctx, time.Now(), &s, &m))
 }
 
 // Refused implements [gate.Users].
@@ -231,6 +239,7 @@ func (u *Users) changed(c *sluice.Case, what cases.What) {
 			u.cfg.Trace.Warn("held mail of a case that is over waits for the next look", "case", c.ID)
 		}
 	}
+	u.told(c, what)
 	if u.cfg.Changed != nil {
 		u.cfg.Changed(c, what)
 	}
