@@ -37,8 +37,7 @@ type Told struct {
 	DayCan  report.Share `json:"day_can"` // … that have a channel which works and may be used
 	Ever    report.Share `json:"ever"`
 	EverCan report.Share `json:"ever_can"`
-	Admin   int          `json:"admin"`  // told by an admin's call alone
-	Unsafe  int          `json:"unsafe"` // stolen accounts told by their own mailbox, for want of another contact
+	Admin   int          `json:"admin"` // told by an admin's call alone
 	Median  int          `json:"median"`
 	Twice   int          `json:"twice"` // notices that arrived twice after a kill
 }
@@ -208,9 +207,6 @@ func (w *world) told() (t Told) {
 		if x.byAdmin {
 			t.Admin++
 		}
-		if x.stolen && told && !x.safe && !x.byAdmin {
-			t.Unsafe++
-		}
 		if x.reached {
 			count(&t.DayCan, within)
 			count(&t.EverCan, told)
@@ -248,8 +244,8 @@ func (f *Figures) String() string {
 		fmt.Fprintf(&b, "  %-16s %d\n", k, f.False.Why[k])
 	}
 	t := f.Told
-	fmt.Fprintf(&b, "\ntold within 24 h, of detected      %v\n  of those with a channel that works %v\ntold at all                        %v\n  of those with a channel that works %v\n  by an admin's call               %d\n  stolen, by the own mailbox alone %d\nwithin 24 h, of all restrictions   %v\nmedian                             %v\nnotices that came twice            %d\n\nreports\n",
-		t.Day, t.DayCan, t.Ever, t.EverCan, t.Admin, t.Unsafe, t.Rounds, time.Duration(t.Median)*time.Second, t.Twice)
+	fmt.Fprintf(&b, "\ntold within 24 h, of detected      %v\n  of those with a channel for it   %v\ntold at all                        %v\n  of those with a channel for it   %v\n  by an admin's call               %d\nwithin 24 h, of all restrictions   %v\nmedian                             %v\nnotices that came twice            %d\n\nreports\n",
+		t.Day, t.DayCan, t.Ever, t.EverCan, t.Admin, t.Rounds, time.Duration(t.Median)*time.Second, t.Twice)
 	for _, k := range sorted(f.Reports) {
 		fmt.Fprintf(&b, "  %-60s %d\n", k, f.Reports[k])
 	}

@@ -4,13 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"sluice"
 	"sluice/subscriber"
 	"sluice/subscriber/cases"
+	"sluice/subscriber/notice"
+	"sluice/subscriber/notice/ticket"
+	"sluice/subscriber/notice/words"
 )
 
 // round is one time that a subscriber has to be told.
@@ -19,20 +26,17 @@ type round struct {
 	id      string
 	held    time.Time
 	ill     bool
-	reached bool // there is a channel that works
-	safe    bool // … which a thief of the account doesn't read
+	reached bool // there is a channel that works, and that may be used
 	told    time.Time
 	byAdmin bool // told by an admin's call
 	first   bool // of the infection
-	stolen  bool
 }
 
 func (w *world) begin(i int, c *sluice.Case) {
 	x := &round{who: i, id: c.ID, held: w.now, ill: w.ill(i)}
 	p := &w.people[i]
-	x.safe = p.subject.Second()
-	x.reached = x.safe || !p.dead
-	x.stolen = c.Kind == sluice.CaseStolen
+	// Of a stolen account the thief reads the mailbox too: nobody is told there.
+	x.reached = p.subject.Second() || !p.dead && c.Kind != sluice.CaseStolen
 	if s := p.sick; s != nil && x.ill && !slices.ContainsFunc(w.rounds, func(o *round) bool { return o.who == i && o.ill }) {
 		x.first = true
 	}
@@ -140,147 +144,191 @@ func (e calling) next(ctx context.Context, w *world) time.Duration {
 	return -1
 }
 
-// teller stands in for the notice room: it keeps nothing but what runs, so that after a
-// kill the case's own journal says how to go on.
+// teller is the real notifier over channels of the simulation.
 type teller struct {
-	w       *world
-	kill    int // 1: after the next try is journaled; 2: after it is sent
-	flying  map[string]bool
-	arrived map[string]int // notices by their ID, at the receivers: outlives a kill
+	w        *world
+	notifier *notice.Notifier
+	route    func(context.Context, *sluice.Delivery) []sluice.Outcome
+	words    *words.Words
+	tickets  *ticket.Sealer
+
+	ctx  context.Context // of the process
+	stop context.CancelFunc
+	kill int // 1: before a notice goes out; 2: after, and before anybody hears of it
+
+	mu      sync.Mutex
+	taken   []taken
+	arrived map[string]int // notices by their name, at the receivers
 	down    map[string]time.Time
 }
 
-func newTeller(w *world) *teller {
+// taken is a notice that a channel has.
+type taken struct {
+	name, channel string
+	mail          *sluice.Delivery
+}
+
+// zeros make tickets that nobody opens.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func newTeller(w *world) (*teller, error) {
 	t := &teller{w: w, arrived: map[string]int{}, down: map[string]time.Time{}}
 	// Each channel is away for a day once.
 	r := rand.New(rand.NewPCG(w.o.Seed, 11))
-	for _, c := range []string{"mail", "sms"} {
+	for _, c := range []string{notice.ByMail, notice.BySMS} {
 		t.down[c] = w.start.Add(time.Duration((0.1 + 0.7*r.Float64()) * float64(time.Duration(w.o.Days)*day)))
 	}
-	t.forget()
-	return t
+	var err error
+	if t.words, err = words.New("", "en"); err != nil {
+		return nil, err
+	}
+	t.tickets, err = ticket.New(ticket.Config{Keys: [][]byte{make([]byte, 32)}, Rand: zeros{}})
+	return t, err
 }
 
-func (t *teller) forget() { t.flying, t.kill = map[string]bool{}, 0 }
+// boot starts a process's notifier.
+func (t *teller) boot(warden *subscriber.Warden) (err error) {
+	if t.stop != nil {
+		t.stop()
+	}
+	t.kill = 0
+	t.ctx, t.stop = context.WithCancel(context.Background())
+	t.notifier, err = notice.New(notice.Config{Warden: warden, Directory: t.w, Words: t.words, Tickets: t.tickets, Page: "https://self.isp.example/",
+		Clock: func() time.Time { return t.w.now },
+		Mail: &notice.Mail{Outbox: t, From: "abuse@isp.example", Hostname: "mx.isp.example",
+			Final: func(addr string) bool { return !t.silent(addr) }}, // our own mailboxes
+		SMS: &notice.Service{URL: "https://sms.example/send", Transport: t}})
+	if err != nil {
+		return fmt.Errorf("household: %w", err)
+	}
+	t.route = t.notifier.Route(t.deliver, nil, func(string) bool { return true })
+	return nil
+}
 
 // run looks who has to be told.
-func (t *teller) run(ctx context.Context) {
+func (t *teller) run() {
+	if t.kill > 0 && !t.alone() {
+		kill := t.kill
+		t.kill = 0
+		defer func() { t.kill = kill }()
+	}
+	t.notifier.Step(t.ctx, t.w.now)
+	// Workers hand them over in any order.
+	slices.SortFunc(t.taken, func(a, b taken) int { return strings.Compare(a.name, b.name) })
+	for _, n := range t.taken {
+		t.carry(n)
+	}
+	t.taken = t.taken[:0]
+	if t.ctx.Err() != nil {
+		t.w.kill()
+	}
+}
+
+// alone says whether at most one subscriber can be told now, so that a kill in the middle
+// leaves nothing to the order of workers.
+func (t *teller) alone() bool {
+	n := 0
 	for _, c := range t.w.warden.Untold(1000) {
-		if !t.one(ctx, c) {
-			return
+		if p := &t.w.people[t.w.whose(c)]; c.Kind != sluice.CaseStolen || p.subject.Second() {
+			n++
 		}
 	}
+	return n <= 1
 }
 
-// one tries to tell one subscriber; false: the program was killed.
-func (t *teller) one(ctx context.Context, c *sluice.Case) bool {
-	w := t.w
-	p := &w.people[w.whose(c)]
-	if w.warden.Quiet(w.now, c, p.subject.Zone) {
-		return true
+// take gets a notice from the notifier.
+func (t *teller) take(n taken) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kill != 1 {
+		t.taken = append(t.taken, n)
 	}
-	list := p.usable(c.Kind)
-	tries := 0
-	last := time.Time{}
-	for _, n := range c.Notices {
-		if n.Tried.Before(c.Held) || n.Channel == "admin" {
-			continue
-		}
-		tries++
-		last = n.Tried
-		switch nothing := n.Accepted.IsZero() && n.Failed.IsZero(); {
-		case nothing && !t.flying[n.ID]: // from before a kill: nobody knows whether it went out
-			t.send(n.ID, n.Channel, c.ID, p, false)
-			return true
-		case n.Failed.IsZero() && w.now.Sub(n.Tried) < 30*time.Minute:
-			return true // wait
-		}
+	if t.kill > 0 {
+		t.stop()
+		return t.ctx.Err()
 	}
-	if rounds := tries / len(list); rounds > 0 && w.now.Sub(last) < time.Hour<<min(rounds-1, 3) {
-		return true
-	}
-	k := list[tries%len(list)]
-	n := sluice.CaseNotice{ID: fmt.Sprintf("%s-%d-%d", c.ID, c.Held.Unix(), tries), Channel: k.Channel, Address: k.Address}
-	if _, err := w.warden.Try(ctx, w.now, c.ID, n); err != nil {
-		if !errors.Is(err, subscriber.ErrLater) {
-			w.fail(err)
-		}
-		return true
-	}
-	kill := t.kill
-	if kill != 1 {
-		t.send(n.ID, k.Channel, c.ID, p, kill == 2)
-	}
-	if kill != 0 {
-		w.kill(ctx)
-		return false
-	}
-	return true
+	return nil
 }
 
-// usable are the contacts in the order in which they are tried: of a stolen account the
-// own mailbox last, since the thief reads it too. What is told there can't be used to
-// release anything.
-func (p *person) usable(kind sluice.CaseKind) []subscriber.Contact {
-	list := slices.Clone(p.subject.Contacts)
-	if kind == sluice.CaseStolen {
-		slices.SortStableFunc(list, func(a, b subscriber.Contact) int {
-			switch {
-			case a.Same == b.Same:
-				return 0
-			case a.Same:
-				return 1
-			}
-			return -1
-		})
-	}
-	return list
+func (t *teller) away(channel string) bool {
+	d := t.w.now.Sub(t.down[channel])
+	return d >= 0 && d < day
 }
 
-// send hands a notice to a channel of the simulation. cut says that the program is killed
-// before it hears the answer.
-func (t *teller) send(id, channel, of string, p *person, cut bool) {
-	w := t.w
-	t.flying[id] = true
-	r := w.dice.at(w.o.Seed, 12, int(hashOf(id)), int(hashOf(channel))).Rand
-	later := func(after time.Duration, level sluice.ProofLevel) {
-		w.agenda.push(w.now.Add(after), proof{of, id, level})
+// Put takes mail; the outbox is on disk, and outlives a kill.
+func (t *teller) Put(_ context.Context, d *sluice.Delivery) error {
+	name := strings.TrimPrefix(d.ID, "notice-")
+	return t.take(taken{name, notice.ByMail, d})
+}
+
+// RoundTrip takes an SMS.
+func (t *teller) RoundTrip(req *http.Request) (*http.Response, error) {
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		return nil, err
 	}
-	down := t.down[channel]
-	if d := w.now.Sub(down); d >= 0 && d < day {
-		later(0, sluice.ProofFailed)
+	_ = req.Body.Close()
+	if t.away(notice.BySMS) {
+		return nil, errors.New("connection refused")
+	}
+	if err := t.take(taken{strings.TrimSuffix(req.Header.Get("Idempotency-Key"), ".on"), notice.BySMS, nil}); err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Body: http.NoBody, Request: req}, nil
+}
+
+// carry brings a notice to its receiver.
+func (t *teller) carry(n taken) {
+	t.arrived[n.name]++
+	if n.mail != nil {
+		t.w.agenda.push(t.w.now.Add(time.Second), posting{n.mail})
 		return
 	}
-	t.arrived[id]++
-	if !cut {
-		later(time.Second, sluice.ProofAccepted)
+	r := t.w.dice.at(t.w.o.Seed, 12, int(hashOf(n.name))).Rand
+	after := exponential(r, time.Minute)
+	if r.Float64() < 0.1 { // the telephone is off
+		after = exponential(r, 8*time.Hour)
 	}
-	switch {
-	case channel == "mail" && cut && !p.dead:
-	case channel == "mail" && p.dead && r.Float64() < 0.5:
-		later(exponential(r, 20*time.Minute), sluice.ProofFailed)
-	case channel == "mail" && p.dead: // nothing is ever heard of it
-	case channel == "mail":
-		later(2*time.Second, sluice.ProofDelivered) // our own mailboxes
-		if r.Float64() < 0.5 {
-			later(exponential(r, 8*time.Hour), sluice.ProofOpened)
-		}
-	case r.Float64() < 0.9:
-		later(exponential(r, time.Minute), sluice.ProofDelivered)
-	default: // the telephone is off
-		later(exponential(r, 8*time.Hour), sluice.ProofDelivered)
-	}
+	t.w.agenda.push(t.w.now.Add(after), receipt{n.name})
 }
 
-// proof is what a channel says.
-type proof struct {
-	of, id string
-	level  sluice.ProofLevel
+// posting is the outbox's work with one notice.
+type posting struct{ mail *sluice.Delivery }
+
+func (e posting) next(ctx context.Context, w *world) time.Duration {
+	if out := w.tell.route(ctx, e.mail); !out[0].Delivered() && !out[0].Reply.Permanent() {
+		return 30 * time.Minute
+	}
+	return -1
 }
 
-func (e proof) next(ctx context.Context, w *world) time.Duration {
-	if _, err := w.warden.Proof(ctx, w.now, e.of, e.id, e.level, ""); err != nil {
-		w.fail(fmt.Errorf("proof of %s: %w", e.id, err))
+// deliver is the mailboxes' server.
+func (t *teller) deliver(_ context.Context, d *sluice.Delivery) []sluice.Outcome {
+	to := d.Envelope.Rcpts[0].Address
+	reply := sluice.Reply{Code: 250, Text: "stored"}
+	switch i, _ := t.w.index(strings.TrimSuffix(to, "@isp.example")); {
+	case t.away(notice.ByMail):
+		reply = sluice.Reply{Code: 451, Text: "not now"}
+	case t.w.people[i].dead && !t.silent(to):
+		reply = sluice.Reply{Code: 552, Text: "mailbox full"}
+	}
+	return []sluice.Outcome{{Recipient: to, Reply: reply}}
+}
+
+// silent says whether a dead mailbox takes mail that nobody will see, as half of them do:
+// what is forwarded to an address that is gone.
+func (t *teller) silent(addr string) bool {
+	i, ok := t.w.index(strings.TrimSuffix(addr, "@isp.example"))
+	return ok && t.w.people[i].dead && i%2 == 0
+}
+
+// receipt is an SMS gateway's.
+type receipt struct{ name string }
+
+func (e receipt) next(ctx context.Context, w *world) time.Duration {
+	if err := w.tell.notifier.ReceiptOf(ctx, w.now, e.name, "DELIVRD", ""); err != nil {
+		w.fail(err)
 	}
 	return -1
 }

@@ -102,8 +102,11 @@ func Live(o Options) (*Figures, error) {
 		}
 	}
 	w.infect()
-	w.tell = newTeller(w)
 	ctx := context.Background()
+	var err error
+	if w.tell, err = newTeller(w); err != nil {
+		return nil, fmt.Errorf("household: %w", err)
+	}
 	if err := w.boot(ctx); err != nil {
 		return nil, err
 	}
@@ -132,6 +135,9 @@ func (w *world) boot(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("household: %w", err)
+	}
+	if err := w.tell.boot(w.warden); err != nil {
+		return err
 	}
 	return w.warden.Load(ctx, w.now)
 }
@@ -164,14 +170,13 @@ func (k killing) next(ctx context.Context, w *world) time.Duration {
 		w.tell.kill = k.when
 		return -1
 	}
-	w.kill(ctx)
+	w.kill()
 	return -1
 }
 
-func (w *world) kill(ctx context.Context) {
+func (w *world) kill() {
 	w.killed++
-	w.tell.forget()
-	if err := w.boot(ctx); err != nil {
+	if err := w.boot(context.Background()); err != nil {
 		w.fail(err)
 	}
 }
@@ -183,7 +188,7 @@ func (ticking) next(ctx context.Context, w *world) time.Duration {
 	if err := w.warden.Tick(ctx, w.now); err != nil {
 		w.fail(err)
 	}
-	w.tell.run(ctx)
+	w.tell.run()
 	return 5 * time.Minute
 }
 

@@ -52,8 +52,8 @@ type State struct {
 
 	// Messages that the judge found suspicious: of this day, all and those that may become
 	// custom; and of the days before, faded.
-	DayOdd, DayOddLearn uint16
-	LastOdd             uint16 // of the last day with any
+	DayOdd, DayOddLearn uint8
+	LastOdd             uint8 // of the last day with any
 	Odds                float32
 
 	Hours [24]uint8 // by hour of the day in UTC, faded by halving
@@ -452,9 +452,9 @@ func remember(list []seen, id uint32, day uint16, learn bool) (others int, times
 // its worth is left where that is custom: a shop's letters read like others' spam.
 func (s *State) Odd(t time.Time, learn bool) float64 {
 	s.turn(t, learn)
-	s.DayOdd = add16(s.DayOdd, 1)
+	s.DayOdd = add8(s.DayOdd)
 	if learn {
-		s.DayOddLearn = add16(s.DayOddLearn, 1)
+		s.DayOddLearn = add8(s.DayOddLearn)
 	}
 	usual := float64(s.Odds) / lasting
 	if usual < customary || float64(s.DayOdd) > 1+3*usual {
@@ -523,6 +523,8 @@ func (s *State) know(h uint64) {
 		}
 	}
 }
+
+func add8(n uint8) uint8 { return n + min(1, math.MaxUint8-n) }
 
 func add16(n uint16, by int) uint16 { return uint16(min(int(n)+by, math.MaxUint16)) }
 
