@@ -137,12 +137,24 @@ func (people) Lookup(_ context.Context, a string) (sluice.Listing, error) {
 	return sluice.Listing{Presence: sluice.Absent}, nil
 }
 
-// logins knows nobody.
+// logins knows ann, or nobody.
 type logins struct{ err error }
 
 func (l logins) Login(context.Context, sluice.Credentials, *sluice.Conn) (string, error) {
-	return "", l.err
+	return "ann", l.err
 }
+
+// restricted does one thing to the mail of all users.
+type restricted sluice.Restriction
+
+func (restricted) Login(context.Context, *sluice.Conn) {}
+func (r restricted) Standing(context.Context, *sluice.Conn, string) gate.Restricted {
+	return gate.Restricted{Restrict: sluice.Restriction(r), Case: secret}
+}
+func (r restricted) Judge(context.Context, *gate.Observation, int) gate.Restricted {
+	return gate.Restricted{Restrict: sluice.Restriction(r), Case: secret}
+}
+func (restricted) Refused(context.Context, *sluice.Conn, *sluice.Envelope, int) {}
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
