@@ -586,3 +586,22 @@ func TestMachine(t *testing.T) {
 	_, _ = m.synced() // may be forbidden
 	_, _ = m.clamd()
 }
+
+func TestLint(t *testing.T) {
+	const page = "postmaster = \"help@example.org\"\n[public]\naddress = \"127.0.0.1:8026\"\n"
+	const mail = page + "[reports]\nrelay = \"smtp://10.0.0.1:25\"\n[lint]\nmail = true\nmail_domain = "
+	key := "[[sign]]\ndomain = \"example.org\"\nselector = \"a\"\nkey = \"a.pem\"\n"
+	for _, c := range []struct {
+		name, set, zone string
+		want            []string
+	}{
+		{"a page", page, `{}`, []string{"ok looks at senders' messages, up to 2048 kB"}},
+		{"by MX", mail + "\"try.example.org\"\n" + key, `{"try.example.org": {"MX": ["10 mx.example.org."]}, "mx.example.org": {"A": ["192.0.2.25"]}}`, []string{"ok ", "ok its mail comes here", "ok answers are signed by example.org"}},
+		{"by our own address", mail + "\"mx.example.org\"\n", `{"mx.example.org": {"A": ["192.0.2.25"]}}`, []string{"ok ", "ok messages come here", "warn answers aren't signed"}},
+		{"elsewhere", mail + "\"try.example.org\"\n" + key, `{"try.example.org": {"A": ["192.0.2.99"]}, "mx.example.org": {"A": ["192.0.2.25"]}}`, []string{"ok ", "warn its mail goes to 192.0.2.99, not here", "ok "}},
+		{"nowhere", mail + "\"try.example.org\"\n" + key, `{}`, []string{"ok ", "bad has neither MX nor address", "ok "}},
+		{"silent", mail + "\"try.example.org\"\n" + key, `{"try.example.org": "TIMEOUT"}`, []string{"ok ", "warn MX: the DNS gives no answer", "ok "}},
+	} {
+		want(t, c.name, with(t, settings(t, c.set), c.zone).lint(t.Context()), c.want...)
+	}
+}

@@ -41,6 +41,9 @@ func (x *examiner) checks() (out []check) {
 	}
 	if cfg.Public.Address != "" {
 		add(areaPorts, cfg.Public.Address, x.web(cfg.Public.Address, "the public pages"))
+		if cfg.Lint.Page {
+			add(areaPorts, "/lint", x.lint)
+		}
 	}
 	add(areaTLS, "certificate", x.certificate)
 	add(areaData, cfg.Data, x.data)
