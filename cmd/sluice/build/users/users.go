@@ -33,13 +33,13 @@ type Config struct {
 	Cases    sluice.Cases
 	Memos    sluice.Memos
 	Networks func() *network.DB // nil, or it gives nil: countries aren't known
-	Outbox   sluice.Outbox // takes notices; nil: nobody is told
+	Outbox   sluice.Outbox      // takes notices; nil: nobody is told
 	// Sign makes signatures of a domain for notices; nil fields where it has no key.
 	Sign func(raw []byte, domain string, now time.Time) ([]byte, error)
 	// Page is the address of a user's page in refusals; nil: that of notices.
-	Page func(caseID string) string
-	Changed  func(c *sluice.Case, what cases.What) // told of each step beside this room; nil: nobody
-	Trace    *slog.Logger
+	Page    func(caseID string) string
+	Changed func(c *sluice.Case, what cases.What) // told of each step beside this room; nil: nobody
+	Trace   *slog.Logger
 }
 
 // Users follows our own users. It is [gate.Users].
