@@ -19,6 +19,10 @@ A rejection that comes back to you is short, and each receiver words it in its o
     sluice explain bounce.eml
     sluice explain --json - < bounce.eml
 
+Where the public pages are served, the page /reply answers the same to everybody; it keeps nothing of what is asked (` + "`dictionary = false`" + ` in [public] turns it off).
+
+![The page](reply-page.png) ![The same on a phone](reply-phone.png)
+
 An argument with spaces, or that begins with three digits, is a reply; a file, or ` + "`-`" + `, is a bounce; anything else is a reference of this gateway.
 
 The answer has a class (what happened), a phase (at which step of the conversation it was said, or such a thing is said), whether trying again may help, who can do something about it, and what. It comes from:
