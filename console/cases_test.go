@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sluice"
-	"sluice/console/internal/browsertest"
+	"sluice/internal/browsertest"
 	"sluice/store/memory"
 	"sluice/store/storetest"
 	"sluice/subscriber"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sluice"
-	"sluice/console/internal/browsertest"
+	"sluice/internal/browsertest"
 	"sluice/reason"
 	"sluice/store/memory"
 )

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"sluice/console/internal/browsertest"
 	"sluice/console/public"
 	"sluice/console/public/click"
 	"sluice/deliver/protect"
+	"sluice/internal/browsertest"
 	"sluice/reason"
 )
 

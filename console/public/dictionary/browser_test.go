@@ -4,9 +4,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"sluice/console/internal/browsertest"
 	"sluice/console/public"
 	"sluice/console/public/dictionary"
+	"sluice/internal/browsertest"
 )
 
 // TestBrowser asks the page in a real browser, at the width of a desk and of a phone.

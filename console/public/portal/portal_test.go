@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"sluice"
-	"sluice/console/internal/browsertest"
 	"sluice/console/public"
 	"sluice/console/public/portal"
+	"sluice/internal/browsertest"
 	"sluice/store/memory"
 	"sluice/subscriber"
 	"sluice/subscriber/cases"
@@ -356,4 +356,3 @@ func TestBrowser(t *testing.T) {
 	}
 	b.Picture("self-released")
 }
-
