@@ -15,24 +15,25 @@ type class struct {
 	surer   sluice.Reason
 	surerAt float64
 	coins   bool // names the coin's address itself
+	daily   bool // asks for what colleagues and partners ask for every day
 }
 
 // classes are all kinds. The model knows them by the reason that is surer.
 var classes = []*class{
 	// A supplier's or partner's account has a new number, so that the next payment goes
 	// elsewhere. The invoice itself may be real.
-	{reason: reason.BECPaymentChange},
+	{reason: reason.BECPaymentChange, daily: true},
 	// The boss needs a transfer today, or asks whether one can be made.
-	{reason: reason.BECPayment},
+	{reason: reason.BECPayment, daily: true},
 	// An "employee" wants the salary sent to another account.
-	{reason: reason.BECPayroll},
+	{reason: reason.BECPayroll, daily: true},
 	// Buy cards for clients or staff, and send the codes.
 	{reason: reason.BECGiftCard},
 	// Tax forms of all employees, the list of debtors with their addresses: what the next
 	// fraud is made of.
-	{reason: reason.BECData},
+	{reason: reason.BECData, daily: true},
 	// The opener. Are you there, give me your mobile number, I can't talk.
-	{reason: reason.BECChannel},
+	{reason: reason.BECChannel, daily: true},
 	// A stranger, a sum of money, and a reason why it will be yours, whether an
 	// inheritance, a prize or a gift. First there is a fee.
 	{reason: reason.AdvanceFeeHint, surer: reason.AdvanceFee, surerAt: math.Log(0.9 / 0.1)},
@@ -82,6 +83,10 @@ func Classes() []string {
 	slices.Sort(out)
 	return out
 }
+
+// unsuspected is what is taken off the odds of what is asked for every day where nothing
+// says that the sender is somebody else, in nats.
+const unsuspected = 0.5
 
 // judged are weights that no collection of mail can tell: who knows whom, and what came
 // through a list or to many. They are in nats, and of all frauds alike. A known correspondent

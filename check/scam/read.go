@@ -192,9 +192,23 @@ func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Readin
 // decide asks the model.
 func (r *Reading) decide(sk *sketch, m *model) {
 	class, odds := m.best(m.score(sk, r.values))
-	if r.odds = odds + r.judged(); r.odds >= hintAt {
+	if r.odds = odds + r.judged(); m.classes[class].daily && !r.suspected() {
+		r.odds -= unsuspected
+	}
+	if r.odds >= hintAt {
 		r.class, r.because = m.classes[class], m.why(shipped(), sk, r.values, class, mostWhy)
 	}
+}
+
+// suspected says whether anything about the sender is as with impostors: a free mailbox,
+// answers that go elsewhere, a stranger or a name that is another's.
+func (r *Reading) suspected() bool {
+	for _, f := range [...]fact{freeAuthor, freeReply, otherReply, stranger, namesake} {
+		if r.values[len(shipped().themes)+int(f)] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // judged is what relations add.
