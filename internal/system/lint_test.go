@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -55,6 +56,13 @@ func serveLint(t *testing.T) *linting {
 	l.public = "http://" + public
 	l.daemon = serve(t, setup{dns: server.Addr().String(), more: fmt.Sprintf("[[domain]]\nnames = [\"sender.example\"]\nrelay = [%q]\n[public]\naddress = %q\n"+
 		"[reports]\nrelay = \"smtp://%s\"\n[lint]\nmail = true\nmax_size = \"100KB\"\n[console.tokens]\nci = %q\n", "maildir:"+l.box, public, l.out.Addr, lintToken)})
+	eventually(t, "the public pages are served", func() bool { // they are opened behind the port for mail
+		c, err := net.Dial("tcp", public)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
 	return l
 }
 
