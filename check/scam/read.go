@@ -140,7 +140,7 @@ func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Readin
 
 	m := matchers.Get().(*matcher)
 	defer m.release()
-	buf := text.AppendNormal(make([]byte, 0, len(full)+len(v.Subject)+64), v.Subject, 4096)
+	buf := text.AppendNormal(m.buf[:0], v.Subject, 4096)
 	m.scan(buf)
 	plain := check.Note(in.Notes, func() *text.Shown { return text.Show(in.Message) })
 	buf = plain.Append(buf[:0], own, maxText)
@@ -149,10 +149,12 @@ func read(in *check.Input, ties Ties, sketched func(*sketch, []float64)) *Readin
 	// A note above a quotation says little by itself, and what is called a quotation of
 	// no thread is the sender's own text.
 	if quoted != "" && (wrote < fewWords || !thread) {
-		m.scan(text.AppendNormal(buf[:0], quoted, maxText))
+		buf = text.AppendNormal(buf[:0], quoted, maxText)
+		m.scan(buf)
 		r.set(quotedWords, m.h.tokens > 2*wrote)
 		shown = full
 	}
+	m.buf = buf
 	for t, n := range m.h.kinds {
 		if n == 0 {
 			continue

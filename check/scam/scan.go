@@ -33,6 +33,7 @@ type matcher struct {
 	// Ideas of the sentence so far, and of the text.
 	said   ideaSet
 	sketch sketch
+	buf    []byte // for the text, used again
 	// The word so far.
 	state uint16
 	begun bool
