@@ -15,6 +15,7 @@ import (
 
 	"sluice"
 	"sluice/check"
+	checkfiles "sluice/check/inspect"
 	"sluice/check/recipient"
 	"sluice/check/rules"
 	"sluice/check/session"
@@ -43,7 +44,17 @@ var Version = "devel"
 // Settings turns the configuration into what the gate works with: routes,
 // checks, weights, policy.
 func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, mem *Memory, l *Learning, s *Scanners, sp *Speakers, pl *Places) (gate.Settings, error) {
-	set, err := judge(cfg, log, true, known{l.Model, spoken{mem.Reputation}, s, sp, pl}, portChecks(cfg, port, mem)...)
+	k := known{l.Model, spoken{mem.Reputation}, s, sp, pl}
+	if mem.Campaigns.Pictures == nil { // once, before anybody asks
+		files, err := fileConfig(cfg, k)
+		if err != nil {
+			return gate.Settings{}, err
+		}
+		if files.Inspector != nil {
+			mem.Campaigns.Pictures = checkfiles.Pictures(files)
+		}
+	}
+	set, err := judge(cfg, log, true, k, portChecks(cfg, port, mem)...)
 	if err != nil {
 		return set, err
 	}

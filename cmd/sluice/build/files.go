@@ -191,15 +191,22 @@ func fileChecks(cfg *config.Config, k known) ([]check.Checker, error) {
 	if s == nil {
 		return nil, nil
 	}
-	table, err := FileTable(cfg)
-	if err != nil {
-		return nil, err
-	}
 	out := append([]check.Checker{}, s.checks...)
-	if s.Pool == nil {
-		return out, nil
+	c, err := fileConfig(cfg, k)
+	if err != nil || c.Inspector == nil {
+		return out, err
 	}
-	return append(out, checkfiles.Checks(checkfiles.Config{Inspector: s.Pool, Budget: budget(cfg.Files), Table: table,
+	return append(out, checkfiles.Checks(c)...), nil
+}
+
+// fileConfig is how files are looked into; without an Inspector, nobody does.
+func fileConfig(cfg *config.Config, k known) (c checkfiles.Config, err error) {
+	table, err := FileTable(cfg)
+	s := k.scanners
+	if err != nil || s == nil || s.Pool == nil {
+		return c, err
+	}
+	return checkfiles.Config{Inspector: s.Pool, Budget: budget(cfg.Files), Table: table,
 		Text:   func(text string) []sluice.Evidence { return checktext.InFiles(learned.Default(), text) },
 		Absent: absence(cfg.Files.Unavailable, check.Temporary), Known: enginecheck.Known(s.Hashes), Tools: toolsFor(cfg, s.Tools),
 		Links: func(in *check.Input, list []inspect.Link) []sluice.Evidence {
@@ -209,7 +216,7 @@ func fileChecks(cfg *config.Config, k known) ([]check.Checker, error) {
 			}
 			out := append(link.InFiles(in, urls), checklookalike.InLinks(k.speakers.alikeConfig(), urls, "in a file")...)
 			return append(out, k.places.inFiles(urls)...)
-		}})...), nil
+		}}, nil
 }
 
 // FileTable is the table of what happens to files: the default, and over it what the
