@@ -77,6 +77,9 @@ type Submission struct {
 	// theirs without our trace is then about a forgery from the first day. Of others that
 	// is learned within ten days.
 	Only []string `toml:"only"`
+	// Networks are trusted ones whose machines, such as our mail server, send to other
+	// domains without logging in.
+	Networks []Prefix `toml:"networks"`
 }
 
 // Directory is a source that knows mailboxes; domains name it in recipients.
@@ -356,9 +359,14 @@ func (d *Directory) check() error {
 
 func (c *Config) checkSubmission() error {
 	s := &c.Submission
-	if len(s.Login) == 0 {
+	for _, n := range s.Networks {
+		if !slices.ContainsFunc(c.Trusted, func(t Prefix) bool { return t.Bits() <= n.Bits() && t.Contains(n.Addr()) }) {
+			return fmt.Errorf("config: submission: networks: %s isn't within trusted; whoever may send to everybody must be", n)
+		}
+	}
+	if len(s.Login)+len(s.Networks) == 0 {
 		if len(s.Relay) > 0 {
-			return errors.New("config: submission: relay without login: nobody could use it")
+			return errors.New("config: submission: relay without login or networks: nobody could use it")
 		}
 		return nil
 	}

@@ -46,6 +46,9 @@ type Settings struct {
 	Learned    func() string
 	SubjectTag string
 	Trusted    func(netip.Addr) bool // nil: nobody
+	// Senders says which trusted clients may send to other systems without logging in;
+	// nil: none.
+	Senders    func(netip.Addr) bool
 	PublicURL  string
 	Postmaster string
 	Verifier   *mailauth.Verifier // nil: nobody is asked who the sender is

@@ -26,7 +26,7 @@ func (s *session) Rcpt(ctx context.Context, to string, params []sluice.Param) sl
 		return s.rcptDesk(ctx, to, params)
 	}
 	trap := s.set.Traps.Has(to)
-	rt, addr := s.set.Routes.Of(to, s.conn.Auth != "")
+	rt, addr := s.set.Routes.Of(to, s.sends())
 	switch {
 	case tx.desk:
 		return s.refuseRcpt(to, reason.MixedRecipients)

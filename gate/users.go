@@ -62,6 +62,11 @@ func restricted(why sluice.Reason, r Restricted, p sluice.Phase) sluice.Evidence
 	return e
 }
 
+// sends says whether the client may send to other systems: a user, or a machine of ours.
+func (s *session) sends() bool {
+	return s.conn.Auth != "" || s.conn.Trusted && s.set.Senders != nil && s.set.Senders(s.conn.Client.Addr())
+}
+
 // ours says whether the transaction is mail that our users send.
 func (s *session) ours(env *sluice.Envelope) bool {
 	return s.set.Users != nil && !s.conn.AlreadyAccepted && (s.conn.Auth != "" || s.conn.Trusted && env.Outbound)

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -110,5 +111,39 @@ func TestUsersUndelivered(t *testing.T) {
 	}
 	if f.refused != 1 || len(out.got) != 1 {
 		t.Errorf("%d of 1 told, %d deliveries", f.refused, len(out.got))
+	}
+}
+
+// TestSenders: of trusted machines only those that may send elsewhere can, and their mail
+// is followed as that of users is.
+func TestSenders(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		trusted bool
+		senders bool
+		want    string
+	}{
+		{"a stranger", false, true, "550 5.7.1"},
+		{"a relay that brings mail in", true, false, "550 5.7.1"},
+		{"our mail server", true, true, "250 "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, out := &follower{Restricted: gate.Restricted{Restrict: sluice.RestrictHold, Case: "C1"}}, &hop{}
+			w := newWorld(t, func(c *gate.Config) {
+				c.Settings.Users = f
+				c.Settings.Routes.Outbound = &route.Route{Key: "out", Deliverer: out}
+				if tc.senders {
+					c.Settings.Senders = func(netip.Addr) bool { return true }
+				}
+			})
+			w.conn.Trusted = tc.trusted
+			r := w.send(w.open(), "", "some@far.example")
+			if !strings.HasPrefix(r.String(), tc.want) {
+				t.Fatal(r)
+			}
+			if held := len(w.held()); tc.want == "250 " && (held != 1 || len(f.judged) != 1 || len(out.got) != 0) {
+				t.Errorf("%d held, asked %d times, %d delivered", held, len(f.judged), len(out.got))
+			}
+		})
 	}
 }

@@ -86,6 +86,11 @@ func Settings(cfg *config.Config, log *slog.Logger, r dns.Resolver, port *Port, 
 			}
 		}
 	}
+	if nets := cfg.Submission.Networks; len(nets) > 0 {
+		set.Senders = func(a netip.Addr) bool {
+			return slices.ContainsFunc(nets, func(p config.Prefix) bool { return p.Contains(a.Unmap()) })
+		}
+	}
 	set.Routes.Outbound, err = outbound(cfg)
 	return set, err
 }
