@@ -12,8 +12,10 @@ package complaint
 import (
 	"bytes"
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice"
 	"sluice/deliver/rewrite"
@@ -89,11 +91,19 @@ type Complaint struct {
 	Type string
 	// To are the recipients that the report names (Original-Rcpt-To).
 	To []string
+	// Source is the address that it says the mail, or the attack, came from, and At
+	// when: both may be missing.
+	Source netip.Addr
+	At     time.Time
+	// MessageID is named by a report that needn't carry the message (XARF 4).
+	MessageID string
 }
 
 // Original is one message that a report is about.
 type Original struct {
 	Raw []byte // CRLF or LF line ends, as attached
+	// Attached is the same with what was put on top of it, fields of ours among them.
+	Attached []byte
 	// HeaderOnly originals have no body: they can only be looked up.
 	HeaderOnly bool
 	MessageID  string // with its angle brackets, as written; "" without one
@@ -281,6 +291,7 @@ func (r *reader) feedback(b []byte) {
 		return // without it the attached message still counts, as the address says
 	}
 	r.out.Form, r.out.Type = ARF, header.Clip(f.Type)
+	r.out.Source, r.out.At = f.SourceIP.Unmap(), f.Arrival
 	for _, to := range f.RcptTo {
 		if len(r.out.To) < maxTo {
 			r.out.To = append(r.out.To, strings.Trim(to, "<> "))

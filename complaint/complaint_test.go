@@ -323,11 +323,14 @@ func TestXARFSuite(t *testing.T) {
 		if c.Form != XARF || c.Type == "" {
 			t.Errorf("%s: %s", filepath.Base(f), describe(c))
 		}
+		if bare, ok := ReadXARF(b, Config{}); !ok || bare.Type != c.Type || bare.At.IsZero() || bare.Source != c.Source {
+			t.Errorf("%s without a mail: %s", filepath.Base(f), describe(bare))
+		}
 		if c.Told {
 			told[fmt.Sprintf("%s, %d originals", c.Type, len(c.Originals))] = true
 		}
 	}
-	want := map[string]bool{"messaging/spam, 1 originals": true, "messaging/spam, 0 originals": true, "messaging/bulk_messaging, 0 originals": true, "content/phishing, 0 originals": true,
+	want := map[string]bool{"messaging/spam, 1 originals": true, "messaging/bulk_messaging, 0 originals": true, "content/phishing, 0 originals": true,
 		"content/fraud, 0 originals": true, "content/malware, 0 originals": true}
 	if d := cmp.Diff(want, told); d != "" {
 		t.Error(d)

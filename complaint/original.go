@@ -20,7 +20,7 @@ func (c *Config) original(b []byte, headerOnly bool) Original {
 	b = bytes.TrimLeft(b, "\r\n")
 	m := message.Parse(b, message.Limits{})
 	h := m.Header()
-	o := Original{HeaderOnly: headerOnly, MessageID: header.Clip(h.Get("Message-ID"))}
+	o := Original{Attached: b, HeaderOnly: headerOnly, MessageID: header.Clip(h.Get("Message-ID"))}
 	from, id := c.below(h)
 	o.ID = id
 	o.Raw = c.strip(b, h, from)

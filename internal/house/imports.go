@@ -53,6 +53,10 @@ var rooms = []room{
 	{dir: "subscriber/roster", may: append([]string{"subscriber", "directory"}, values...)},
 	// Notices leave as mail whose way back is read, and by services with a token of theirs.
 	{dir: "subscriber/notice", may: append([]string{"subscriber", "bounce", "directory"}, values...)},
+	// What others report is read by complaint.
+	{dir: "subscriber/feed", may: append([]string{"subscriber", "complaint"}, values...)},
+	// What we report to others needs to know which signatures of a message hold.
+	{dir: "subscriber/abuse", may: append([]string{"subscriber", "mailauth/dkim"}, values...)},
 	{dir: "subscriber", may: values},
 	{dir: "guard", may: []string{".", "reason"}},
 	{dir: "live", may: []string{".", "reason"}},
