@@ -65,6 +65,14 @@ func (a *app) cases() *cases.Env {
 				return nil, err
 			}
 			return users.NewBook(cfg, r.Store, r.Close, slog.New(slog.NewTextHandler(a.stderr, nil)))
+		},
+		Preview: func(file, data, language, channel, kind string) (string, string, string, error) {
+			cfg, err := config.Load(file, config.Flags{Data: data})
+			if err != nil {
+				return "", "", "", err
+			}
+			t, err := users.Preview(cfg, language, channel, kind, time.Now())
+			return t.Subject, t.Text, t.HTML, err
 		}}
 }
 

@@ -76,14 +76,14 @@ func (n *Notifier) Link(c *sluice.Case, now time.Time) string {
 	return n.cfg.Page + t
 }
 
-// Preview is what a notice would say, with a case made up.
-func (n *Notifier) Preview(lang, channel string, kind sluice.CaseKind, now time.Time) Text {
+// Preview is what a notice to somebody made up would say, in the words of a site.
+func Preview(w *words.Words, site, help, page, lang, channel string, kind sluice.CaseKind, now time.Time) Text {
 	c := &sluice.Case{ID: "C7K3FQ2M9XW4T", Kind: kind, Held: now.Add(-10 * time.Minute), Signals: []sluice.CaseSignal{{Kind: "SPAM_MAIL"}, {Kind: "RATE_JUMP"}}}
 	if kind == sluice.CaseStolen {
 		c.Signals = []sluice.CaseSignal{{Kind: "PHISH_MAIL"}, {Kind: "NEW_COUNTRY"}}
 	}
-	s := &subscriber.Subject{Account: "kim@example.com", Language: lang}
-	return n.text(n.cfg.Words.Of(lang), channel, c, s, n.cfg.Page+"…")
+	n := &Notifier{cfg: Config{Words: w, Site: site, Help: help, Page: page}}
+	return n.text(w.Of(lang), channel, c, &subscriber.Subject{Account: "kim@example.com"}, page+"AbCdEf0123")
 }
 
 // mostSeen is how many kinds of signals a notice names.

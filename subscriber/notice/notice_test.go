@@ -270,6 +270,49 @@ func TestMail(t *testing.T) {
 	}
 }
 
+// TestToTheEnd: told, released by the user, watched, and closed by time alone; abuse during
+// the watch begins a new round, of which the user is told anew.
+func TestToTheEnd(t *testing.T) {
+	w := newWorld(t, nil)
+	id := w.hold("bob@a.example")
+	w.step(0)
+	w.deliver(taken)
+	w.step(time.Hour)
+	if _, err := w.warden.Confirm(t.Context(), w.now, id, cases.MailedLink); err != nil {
+		t.Fatal(err)
+	}
+	w.step(24 * time.Hour)
+	if again := w.hold("bob@a.example"); again != id || w.at(id).Recurred != 1 {
+		t.Fatalf("another case: %+v", w.at(id))
+	}
+	w.step(time.Minute)
+	if n := w.deliver(taken); n != 1 || w.at(id).State != sluice.CaseNotified || len(w.at(id).Notices) != 2 {
+		t.Fatalf("%d mails in the second round, %+v", n, w.at(id).Notices)
+	}
+	if _, err := w.warden.Confirm(t.Context(), w.now, id, cases.MailedLink); !errors.Is(err, cases.ErrOnce) {
+		t.Fatalf("a second time: %v", err)
+	}
+	if _, err := w.warden.Remedy(t.Context(), w.now, id, "admin", "cleaned together"); err != nil {
+		t.Fatal(err)
+	}
+	for day := range 15 {
+		w.step(24 * time.Hour)
+		if err := w.warden.Tick(t.Context(), w.now); err != nil {
+			t.Fatal(err)
+		}
+		want := sluice.CaseWatched
+		if day >= 13 { // seven days, and seven for the recurrence
+			want = sluice.CaseClosed
+		}
+		if c := w.at(id); c.State != want {
+			t.Fatalf("day %d: %s", day, c.State)
+		}
+	}
+	if n := len(w.box.take()); n != 0 {
+		t.Errorf("%d mails after the release", n)
+	}
+}
+
 // TestNextContact: what isn't proven in time goes to the next contact, what fails at once;
 // and then from the first one again, slower and slower.
 func TestNextContact(t *testing.T) {
@@ -594,7 +637,7 @@ func TestMessage(t *testing.T) {
 				}
 			}
 			for _, channel := range []string{ByMail, BySMS, ByWebhook} {
-				if p := w.n.Preview(lang, channel, kind, w.now); p.Text == "" || strings.Contains(p.Text, "{") || (p.HTML != "") != (channel == ByMail) {
+				if p := Preview(w.cfg.Words, "A Example", "help@a.example", w.cfg.Page, lang, channel, kind, w.now); p.Text == "" || strings.Contains(p.Text, "{") || (p.HTML != "") != (channel == ByMail) {
 					t.Errorf("%s %s: %+v", lang, channel, p)
 				}
 			}

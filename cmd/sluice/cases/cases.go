@@ -37,6 +37,8 @@ type Env struct {
 	Context context.Context // kong hands over one value
 	Stdout  io.Writer
 	Open    func(ctx context.Context, config, data string) (Book, error)
+	// Preview is what a notice would say: its subject, "" for none, text and HTML.
+	Preview func(config, data, language, channel, kind string) (subject, text, html string, err error)
 	User    string // who runs the command
 	Clock   func() time.Time
 }
@@ -50,6 +52,7 @@ type Command struct {
 	False   False   `cmd:"" name:"false-alarm" help:"End a case in which there was nothing."`
 	Reopen  Reopen  `cmd:"" help:"Go on with a case that has ended."`
 	Note    Note    `cmd:"" help:"Write something into a case."`
+	Preview Preview `cmd:"" help:"Show what a user would be told."`
 	Figures Figures `cmd:"" help:"Count a period: detected, told, rid of it, each with its denominator."`
 }
 
@@ -69,6 +72,30 @@ func (w Where) with(env *Env, f func(context.Context, Book) error) error {
 		return fmt.Errorf("case: %w", err)
 	}
 	return nil
+}
+
+// Preview shows what a user would be told.
+type Preview struct {
+	Where
+	Language string `help:"en, de, fr or es; default: the site's." placeholder:"CODE"`
+	Channel  string `help:"mail, sms or webhook." enum:"mail,sms,webhook" default:"mail"`
+	Kind     string `help:"infected or stolen." enum:"infected,stolen" default:"infected"`
+	HTML     bool   `help:"The mail's HTML instead of its text."`
+}
+
+// Run shows it.
+func (c *Preview) Run(env *Env) error {
+	subject, text, html, err := env.Preview(c.Config, c.Data, c.Language, c.Channel, c.Kind)
+	switch {
+	case err != nil:
+		return fmt.Errorf("case: %w", err)
+	case c.HTML:
+		text = html
+	case subject != "":
+		text = subject + "\n\n" + text
+	}
+	_, err = fmt.Fprintln(env.Stdout, strings.TrimSpace(text))
+	return err
 }
 
 // List lists cases.

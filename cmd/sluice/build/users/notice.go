@@ -73,6 +73,16 @@ func (u *Users) tell(cfg *config.Config, site []byte, with Config) error {
 	return nil
 }
 
+// Preview is what a notice would say.
+func Preview(cfg *config.Config, lang, channel, kind string, now time.Time) (notice.Text, error) {
+	s := cfg.Subscribers.Notice
+	w, err := words.New(s.Templates, s.Language)
+	if err != nil {
+		return notice.Text{}, err
+	}
+	return notice.Preview(w, either(s.Site, cfg.Hostname), either(s.Help, cfg.Postmaster), either(cfg.PublicURL, "https://"+cfg.Hostname)+portal.Path, lang, channel, sluice.CaseKind(kind), now), nil
+}
+
 func either(a, b string) string {
 	if a == "" {
 		return b
