@@ -145,13 +145,13 @@ func (m *Mail) seal(name string) []byte {
 	return h.Sum(nil)[:sealSize]
 }
 
-// Notice reads the reverse-path of a notice; false where it isn't ours.
+// notice reads the reverse-path of a notice; false where it isn't ours.
 func (m *Mail) notice(addr string) (id, try string, ok bool) {
 	if m == nil || m.Bounces == "" || !strings.EqualFold(sluice.DomainOf(addr), m.Bounces) {
 		return "", "", false
 	}
 	local, ok := strings.CutPrefix(strings.ToLower(sluice.LocalOf(addr)), deliveries)
-	if !ok {
+	if !ok || strings.ContainsAny(local, "\r\n") { // which the decoder skips
 		return "", "", false
 	}
 	raw, err := letters.DecodeString(local)

@@ -70,6 +70,7 @@ func FuzzOpen(f *testing.F) {
 	s.rand = bytes.NewReader(make([]byte, 24)) // workers are processes of their own, and know the same token
 	token, _ := s.Seal(Ticket{Use: MailedLink, Case: "C1", Try: "mail-1", Round: now, Issued: now})
 	f.Add(token)
+	f.Add(token[:20] + "\n" + token[20:])
 	f.Add("")
 	f.Add(strings.Repeat("A", 100))
 	f.Fuzz(func(t *testing.T, in string) {
