@@ -106,7 +106,7 @@ func Traps(m *Module) []Finding {
 // hostile are the folders that parse bytes from outside.
 var hostile = []string{"smtp", "smtpd", "reply", "bounce", "trace", "message", "message/header", "message/charset", "message/htmlview", "message/links", "message/quote",
 	"dns", "dns/dnstest", "dns/dnsbl", "scan", "lint", "lint/desk", "config", "deliver/quarantine", "deliver/banner", "deliver/protect", "explain",
-	"directory", "directory/file", "directory/ldap", "directory/callahead", "subscriber/roster", "subscriber/notice", "subscriber/notice/ticket", "subscriber/feed",
+	"directory", "directory/file", "directory/ldap", "directory/callahead", "subscriber/roster", "subscriber/notice", "subscriber/notice/ticket", "subscriber/feed", "subscriber/abuse",
 	"mailauth/spf", "mailauth/canon", "mailauth/key", "mailauth/signature", "mailauth/dkim", "mailauth/arc", "mailauth/dmarc",
 	"mailauth/author", "mailauth/authres", "mailauth/bimi", "mailauth/report", "learn/network", "learn/dialect", "learn/campaign", "learn/lookalike", "learn/domain",
 	"learn/correspondent", "learn/brand", "check/brand", "check/scam", "learn/thread", "learn/anomaly", "learn/feedback", "learn/feedback/golden", "check/rules", "inspect/wire",

@@ -189,6 +189,17 @@ type sample struct {
 	at       time.Time
 }
 
+// tells is how much: a message more than none, and a trap more than other recipients.
+func (s *sample) tells() (n int) {
+	if s.trapped {
+		n = 1
+	}
+	if len(s.header) > 0 {
+		n += 2
+	}
+	return n
+}
+
 // key is a place in what is stored.
 type key uint64
 
@@ -312,8 +323,7 @@ func (r *Reporter) Saw(now time.Time, s Sighting) {
 		}
 		w.last = now
 		w.n++
-		// A message tells more than none, and a trap more than other recipients.
-		if old := w.sample; old == nil || len(k.header) > 0 && (len(old.header) == 0 || k.trapped || !old.trapped) {
+		if w.sample == nil || k.tells() >= w.sample.tells() {
 			w.sample = k
 		}
 	})

@@ -94,7 +94,10 @@ func (r *Reporter) compose(now time.Time, c Contact, p *report) ([]byte, error) 
 	line("--%s", boundary)
 	line("Content-Type: text/plain; charset=us-ascii")
 	line("")
-	b.WriteString(strings.ReplaceAll(r.text(p), "\n", "\r\n"))
+	b.WriteString(strings.ReplaceAll(text(p), "\n", "\r\n"))
+	if !p.loop && len(quoted) > 0 {
+		line("The header of one of them is part of this report. The addresses of our\r\nusers in it are made unreadable.")
+	}
 	line("")
 	line("--%s", boundary)
 	if c.Format == XARF {
@@ -106,10 +109,10 @@ func (r *Reporter) compose(now time.Time, c Contact, p *report) ([]byte, error) 
 		line("Content-Disposition: attachment; filename=\"xarf.json\"")
 		line("Content-Transfer-Encoding: base64")
 		line("")
-		for text := base64.StdEncoding.EncodeToString(file); text != ""; {
-			n := min(76, len(text))
-			line("%s", text[:n])
-			text = text[n:]
+		for code := base64.StdEncoding.EncodeToString(file); code != ""; {
+			n := min(76, len(code))
+			line("%s", code[:n])
+			code = code[n:]
 		}
 		line("--%s--", boundary)
 		return b.Bytes(), nil
@@ -151,13 +154,12 @@ func messages(n int) string {
 }
 
 // text is for people.
-func (r *Reporter) text(p *report) string {
+func text(p *report) string {
 	s := p.sample
 	if p.loop {
 		return fmt.Sprintf("A recipient here calls a message spam that came from %s\non %s.\n", s.client.Addr(), s.at.UTC().Format(time.RFC1123))
 	}
-	return fmt.Sprintf("%s, from %s\nto %s, brought %s here that we refused as %s.\n"+
-		"It may be infected. The machine's part of this report says more; below\nit is a header, in which our users' addresses are made unreadable.\n",
+	return fmt.Sprintf("%s, from %s\nto %s, brought %s here that we refused as %s.\nIt may be infected.\n",
 		s.client.Addr(), p.first.UTC().Format(time.RFC1123), p.last.UTC().Format(time.RFC1123), messages(p.n), threat(s.threat))
 }
 
@@ -231,7 +233,7 @@ func (r *Reporter) xarf(p *report, mailFrom string, quoted []byte) ([]byte, erro
 	s := p.sample
 	us := xarfParty{Org: cut(r.cfg.OrgName, 200), Contact: r.cfg.From, Domain: sluice.DomainOf(r.cfg.From)}
 	x := xarf{Version: "4.2.0", ID: uuid(p.id), Timestamp: s.at.UTC(), Reporter: us, Sender: us, Source: s.client.Addr().String(), Port: int(s.client.Port()),
-		Description: cut(strings.Join(strings.Fields(r.text(p)), " "), 1000)}
+		Description: cut(strings.Join(strings.Fields(text(p)), " "), 1000)}
 	if len(quoted) > 0 && mailFrom != "" && x.Port != 0 {
 		x.Category, x.Type, x.Protocol, x.SMTPFrom, x.From = "messaging", "spam", "smtp", mailFrom, "automated_filter"
 		h := message.Parse(append(bytes.Clone(quoted), "\r\n"...), message.DefaultLimits()).Header()
@@ -307,6 +309,9 @@ func (r *Reporter) redact(b []byte) []byte {
 				continue
 			}
 			for start--; start > at && b[start-1] != '"' && b[start-1] != '\n'; {
+				start--
+			}
+			if start > at && b[start-1] == '"' {
 				start--
 			}
 		}
