@@ -175,6 +175,7 @@ type Sighting struct {
 // seen is what waits for its report.
 type seen struct {
 	first, last time.Time
+	due         time.Time // of the report
 	n           int
 	sample      *sample
 }
@@ -319,7 +320,7 @@ func (r *Reporter) Saw(now time.Time, s Sighting) {
 	k := &sample{client: netip.AddrPortFrom(a, s.Client.Port()), mailFrom: s.MailFrom, threat: s.Threat, trapped: s.Trapped, header: head(s.Message), at: now}
 	r.waiting.Update(place(a), now, func(w *seen) {
 		if now.Sub(w.last) > watchFor {
-			*w = seen{first: now}
+			*w = seen{first: now, due: now.Add(r.cfg.Wait)}
 		}
 		w.last = now
 		w.n++
@@ -344,7 +345,7 @@ func (r *Reporter) Send(ctx context.Context, now time.Time) (sent int, err error
 	for a, s := range r.waiting.All() {
 		if now.Sub(s.last) > watchFor {
 			r.waiting.Delete(a)
-		} else if s.n >= r.cfg.Least && now.Sub(s.first) >= r.cfg.Wait {
+		} else if s.n >= r.cfg.Least && !now.Before(s.due) {
 			list = append(list, due{a, s})
 		}
 	}
@@ -371,7 +372,8 @@ func (r *Reporter) report(ctx context.Context, now time.Time, a netip.Addr, s *s
 		return 0, nil
 	}
 	to, err := r.contacts(ctx, s.sample.client.Addr())
-	if err != nil {
+	if err != nil { // others shall not wait for a zone that doesn't answer
+		r.waiting.Amend(a, now, func(w *seen) { w.due = now.Add(r.cfg.Wait) })
 		return 0, err
 	}
 	if len(to) == 0 {

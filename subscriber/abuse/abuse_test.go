@@ -93,14 +93,14 @@ func TestWritten(t *testing.T) {
 		format abuse.Format
 		change func(*abuse.Sighting)
 		typ    string
-		incid  int
 	}{
-		{"arf", abuse.ARF, func(*abuse.Sighting) {}, "fraud", 5},
+		{"arf", abuse.ARF, func(*abuse.Sighting) {}, "fraud"},
 		{"arf-eightbit", abuse.ARF, func(s *abuse.Sighting) {
 			s.Message, s.MailFrom, s.Threat = []byte(strings.Replace(spam, "Prizes", "Pr\xefzes\x00", 1)), "", sluice.ThreatMalware
-		}, "virus", 5},
-		{"xarf", abuse.XARF, func(*abuse.Sighting) {}, "messaging/spam", 0},
-		{"xarf-bot", abuse.XARF, func(s *abuse.Sighting) { s.Message, s.MailFrom = nil, "" }, "connection/infected_host", 0},
+		}, "virus"},
+		{"xarf", abuse.XARF, func(*abuse.Sighting) {}, "messaging/spam"},
+		{"xarf-trap", abuse.XARF, func(s *abuse.Sighting) { s.Trapped = true }, "messaging/spam"},
+		{"xarf-bot", abuse.XARF, func(s *abuse.Sighting) { s.Message, s.MailFrom = nil, "" }, "connection/infected_host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var o outbox
@@ -271,6 +271,39 @@ func TestContacts(t *testing.T) {
 		if d := cmp.Diff(c.want, o.to()); d != "" || (err != nil) != c.later || (r.Stats().Waiting > 0) != c.later {
 			t.Errorf("%s: %v, %v waiting, %s", c.client, err, r.Stats().Waiting, d)
 		}
+	}
+}
+
+// TestSlowZone: addresses whose contacts can't be found are tried later, behind others.
+func TestSlowZone(t *testing.T) {
+	zone, err := dnstest.Parse("zone.json", strings.NewReader(`{"1.100.51.198.contacts.example": {"TXT": "TIMEOUT"}, "2.100.51.198.contacts.example": {"TXT": ["abuse@isp.example"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o outbox
+	cfg := config(&o)
+	cfg.Contacts, cfg.Zone, cfg.Resolver = nil, "contacts.example", zone
+	r := reporter(t, cfg)
+	for i := range 9 {
+		r.Saw(noon, sighting("198.51.100.1:1"))
+		if i < 3 {
+			r.Saw(noon, sighting("198.51.100.2:1"))
+		}
+	}
+	if n, err := r.Send(t.Context(), noon.Add(time.Hour)); n != 1 || err == nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := r.Send(t.Context(), noon.Add(90*time.Minute)); n != 0 || err != nil {
+		t.Errorf("too soon: %d, %v", n, err)
+	}
+	if _, err := r.Send(t.Context(), noon.Add(2*time.Hour)); err == nil {
+		t.Error("not tried again")
+	}
+	if r.Saw(noon.Add(50*time.Hour), sighting("198.51.100.3:1")); r.Stats().Waiting != 2 {
+		t.Errorf("%+v", r.Stats())
+	}
+	if _, err := r.Send(t.Context(), noon.Add(50*time.Hour)); err != nil || r.Stats().Waiting != 1 {
+		t.Errorf("kept for ever: %v, %+v", err, r.Stats())
 	}
 }
 

@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -310,6 +311,30 @@ func TestAbuse(t *testing.T) {
 	m := &subscriber.Message{ID: "m1", Recipients: []string{"a@example.org"}, Print: "p", Verdict: sluice.Verdict{Points: -5}}
 	if d := w.Judge(t.Context(), noon, bob, m); d.Restrict != sluice.RestrictNone || d.Case != "" {
 		t.Errorf("after all that: %+v", d)
+	}
+}
+
+// away is a Warden whose store is away after some reports.
+type away struct{ left int }
+
+var errAway = errors.New("away")
+
+func (a *away) Report(context.Context, time.Time, subscriber.Report) (subscriber.Counted, error) {
+	if a.left--; a.left < 0 {
+		return subscriber.ReportForeign, errAway
+	}
+	return subscriber.ReportCounted, nil
+}
+
+func TestTell(t *testing.T) {
+	f := &feed.Found{Reports: make([]subscriber.Report, 5)}
+	if got, err := feed.Tell(t.Context(), noon, &away{left: 3}, f); !errors.Is(err, errAway) || got[subscriber.ReportCounted] != 3 || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := feed.Tell(ctx, noon, &away{left: 9}, f); !errors.Is(err, context.Canceled) || len(got) != 0 {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
