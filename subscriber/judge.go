@@ -194,10 +194,12 @@ func (w *Warden) spread(now time.Time, k key, m *Message, st standing) (others i
 	}
 	p := w.hash("print", m.Print)
 	mine := uint64(1) << (k % 64)
-	if have, ok := w.prints.Get(p); ok && now.Unix()/86400-int64(have.day) <= spreadFor {
+	have, known := w.prints.Get(p)
+	if known && now.Unix()/86400-int64(have.day) <= spreadFor {
 		others = bits.OnesCount64(have.bits &^ mine)
 	}
-	if st.restrict == sluice.RestrictNone {
+	// A bot that writes ever new texts must not push out those of others.
+	if st.restrict == sluice.RestrictNone || !known && st.texts.Add(1) > textsOfCase {
 		return others
 	}
 	w.prints.Update(p, now, func(s *spread) {
@@ -205,6 +207,12 @@ func (w *Warden) spread(now time.Time, k key, m *Message, st standing) (others i
 	})
 	return others
 }
+
+// textsOfCase is how many texts of one case are remembered.
+const textsOfCase = 50
+
+// crowdFor is for how many days a network is remembered.
+const crowdFor = 30
 
 // spreadFor is for how many days a text of held subscribers is known, since the last of
 // them.
@@ -425,5 +433,5 @@ func (p *proceeding) seen() (out []cases.Event) {
 }
 
 func newStanding(c *sluice.Case) standing {
-	return standing{id: c.ID, state: c.State, restrict: c.Restrict, kept: new(atomic.Int64)}
+	return standing{id: c.ID, state: c.State, restrict: c.Restrict, kept: new(atomic.Int64), texts: new(atomic.Int64)}
 }

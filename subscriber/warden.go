@@ -211,6 +211,7 @@ type standing struct {
 	state    sluice.CaseState
 	restrict sluice.Restriction
 	kept     *atomic.Int64
+	texts    *atomic.Int64 // that were remembered: see spread
 }
 
 type counts struct {
@@ -237,11 +238,14 @@ func New(cfg Config) (*Warden, error) {
 	w := &Warden{cfg: cfg, standing: map[string]standing{}, live: map[string]*sluice.Case{}, bySub: map[string]string{}, dirty: map[string][]cases.What{}}
 	w.habits = shelf.New[key]("habit", cfg.Capacity, func(s *baseline.State, now time.Time) float64 { return s.Worth(now) })
 	w.doubts = shelf.New[key]("doubt", cfg.Suspects, w.worth)
-	// Of most networks one account sends: those say nothing and give way.
-	w.crowds = table.New[netip.Prefix](table.Config[crowd]{Capacity: max(20_000, cfg.Capacity), Worth: func(c *crowd, _ time.Time) float64 {
-		return max(float64(c.usual), float64(bits.OnesCount64(c.bits))) - 1
+	// Networks of most accounts stay; of those with one, which are nearly all, the first.
+	w.crowds = table.New[netip.Prefix](table.Config[crowd]{Capacity: max(20_000, cfg.Capacity), Worth: func(c *crowd, now time.Time) float64 {
+		if now.Unix()/86400-int64(c.day) > crowdFor {
+			return -1
+		}
+		return max(float64(c.usual), float64(bits.OnesCount64(c.bits)))
 	}})
-	w.prints = table.New[key](table.Config[spread]{Capacity: 20_000, Worth: func(s *spread, now time.Time) float64 {
+	w.prints = table.New[key](table.Config[spread]{Capacity: max(20_000, cfg.Capacity/2), Worth: func(s *spread, now time.Time) float64 {
 		if now.Unix()/86400-int64(s.day) > spreadFor {
 			return -1
 		}

@@ -294,6 +294,18 @@ func TestSpread(t *testing.T) {
 	if r := d.Judge(t.Context(), d.now, eve, harmless(2)); r.Restrict != sluice.RestrictHold {
 		t.Errorf("a held one sent it: %+v", r)
 	}
+	// A bot that never repeats itself pushes nothing out.
+	for i := range 100_000 {
+		m := clean(i)
+		m.Print = fmt.Sprint("text", i)
+		d.Judge(t.Context(), d.now, bob, m)
+	}
+	late := person("late")
+	d.live(late)
+	d.Judge(t.Context(), d.now, bob, harmless(1)) // a week is over
+	if r := d.Judge(t.Context(), d.now, late, harmless(2)); r.Restrict != sluice.RestrictHold {
+		t.Errorf("after a flood of texts: %+v", r)
+	}
 	// The text alone holds nobody: it may have been passed on.
 	m := harmless(3)
 	m.Program = "mua"
