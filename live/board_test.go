@@ -25,7 +25,7 @@ func TestDay(t *testing.T) {
 
 	list := b.Opened(now, netip.MustParseAddr("2001:db8:1:2::3"))
 	list.Phase(sluice.PhaseRcpt)
-	list.Refused(now, reason.UnknownRecipient, sluice.PhaseRcpt, 550)
+	list.Refused(now, reason.RecipientUnknown, sluice.PhaseRcpt, 550)
 	list.Phase(sluice.PhaseData)
 	list.Judged(now, sluice.Accept, sluice.ThreatNone)
 	list.Judged(now, sluice.Reject, sluice.ThreatPhish)
@@ -67,7 +67,7 @@ func TestNilBoard(t *testing.T) {
 // all calls everything.
 func all(v *Visit, now time.Time) {
 	v.Phase(sluice.PhaseHello)
-	v.Refused(now, reason.UnknownRecipient, sluice.PhaseRcpt, 550)
+	v.Refused(now, reason.RecipientUnknown, sluice.PhaseRcpt, 550)
 	v.Forwarded(now, netip.MustParseAddr("2001:db8::1"))
 	v.Phase(sluice.PhaseData)
 	v.Judged(now, sluice.Accept, sluice.ThreatNone)
@@ -116,7 +116,7 @@ func TestSessions(t *testing.T) {
 		b := New(noon, Config{})
 		v := b.Opened(noon, netip.MustParseAddr("192.0.2.1"))
 		for _, c := range test.codes {
-			v.Refused(noon, reason.UnknownRecipient, sluice.PhaseRcpt, c)
+			v.Refused(noon, reason.RecipientUnknown, sluice.PhaseRcpt, c)
 		}
 		if test.data {
 			v.Phase(sluice.PhaseData)

@@ -96,7 +96,7 @@ func TestRates(t *testing.T) {
 		now := noon.Add(time.Duration(i) * time.Second)
 		v := b.Opened(now, client)
 		if i%4 == 0 {
-			v.Refused(now, reason.UnknownRecipient, sluice.PhaseRcpt, 550)
+			v.Refused(now, reason.RecipientUnknown, sluice.PhaseRcpt, 550)
 		}
 		v.Closed(now)
 		if i == 120 || i == 3*3600-1 {

@@ -57,10 +57,21 @@ func TestAdvice(t *testing.T) {
 
 // TestOurTroubleIsTemporary holds promise 2: never 5xx for our own trouble.
 func TestOurTroubleIsTemporary(t *testing.T) {
-	for _, id := range []string{InternalPanic, ScanTimeout, LocalError, OutOfMemoryBudget, DiskFull, QuarantineFailed, NoRoute, CheckIncomplete, CheckRequired,
-		BackendDown, BackendBusy, BackendTimeout, BackendLost, BackendGarbage, BackendTLS, BackendDeferred, ShuttingDown, ServerBusy, TLSUnavailable} {
+	for _, id := range []string{InternalPanic, ScanTimeout, LocalError, OutOfMemoryBudget, DiskFull, QuarantineFailed, CheckIncomplete, CheckRequired,
+		BackendDown, BackendBusy, BackendLost, BackendGarbage, BackendTLS, BackendDeferred, ShuttingDown} {
 		if e, ok := Lookup(id); !ok || e.Code/100 != 4 {
 			t.Errorf("%s: code %d, want 4xx", id, e.Code)
+		}
+	}
+}
+
+// TestRetired: an id that was in a release stays with old records, so it is never given to
+// something else.
+func TestRetired(t *testing.T) {
+	for _, id := range []string{"BACKEND_TIMEOUT", "BAD_RECIPIENT", "CLIENT_REFUSED", "NO_MAIL_HERE", "NO_ROUTE", "SERVER_BUSY", "TLS_REQUIRED",
+		"TLS_UNAVAILABLE", "UNKNOWN_RECIPIENT"} {
+		if e, ok := Lookup(id); ok {
+			t.Errorf("%s is back: %+v", id, e)
 		}
 	}
 }

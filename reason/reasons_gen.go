@@ -37,9 +37,7 @@ const (
 	BackendGarbage             = "BACKEND_GARBAGE"               // the mail server behind this one gave no sensible answer
 	BackendLost                = "BACKEND_LOST"                  // the mail server behind this one hung up
 	BackendRejected            = "BACKEND_REJECTED"              // the mail server behind this one refuses the message
-	BackendTimeout             = "BACKEND_TIMEOUT"               // the mail server behind this one did not answer in time
 	BackendTLS                 = "BACKEND_TLS"                   // no secure connection to the mail server behind this one
-	BadRecipient               = "BAD_RECIPIENT"                 // that is not a valid recipient address
 	BareCR                     = "BARE_CR"                       // a CR without an LF came in
 	BareLF                     = "BARE_LF"                       // an LF without a CR came in
 	BDATCutShort               = "BDAT_CUT_SHORT"                // the connection was lost inside a chunk
@@ -82,7 +80,6 @@ const (
 	ClientGeneric              = "CLIENT_GENERIC"                // mail for many from a host without a name of its own
 	ClientOfAuthor             = "CLIENT_OF_AUTHOR"              // The client's confirmed name is in the organization of From.
 	ClientOfService            = "CLIENT_OF_SERVICE"             // The client's confirmed name, or a signature that passes, is of a service that sends for others.
-	ClientRefused              = "CLIENT_REFUSED"                // your host has broken the rules here again and again
 	ClientTwoOwners            = "CLIENT_TWO_OWNERS"             // the client greets in one name and its address has another
 	CodeDisguised              = "CODE_DISGUISED"                // a code for phones is disguised
 	CodeHidden                 = "CODE_HIDDEN"                   // an attached file hides what its code does
@@ -300,8 +297,6 @@ const (
 	NewLinkDomain              = "NEW_LINK_DOMAIN"               // a link leads to a domain that was never seen here before
 	NotSMTP                    = "NOT_SMTP"                      // this is a mail port and you speak another protocol
 	No8BitRoute                = "NO_8BIT_ROUTE"                 // the mailbox's server takes 7-bit messages only
-	NoMailHere                 = "NO_MAIL_HERE"                  // this host takes no mail
-	NoRoute                    = "NO_ROUTE"                      // this server does not know where to deliver that domain's mail
 	NoSMTPUTF8Route            = "NO_SMTPUTF8_ROUTE"             // the mailbox's server takes no internationalised addresses or headers
 	NullMXSender               = "NULL_MX_SENDER"                // the sender's domain says by a null MX that it has no mail
 	NullSenderManyRcpt         = "NULL_SENDER_MANY_RCPT"         // a bounce with several recipients
@@ -363,7 +358,6 @@ const (
 	SenderLooksLike            = "SENDER_LOOKS_LIKE"             // a domain of the sending side is made to look like another
 	SenderRate                 = "SENDER_RATE"                   // too much mail in a short time
 	SenderUnknown              = "SENDER_UNKNOWN"                // nobody knows the sender's domain
-	ServerBusy                 = "SERVER_BUSY"                   // this server is at its limit of connections
 	SessionTimeout             = "SESSION_TIMEOUT"               // this session has lasted as long as one may
 	ShortcutHostile            = "SHORTCUT_HOSTILE"              // an attached shortcut starts a program or opens another machine
 	ShuttingDown               = "SHUTTING_DOWN"                 // this server is going down for a moment
@@ -401,16 +395,13 @@ const (
 	ThreadTextTaken            = "THREAD_TEXT_TAKEN"             // the message quotes a conversation that its sender is not part of
 	TLSHelloBad                = "TLS_HELLO_BAD"                 // your program's way to start TLS is one that spam senders use
 	TLSHelloGood               = "TLS_HELLO_GOOD"                // P(bad | ClientHello fingerprint) is low; the detail has its counts.
-	TLSRequired                = "TLS_REQUIRED"                  // this server takes mail over TLS only
 	TLSRequiredHere            = "TLS_REQUIRED_HERE"             // mail for this domain is taken over TLS only
-	TLSUnavailable             = "TLS_UNAVAILABLE"               // TLS is out of order here at the moment
 	TooManyCommands            = "TOO_MANY_COMMANDS"             // too many commands in one session
 	TooManyErrors              = "TOO_MANY_ERRORS"               // too many of your commands were refused
 	TooManyRecipients          = "TOO_MANY_RECIPIENTS"           // too many recipients in one transaction
 	TooManyTransactions        = "TOO_MANY_TRANSACTIONS"         // as many messages as one session may send have come
 	ToMissing                  = "TO_MISSING"                    // the message has no To field
 	ToUndisclosed              = "TO_UNDISCLOSED"                // the recipients are not disclosed
-	UnknownRecipient           = "UNKNOWN_RECIPIENT"             // no such mailbox here
 	Unwanted                   = "UNWANTED"                      // many small signs together make this message look unwanted
 	URLListed                  = "URL_LISTED"                    // a link leads to an address on a list of bad addresses
 	URLListedAbused            = "URL_LISTED_ABUSED"             // a link leads to a site that is known to be abused
@@ -418,7 +409,7 @@ const (
 	YaraMatch                  = "YARA_MATCH"                    // an attached file fits a rule of this site
 )
 
-const hash = "d7afc708dfeb33bb"
+const hash = "a7443500f8638262"
 
 // entries is sorted by ID.
 var entries = [...]Entry{
@@ -752,16 +743,6 @@ var entries = [...]Entry{
 		Admin:  "The back end answered 5xx; the detail quotes it.",
 		Source: "RFC 5321 4.2.1",
 	},
-	{ID: "BACKEND_TIMEOUT", Group: "delivery", Phase: "message", Threat: "none",
-		Points: 0, Hard: "", Code: 451, Enhanced: "4.4.2",
-		Weight: "judged: never evidence; the next hop gave no answer",
-		Reply:  "the mail server behind this one did not answer in time",
-		Fix:    "nothing is wrong on your side, your server will try again",
-		Page:   "The mail server that keeps the recipient's mailbox did not answer in time. Your server keeps the message and tries again by itself; in rare cases the recipient gets it twice.",
-		User:   "Your mail server did not answer in time; a message may arrive twice.",
-		Admin:  "The back end fell silent. After our final dot the outcome is unknown, which the record says.",
-		Source: "RFC 5321 4.5.3.2.6, 6.1; RFC 3463 X.4.2",
-	},
 	{ID: "BACKEND_TLS", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 451, Enhanced: "4.7.5",
 		Weight: "judged: never evidence; no safe way to the next hop",
@@ -771,16 +752,6 @@ var entries = [...]Entry{
 		User:   "Your mail server offered no secure connection.",
 		Admin:  "The route demands TLS and the back end offers none, or its certificate is not valid; the detail holds the error.",
 		Source: "RFC 3207 4.1; RFC 3463 X.7.5",
-	},
-	{ID: "BAD_RECIPIENT", Group: "delivery", Phase: "rcpt", Threat: "none",
-		Points: 0, Hard: "", Code: 553, Enhanced: "5.1.3",
-		Weight: "judged: never evidence; the address can't be read",
-		Reply:  "that is not a valid recipient address",
-		Fix:    "check its spelling",
-		Page:   "The recipient's address does not follow the syntax of mail addresses, so no mailbox can have it. Check its spelling.",
-		User:   "A message for an address that cannot exist was refused.",
-		Admin:  "The RCPT argument is no address by RFC 5321 4.1.2.",
-		Source: "RFC 5321 4.1.2; RFC 3463 X.1.3",
 	},
 	{ID: "BARE_CR", Group: "session", Phase: "connect", Threat: "attack",
 		Points: 0, Hard: "stop", Code: 554, Enhanced: "5.6.0",
@@ -1201,16 +1172,6 @@ var entries = [...]Entry{
 		User:   "A known sending service carries the message.",
 		Admin:  "The client's confirmed name, or a signature that passes, is of a service that sends for others.",
 		Source: "the shipped table of services",
-	},
-	{ID: "CLIENT_REFUSED", Group: "delivery", Phase: "connect", Threat: "bot",
-		Points: 0, Hard: "", Code: 554, Enhanced: "5.7.1",
-		Weight: "judged: never evidence; earlier sessions of the same client decided",
-		Reply:  "your host has broken the rules here again and again",
-		Fix:    "look for malware on it, then write to the postmaster",
-		Page:   "Earlier connections of this host broke the rules of the protocol or tried to send malware, so it is turned away for a while. Most such hosts are infected, or run a program that is no mail server. Clean the host, and send mail through your provider's mail server.",
-		User:   "A host that misbehaved again and again was turned away.",
-		Admin:  "The client is a repeat offender; the detail counts its earlier sessions.",
-		Source: "RFC 5321 3.1",
 	},
 	{ID: "CLIENT_TWO_OWNERS", Group: "session", Phase: "message", Threat: "spam",
 		Points: 4, Hard: "", Code: 550, Enhanced: "5.7.1",
@@ -3382,26 +3343,6 @@ var entries = [...]Entry{
 		Admin:  "The body has 8-bit octets and the route's back end does not offer 8BITMIME; we never convert a signed message.",
 		Source: "RFC 6152 3; RFC 3463 X.6.3",
 	},
-	{ID: "NO_MAIL_HERE", Group: "delivery", Phase: "connect", Threat: "none",
-		Points: 0, Hard: "", Code: 521, Enhanced: "5.3.2",
-		Weight: "judged: never evidence; this listener takes no mail",
-		Reply:  "this host takes no mail",
-		Fix:    "check the MX record of the domain that you send to",
-		Page:   "This host takes no mail at all. The domain that you send to names it by mistake, or you connect to the wrong host.",
-		User:   "A message was sent to a host that takes no mail.",
-		Admin:  "The listener is set to take no mail.",
-		Source: "RFC 7504 3",
-	},
-	{ID: "NO_ROUTE", Group: "delivery", Phase: "rcpt", Threat: "none",
-		Points: 0, Hard: "", Code: 451, Enhanced: "4.3.5",
-		Weight: "judged: never evidence; a fault of our configuration",
-		Reply:  "this server does not know where to deliver that domain's mail",
-		Fix:    "nothing is wrong on your side, your server will try again",
-		Page:   "The recipient's domain is served here, but this server is not told where its mail goes. Your server keeps the message and tries again by itself.",
-		User:   "The mail system is not set up completely for your domain.",
-		Admin:  "The domain is listed but no route leads to a back end.",
-		Source: "RFC 3463 X.3.5",
-	},
 	{ID: "NO_SMTPUTF8_ROUTE", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 553, Enhanced: "5.6.7",
 		Weight: "judged: never evidence; the next hop lacks an extension",
@@ -4012,16 +3953,6 @@ var entries = [...]Entry{
 		Admin:  "Bulk mail or a notice of a domain that is on no list, carried by no service of the table.",
 		Source: "measured on modern mail",
 	},
-	{ID: "SERVER_BUSY", Group: "delivery", Phase: "connect", Threat: "none",
-		Points: 0, Hard: "", Code: 421, Enhanced: "4.3.2",
-		Weight: "judged: never evidence; the server's own limit",
-		Reply:  "this server is at its limit of connections",
-		Fix:    "your server will try again in some minutes",
-		Page:   "This server has as many connections open as it can serve well. Nothing is wrong on your side; your server tries again by itself.",
-		User:   "The mail server was busy and asked the sender to come back.",
-		Admin:  "The listener's limit of connections, or the process's limit of open files, is reached.",
-		Source: "RFC 5321 3.8, 4.2.1; RFC 3463 X.3.2",
-	},
 	{ID: "SESSION_TIMEOUT", Group: "delivery", Phase: "connect", Threat: "none",
 		Points: 0, Hard: "", Code: 421, Enhanced: "4.4.2",
 		Weight: "judged: never evidence; a deadline",
@@ -4392,16 +4323,6 @@ var entries = [...]Entry{
 		Admin:  "P(bad | ClientHello fingerprint) is low; the detail has its counts.",
 		Source: "practice: TLS client fingerprints",
 	},
-	{ID: "TLS_REQUIRED", Group: "delivery", Phase: "mail", Threat: "none",
-		Points: 0, Hard: "", Code: 530, Enhanced: "5.7.0",
-		Weight: "judged: never evidence; the listener's rule",
-		Reply:  "this server takes mail over TLS only",
-		Fix:    "send STARTTLS first",
-		Page:   "This server takes mail over encrypted connections only. Switch on TLS for outgoing mail (opportunistic TLS is enough); every mail server of the last twenty years can.",
-		User:   "A message was refused because it came over an unencrypted connection.",
-		Admin:  "MAIL in clear text on a listener that demands TLS.",
-		Source: "RFC 3207 4",
-	},
 	{ID: "TLS_REQUIRED_HERE", Group: "delivery", Phase: "rcpt", Threat: "none",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.10",
 		Weight: "judged: never evidence; the domain's setting",
@@ -4411,16 +4332,6 @@ var entries = [...]Entry{
 		User:   "Mail that came unencrypted was refused, as the domain wishes.",
 		Admin:  "The domain's require_tls is set and the connection is in clear text.",
 		Source: "RFC 3207 4; RFC 7372",
-	},
-	{ID: "TLS_UNAVAILABLE", Group: "delivery", Phase: "tls", Threat: "none",
-		Points: 0, Hard: "", Code: 454, Enhanced: "4.7.0",
-		Weight: "judged: never evidence; our own trouble",
-		Reply:  "TLS is out of order here at the moment",
-		Fix:    "nothing is wrong on your side, your server will try again",
-		Page:   "This server could not start TLS just now. Nothing is wrong on your side; your server tries again by itself.",
-		User:   "Encryption was out of order for a moment.",
-		Admin:  "STARTTLS could not be served: no usable certificate; the detail holds the error.",
-		Source: "RFC 3207 4",
 	},
 	{ID: "TOO_MANY_COMMANDS", Group: "session", Phase: "connect", Threat: "bot",
 		Points: 2, Hard: "", Code: 421, Enhanced: "4.7.0",
@@ -4481,16 +4392,6 @@ var entries = [...]Entry{
 		User:   "The message hides its recipients.",
 		Admin:  "To is an empty group or says undisclosed.",
 		Source: "RFC 5322 3.4",
-	},
-	{ID: "UNKNOWN_RECIPIENT", Group: "delivery", Phase: "rcpt", Threat: "none",
-		Points: 0, Hard: "", Code: 550, Enhanced: "5.1.1",
-		Weight: "judged: never evidence; the address does not exist",
-		Reply:  "no such mailbox here",
-		Fix:    "check the spelling, or remove the address from your list",
-		Page:   "The address does not exist at this domain. Check its spelling. If it comes from a mailing list, remove it: servers that keep sending to addresses that don't exist lose their good name.",
-		User:   "A message for an address that does not exist was refused.",
-		Admin:  "The recipient is not in the directory of its route.",
-		Source: "RFC 5321 3.3; RFC 3463 X.1.1",
 	},
 	{ID: "UNWANTED", Group: "delivery", Phase: "message", Threat: "spam",
 		Points: 0, Hard: "", Code: 550, Enhanced: "5.7.1",

@@ -137,8 +137,8 @@ func TestEarly(t *testing.T) {
 		t.Errorf("greylisted by the sum: %v → %v, unseen %t", sum.Was, sum.Is, sum.Unseen)
 	}
 	for _, rec := range []*sluice.Record{
-		early(sluice.Reject, reason.UnknownRecipient),
-		early(sluice.Reject, reason.UnknownRecipient, line(reason.HeloNoFQDN, 2)),
+		early(sluice.Reject, reason.RecipientUnknown),
+		early(sluice.Reject, reason.RecipientUnknown, line(reason.HeloNoFQDN, 2)),
 	} {
 		if r := p.Judge(context.Background(), rec); r.Flips() {
 			t.Errorf("no mailbox of that name: %v → %v", r.Was, r.Is)

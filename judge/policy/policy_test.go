@@ -98,8 +98,8 @@ func TestLead(t *testing.T) {
 		v    sluice.Verdict
 		want sluice.Reason
 	}{
-		{"the threat's own words first", sum(1, sluice.ThreatBot, line(reason.ClientRefused, sluice.GroupLink, 9, sluice.ThreatPhish), line(reason.HeloOurs, sluice.GroupSession, 4, sluice.ThreatBot)), reason.HeloOurs},
-		{"else the strongest", sum(1, sluice.ThreatScam, line(reason.ClientRefused, sluice.GroupLink, 9, sluice.ThreatPhish), line(reason.HeloOurs, sluice.GroupSession, 4, sluice.ThreatBot)), reason.ClientRefused},
+		{"the threat's own words first", sum(1, sluice.ThreatBot, line(reason.ClientBanned, sluice.GroupLink, 9, sluice.ThreatPhish), line(reason.HeloOurs, sluice.GroupSession, 4, sluice.ThreatBot)), reason.HeloOurs},
+		{"else the strongest", sum(1, sluice.ThreatScam, line(reason.ClientBanned, sluice.GroupLink, 9, sluice.ThreatPhish), line(reason.HeloOurs, sluice.GroupSession, 4, sluice.ThreatBot)), reason.ClientBanned},
 		{"not what speaks for the message", sum(1, sluice.ThreatBot, line(reason.HeloOurs, sluice.GroupSession, -4, sluice.ThreatBot)), reason.Unwanted},
 		{"not our own trouble", sum(1, 0, line(reason.DiskFull, sluice.GroupSession, 4, 0)), reason.Unwanted},
 		{"nothing", sum(1, 0), reason.Unwanted},

@@ -22,7 +22,7 @@ func storm() live.Snapshot {
 			{Seconds: 60, Connections: 64.3, Refused: 60.25, Messages: 3.05, Accepted: 2.9}},
 		Refusals: []live.Refusal{
 			{Reason: "EARLY_TALKER", Words: "you spoke before the greeting", Lately: live.Lately{Minute: 2310, Hour: 12_410, Day: 48_000}},
-			{Reason: "UNKNOWN_RECIPIENT", Words: "no such mailbox here", Lately: live.Lately{Minute: 812, Hour: 2100, Day: 5013}},
+			{Reason: "RECIPIENT_UNKNOWN", Words: "no such mailbox here", Lately: live.Lately{Minute: 812, Hour: 2100, Day: 5013}},
 			{Reason: "CLIENT_BANNED", Words: "your host attacked this server lately", Lately: live.Lately{Minute: 400, Hour: 4000, Day: 90_127}},
 			{Reason: "AUTH_GUESSING", Words: "too many failed logins", Lately: live.Lately{Minute: 77, Hour: 900, Day: 3210}},
 			{Reason: "DNSBL_LISTED", Words: "your address is on a list of spam sources \x1b[2J", Lately: live.Lately{Hour: 12, Day: 310}}},
