@@ -30,7 +30,7 @@ type message struct {
 	contact  subscriber.Contact
 	try      string
 	language string
-	link     string // of the page
+	link     string // of the page; "" for the mailbox of a stolen account
 	receipt  string // the ticket for a receipt
 }
 
@@ -62,6 +62,9 @@ func (n *Notifier) compose(c *sluice.Case, s *subscriber.Subject, next step, now
 	}
 	speech := n.cfg.Words.Of(s.Language)
 	m := &message{c: c, subject: s, contact: next.contact, try: next.id, language: speech.Code, link: n.cfg.Page + page, receipt: receipt}
+	if c.Kind == sluice.CaseStolen && next.contact.Same {
+		m.link = "" // it would show nothing, and release nothing
+	}
 	m.Text = n.text(speech, next.contact.Channel, c, s, m.link)
 	return m, nil
 }
@@ -109,7 +112,11 @@ func (n *Notifier) text(speech *words.Speech, channel string, c *sluice.Case, s 
 	if channel == BySMS {
 		return Text{Text: strings.Join(strings.Fields(words.Fill(speech.SMS[kind], values...)), " ")}
 	}
-	t := Text{Subject: line(words.Fill(speech.Mail["subject_"+kind], values...)), Text: strings.TrimSpace(words.Fill(speech.Mail["text_"+kind], values...)) + "\n"}
+	text := "text_" + kind
+	if link == "" {
+		text = "text_own" // whoever has the account reads it
+	}
+	t := Text{Subject: line(words.Fill(speech.Mail["subject_"+kind], values...)), Text: strings.TrimSpace(words.Fill(speech.Mail[text], values...)) + "\n"}
 	if channel == ByMail {
 		t.HTML = page(speech.Code, t.Subject, t.Text, link)
 	}

@@ -239,7 +239,7 @@ func (n *Notifier) Step(ctx context.Context, now time.Time) {
 		if !ok {
 			continue // the directory is in trouble: who is told later is told by the right way
 		}
-		contacts := n.usable(c, s.Contacts)
+		contacts := n.usable(c, s.Contacts, now)
 		if len(contacts) == 0 {
 			mute[c.ID] = true
 			if !n.mute[c.ID] {

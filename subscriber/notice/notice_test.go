@@ -419,7 +419,8 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// TestStolen: a thief isn't told, and a link that he may have proves nothing more.
+// TestStolen: a thief isn't told while there is another way, and what he may read has no
+// link; one that he has proves nothing more.
 func TestStolen(t *testing.T) {
 	g := newGateway(t)
 	w := newWorld(t, func(c *Config) { c.SMS, c.Captive = &Service{URL: g.URL}, &Service{URL: g.URL} })
@@ -429,14 +430,35 @@ func TestStolen(t *testing.T) {
 	for _, id := range []string{id, only, none} {
 		w.stolen(id)
 	}
-	for range 100 {
+	w.step(0)
+	for _, d := range w.box.take() { // who has nothing else
+		if to := d.Envelope.Rcpts[0].Address; to == own.Address || strings.Contains(string(d.Body), w.cfg.Page) {
+			t.Errorf("to %s:\n%s", to, d.Body)
+		}
+	}
+	if len(w.at(only).Notices) != 1 || len(w.at(none).Notices) != 1 {
+		t.Errorf("told: %+v %+v %+v", w.at(only).Notices, w.at(none).Notices, w.n.Stats())
+	}
+	for range 4 {
 		w.step(time.Hour)
 	}
 	if n := len(w.box.take()); n != 0 {
-		t.Errorf("%d mails to a thief", n)
+		t.Errorf("%d mails to a thief while the telephone may still ring", n)
 	}
-	if len(w.at(only).Notices)+len(w.at(none).Notices) != 0 || w.n.Stats().Mute != 2 {
-		t.Errorf("told: %+v %+v %+v", w.at(only).Notices, w.at(none).Notices, w.n.Stats())
+	for range 40 {
+		w.step(time.Hour)
+	}
+	bob := 0
+	for _, d := range w.box.take() {
+		if strings.Contains(string(d.Body), w.cfg.Page) {
+			t.Errorf("a link for a thief:\n%s", d.Body)
+		}
+		if d.Envelope.Rcpts[0].Address == own.Address {
+			bob++
+		}
+	}
+	if bob == 0 {
+		t.Error("nothing proves that the telephone rang, and the mailbox isn't tried")
 	}
 	for _, m := range g.asked {
 		tk, err := w.cfg.Tickets.Open(strings.TrimPrefix(m["link"], w.cfg.Page), w.now)

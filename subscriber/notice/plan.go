@@ -16,11 +16,19 @@ type step struct {
 	again   bool   // it is journalled already, and nobody knows whether it was sent
 }
 
+// lastResort is how long the owner of a stolen account may stay untold by the contacts
+// that the thief doesn't read, until its own mailbox is tried as well.
+const lastResort = 6 * time.Hour
+
 // usable are the contacts that may be told of a case over channels that there are, in
 // their order; a captive portal first, since it costs nobody anything.
-func (n *Notifier) usable(c *sluice.Case, contacts []subscriber.Contact) []subscriber.Contact {
+//
+// Of a stolen account the own mailbox comes last: where nothing else is left, or nothing
+// else worked for [lastResort]. The owner reads it too; what the thief learns there is
+// that he was found, and nothing in it lets him release anything.
+func (n *Notifier) usable(c *sluice.Case, contacts []subscriber.Contact, now time.Time) []subscriber.Contact {
 	have := map[string]bool{ByMail: n.cfg.Mail != nil, BySMS: n.cfg.SMS != nil, ByWebhook: n.cfg.Webhook != nil}
-	var out []subscriber.Contact
+	var out, own []subscriber.Contact
 	if n.cfg.Captive != nil && c.Kind != sluice.CaseStolen { // a thief sits on another line
 		out = append(out, subscriber.Contact{Channel: ByCaptive, Address: c.Subject})
 	}
@@ -29,10 +37,16 @@ func (n *Notifier) usable(c *sluice.Case, contacts []subscriber.Contact) []subsc
 		case !have[k.Channel] || k.Address == "":
 		case k.Channel == ByMail && !mailable(k.Address):
 		case c.Kind == sluice.CaseStolen && k.Same: // the thief reads it
+			if k.Channel == ByMail { // there are words for that
+				own = append(own, k)
+			}
 		case slices.ContainsFunc(out, func(o subscriber.Contact) bool { return o.Channel == k.Channel && o.Address == k.Address }):
 		default:
 			out = append(out, k)
 		}
+	}
+	if len(out) == 0 || now.Sub(c.Held) >= lastResort {
+		out = append(out, own...)
 	}
 	return out
 }

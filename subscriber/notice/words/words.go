@@ -119,6 +119,7 @@ func put[V any](section string, to, from map[string]V) error {
 // must are the names that a sentence may have in braces, and whether it needs them.
 var must = map[string]map[string]bool{
 	"text_infected": {"since": false, "seen": false, "link": true, "case": true, "help": false, "site": false, "account": false},
+	"text_own":      {"since": false, "seen": false, "case": true, "help": true, "site": false, "account": false},
 	"text_stolen":   {"since": false, "seen": false, "link": true, "case": true, "help": false, "site": false, "account": false},
 	"subject":       {"case": false, "site": false},
 	"sms":           {"site": false, "link": true, "case": false, "help": false},
