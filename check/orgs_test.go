@@ -26,7 +26,7 @@ func TestOrgs(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if check.OrgsOf(in) != check.OrgsOf(in) {
+	if first, second := check.OrgsOf(in), check.OrgsOf(in); first != second {
 		t.Error("a message's hosts are forgotten between checks")
 	}
 	if got := check.OrgsOf(&check.Input{}).Of("www.example.org"); got != "example.org" {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -156,7 +157,8 @@ var attempts = map[string]func() error{
 		return nil
 	},
 	"spin": func() error {
-		for {
+		for n := 0; ; n++ {
+			spun.Store(int64(n))
 		}
 	},
 	"run the named": func() error {
@@ -183,6 +185,9 @@ var attempts = map[string]func() error{
 		return exec.Command(loader[0], "/bin/true").Run()
 	},
 }
+
+// spun is what a process that spins does.
+var spun atomic.Int64
 
 var nilPointer unsafe.Pointer
 
