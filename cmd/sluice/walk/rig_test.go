@@ -54,6 +54,7 @@ type world struct {
 	lmtp  bool // the final dot gets a reply for each recipient
 
 	last *talk
+	log  sluice.Log
 
 	server *smtpd.Server
 	addr   string
@@ -175,6 +176,7 @@ func newWorld(t *testing.T) *world {
 	p.TagAt, p.QuarantineAt, p.RejectAt = 0.7, 0.8, 0.9
 	ours := &route.Route{Key: "ours", Tenant: "a", Deliverer: next{w}, Directory: people{}}
 	store := memory.New()
+	w.log = store
 	w.gate = gate.Config{
 		Settings: gate.Settings{Hostname: "mx.a.example", Node: "mx-07", Weights: weights, Policy: p, PublicURL: publicURL, Postmaster: "postmaster@a.example",
 			Routes: route.Table{ByDomain: map[string]*route.Route{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -29,6 +30,7 @@ type step struct {
 	say    []string     // what the client says after the greeting; the reply to the last is the refusal
 	early  bool         // the refusal stands in place of the greeting
 	direct func(w *world) []string
+	desk   bool // answered with the postmaster's address in place of a link
 }
 
 const (
@@ -105,6 +107,8 @@ var steps = []step{
 		c.say(ehlo) // the rest of the greeting
 		return c.read()
 	}},
+	{why: reason.StarttlsInjection, phase: sluice.PhaseMail, want: "554 5.5.1", set: func(w *world) { w.door.Settings.TLS = certificate(w.t) },
+		say: []string{ehlo, "STARTTLS\r\n" + mail}},
 	{why: reason.NotSMTP, phase: sluice.PhaseHello, want: "554 5.5.1", say: []string{"GET / HTTP/1.1\r\n"}},
 	{why: reason.CommandTooLong, phase: sluice.PhaseHello, want: "500 5.5.2", say: []string{"EHLO " + strings.Repeat("a", 2000) + "\r\n"}},
 	{why: reason.NULOctet, phase: sluice.PhaseHello, want: "554 5.6.0", say: []string{"EHLO a\x00b\r\n"}},
@@ -167,6 +171,7 @@ var steps = []step{
 	}, direct: harvest},
 
 	// What our own trouble and the next hop make.
+	{why: reason.ShuttingDown, phase: sluice.PhaseMail, want: "421 4.3.2", direct: leaving},
 	{why: reason.InternalPanic, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: INTERNAL_PANIC\r\n" + text)},
 	{why: reason.CheckRequired, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: CHECK_REQUIRED\r\n" + text)},
 	{why: reason.Unwanted, phase: sluice.PhaseMessage, want: "550 5.7.1", say: whole("X-State: UNWANTED\r\n" + text)},
@@ -190,6 +195,33 @@ var steps = []step{
 		w.door.Door, w.lmtp = sluice.DoorLMTP, true
 	}, say: []string{"LHLO walker.sender.example\r\n", mail, rcpt, "RCPT TO:<walker@a.example>\r\n", data, text}},
 	{why: reason.BackendGarbage, phase: sluice.PhaseMessage, want: "451 4.5.0", set: hop(530, "5.7.0", "login first"), say: whole(text)},
+}
+
+// leaving hears, where a transaction of its own was left to its end, that there won't be
+// another one.
+func leaving(w *world) []string {
+	c := w.dial()
+	c.read()
+	for _, raw := range []string{ehlo, mail, rcpt, data} {
+		c.say(raw)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.server.Shutdown(context.WithoutCancel(w.t.Context())) }()
+	for {
+		conn, err := net.Dial("tcp", w.addr)
+		if err != nil { // the port is closed: so the end has begun
+			break
+		}
+		_ = conn.Close()
+	}
+	if got := c.say(text + mail); got[0][:3] != "250" {
+		w.t.Errorf("the message that was on its way: %q", got)
+	}
+	got := c.read()
+	if err := <-ended; err != nil {
+		w.t.Error(err)
+	}
+	return got
 }
 
 // shutting hears that the gateway ends.
@@ -285,11 +317,12 @@ func (s *step) walk(w *world) []string {
 // refusal: before the message by the sender's own words, else by a field of it.
 func generated() []step {
 	var out []step
+	elsewhere := covered()
 	for _, e := range reason.All() {
 		if e.Code/100 != 5 && e.Hard != "stop" || e.Group == "delivery" {
 			continue
 		}
-		if inSteps(e.ID) || unprovoked[e.ID] != "" {
+		if inSteps(e.ID) || elsewhere[e.ID] != "" {
 			continue
 		}
 		s := step{why: e.ID, phase: sluice.PhaseMessage, want: fmt.Sprintf("%d %s", e.Code, e.Enhanced), say: whole("X-State: " + e.ID + "\r\n" + text)}
@@ -304,44 +337,28 @@ func generated() []step {
 	return out
 }
 
-// unprovoked are the reasons with a code that this walk doesn't come by, and why. The list
-// may only shrink.
-var unprovoked = map[string]string{
-	"SHUTTING_DOWN":       "the door answers without a link, see TestWithoutLink",
-	"STARTTLS_INJECTION":  "needs a handshake; package smtpd tests it",
-	"BDAT_CUT_SHORT":      "nobody is left to hear it",
-	"TOO_MANY_RECIPIENTS": "the door answers without a link, see TestWithoutLink",
-
-	// Package complaint/desk answers our own users, with the reference and the
-	// postmaster's address in place of a link.
-	"REPORT_EMPTY": desk, "REPORT_INLINE": desk, "REPORT_UNREADABLE": desk, "REPORT_HEADER_ONLY": desk,
-	"REPORT_UNCLEAR": desk, "REPORT_NOT_ALLOWED": desk, "REPORT_LIMIT": desk,
-
-	// Package lint/desk answers who mails a message to have it looked at, likewise.
-	"LINT_NOT_ALONE": lintDesk, "LINT_AUTOMATIC": lintDesk, "LINT_NOT_PROVED": lintDesk, "LINT_UNSURE": lintDesk, "LINT_ADDRESS_USED": lintDesk,
-
-	// A temporary fact never leads: what can't be found out is no reason to refuse.
-	"ARC_UNKNOWN": temporary, "DKIM_KEY_UNKNOWN": temporary, "DMARC_TEMPERROR": temporary, "HELO_SPF_TEMPERROR": temporary,
-	"IPREV_TEMPERROR": temporary, "SENDER_DOMAIN_TEMPERROR": temporary, "SPF_TEMPERROR": temporary,
-
-	"BACKEND_TIMEOUT": unused, "BAD_RECIPIENT": unused, "CLIENT_REFUSED": unused, "NO_MAIL_HERE": unused, "NO_ROUTE": unused,
-	"SERVER_BUSY": unused, "TLS_REQUIRED": unused, "TLS_UNAVAILABLE": unused, "UNKNOWN_RECIPIENT": unused,
+// covered are the reasons that other tests of this package come by, each with the test:
+// the replies without a link, the cut that nobody hears, and what never leads.
+func covered() map[string]string {
+	out := map[string]string{reason.BDATCutShort: "TestCutShort"}
+	for _, s := range withoutLink {
+		if s.why != "" {
+			out[s.why] = "TestWithoutLink"
+		}
+	}
+	for _, id := range temporary {
+		out[id] = "TestTemporary"
+	}
+	return out
 }
-
-const (
-	desk      = "a reply to a user's report"
-	lintDesk  = "a reply to a message for lint"
-	temporary = "nothing is refused for it"
-	unused    = "no part of the gateway states it"
-)
 
 // inSteps says whether a reason has a step of its own.
 func inSteps(id string) bool {
-	return slices.ContainsFunc(steps, func(s step) bool { return s.why == id })
+	return slices.ContainsFunc(slices.Concat(steps, reports, lints), func(s step) bool { return s.why == id })
 }
 
 func TestEveryRefusal(t *testing.T) {
-	all := append(slices.Clone(steps), generated()...)
+	all := slices.Concat(steps, reports, lints, generated())
 	walked := map[string]bool{}
 	for _, s := range all {
 		walked[s.why] = true
@@ -364,24 +381,26 @@ func TestEveryRefusal(t *testing.T) {
 				t.Errorf("got %s, want %s: %q", got, s.want, r.lines)
 			}
 			fits(t, &s, r)
-			opens(t, w, &s, r, before)
+			if s.desk {
+				recorded(t, w, &s, r)
+			} else {
+				opens(t, w, &s, r, before)
+			}
 		})
 	}
+	elsewhere := covered()
 	for _, e := range reason.All() {
-		switch why := unprovoked[e.ID]; {
-		case e.Code != 0 && !walked[e.ID] && why == "":
+		switch test := elsewhere[e.ID]; {
+		case e.Code != 0 && !walked[e.ID] && test == "":
 			t.Errorf("%s: nothing provokes it", e.ID)
-		case walked[e.ID] && why != "":
-			t.Errorf("%s is provoked: take it off the list", e.ID)
+		case walked[e.ID] && test != "":
+			t.Errorf("%s is provoked here, and by %s", e.ID, test)
 		}
 	}
-	for id := range unprovoked {
+	for id, test := range elsewhere {
 		if _, ok := reason.Lookup(id); !ok {
-			t.Errorf("%s is no reason", id)
+			t.Errorf("%s of %s is no reason", id, test)
 		}
-	}
-	if n := len(unprovoked); n != 32 {
-		t.Errorf("%d reasons aren't walked, want 32: the list may only shrink", n)
 	}
 }
 
@@ -402,8 +421,8 @@ func fits(t *testing.T, s *step, r reply) {
 		t.Errorf("%d is no code for the phase %v", r.code, s.phase)
 	}
 	tellsNothing(t, "the reply", r.text)
-	if r.ref == "" || r.token == "" {
-		t.Errorf("no reference or no link in %q", r.text)
+	if r.ref == "" || (r.token == "") != s.desk {
+		t.Errorf("no reference, or not the link that it should have, in %q", r.text)
 	}
 }
 
@@ -460,28 +479,30 @@ func opens(t *testing.T, w *world, s *step, r reply, before time.Time) {
 	tellsNothing(t, "the page", page)
 }
 
-// TestWithoutLink lists the replies that carry no reference: a client's own slip in the
+// withoutLink are the replies that carry no reference: a client's own slip in the
 // protocol isn't an event that somebody asks about, and a page would say no more than
 // the reply. They keep the form of all replies, and tell nothing either.
+var withoutLink = []step{
+	{want: "421 4.3.2", direct: shutting},
+	{want: "500 5.5.2", say: []string{ehlo, "FOO\r\n"}},
+	{want: "503 5.5.1", say: []string{mail}},
+	{want: "503 5.5.1", say: []string{ehlo, rcpt}},
+	{want: "503 5.5.1", say: []string{ehlo, data}},
+	{want: "503 5.5.1", say: []string{ehlo, mail, mail}},
+	{want: "501 5.5.4", say: []string{"EHLO\r\n"}},
+	{want: "501 5.5.4", say: []string{ehlo, "MAIL ann@sender.example\r\n"}},
+	{want: "501 5.1.7", say: []string{ehlo, "MAIL FROM:<ann@@sender.example>\r\n"}},
+	{want: "501 5.1.3", say: []string{ehlo, mail, "RCPT TO:<very.private.name@@a.example>\r\n"}},
+	{want: "555 5.5.4", say: []string{ehlo, "MAIL FROM:<ann@sender.example> FOO=1\r\n"}},
+	{want: "502 5.5.1", say: []string{ehlo, "STARTTLS\r\n"}},
+	{want: "502 5.5.1", say: []string{ehlo, "EXPN list\r\n"}},
+	{want: "553 5.6.7", say: []string{ehlo, "MAIL FROM:<j\xc3\xb6rg@sender.example>\r\n"}},
+	{why: reason.TooManyRecipients, want: "452 4.5.3", set: func(w *world) { w.door.Settings.Limits.Recipients = 1 }, say: []string{ehlo, mail, rcpt, "RCPT TO:<walker@a.example>\r\n"}},
+	{want: "554 5.5.1", say: []string{ehlo, mail, "RCPT TO:<unsure@d.example>\r\n", data}},
+}
+
 func TestWithoutLink(t *testing.T) {
-	for _, s := range []step{
-		{want: "421 4.3.2", direct: shutting},
-		{want: "500 5.5.2", say: []string{ehlo, "FOO\r\n"}},
-		{want: "503 5.5.1", say: []string{mail}},
-		{want: "503 5.5.1", say: []string{ehlo, rcpt}},
-		{want: "503 5.5.1", say: []string{ehlo, data}},
-		{want: "503 5.5.1", say: []string{ehlo, mail, mail}},
-		{want: "501 5.5.4", say: []string{"EHLO\r\n"}},
-		{want: "501 5.5.4", say: []string{ehlo, "MAIL ann@sender.example\r\n"}},
-		{want: "501 5.1.7", say: []string{ehlo, "MAIL FROM:<ann@@sender.example>\r\n"}},
-		{want: "501 5.1.3", say: []string{ehlo, mail, "RCPT TO:<very.private.name@@a.example>\r\n"}},
-		{want: "555 5.5.4", say: []string{ehlo, "MAIL FROM:<ann@sender.example> FOO=1\r\n"}},
-		{want: "502 5.5.1", say: []string{ehlo, "STARTTLS\r\n"}},
-		{want: "502 5.5.1", say: []string{ehlo, "EXPN list\r\n"}},
-		{want: "553 5.6.7", say: []string{ehlo, "MAIL FROM:<j\xc3\xb6rg@sender.example>\r\n"}},
-		{want: "452 4.5.3", set: func(w *world) { w.door.Settings.Limits.Recipients = 1 }, say: []string{ehlo, mail, rcpt, "RCPT TO:<walker@a.example>\r\n"}},
-		{want: "554 5.5.1", say: []string{ehlo, mail, "RCPT TO:<unsure@d.example>\r\n", data}},
-	} {
+	for _, s := range withoutLink {
 		t.Run(s.want+" "+strings.TrimSpace(strings.Join(s.say[max(0, len(s.say)-1):], "")), func(t *testing.T) {
 			w := newWorld(t)
 			if s.set != nil {
@@ -491,6 +512,9 @@ func TestWithoutLink(t *testing.T) {
 			r := parse(t, s.walk(w))
 			if got := fmt.Sprintf("%d %s", r.code, r.enhanced); got != s.want {
 				t.Errorf("got %s, want %s: %q", got, s.want, r.lines)
+			}
+			if e, ok := reason.Lookup(s.why); s.why != "" && (!ok || s.want != fmt.Sprintf("%d %s", e.Code, e.Enhanced)) {
+				t.Errorf("the catalogue has %d %s for %s", e.Code, e.Enhanced, s.why)
 			}
 			tellsNothing(t, "the reply", r.text)
 			if r.token != "" {
