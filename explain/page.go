@@ -82,10 +82,10 @@ func WhyPage(f ref.Facts) Page {
 }
 
 // titleOf are the class words that the reply began with. A soft fact that leads a
-// refused message stands for a sum, which has the words of the verdict's threat
-// ([Reply]); every other reason speaks for itself ([Reason]).
+// refused message stands for a sum, and so does [reason.Unwanted]; a sum has the words
+// of the verdict's threat ([Reply]). Every other reason speaks for itself ([Reason]).
 func titleOf(f ref.Facts, e reason.Entry) string {
-	if f.Phase == sluice.PhaseMessage && f.Code/100 == 5 && e.Code/100 == 5 && e.Hard == "" && e.Group != "delivery" {
+	if f.Phase == sluice.PhaseMessage && f.Code/100 == 5 && e.Code/100 == 5 && e.Hard == "" && (e.Group != "delivery" || e.ID == reason.Unwanted) {
 		return Class(cmp.Or(f.Threat, sluice.ThreatSpam), false, f.Code, summed(e).Enhanced)
 	}
 	return Class(threatOf(e), e.Hard == "stop", f.Code, e.Enhanced)

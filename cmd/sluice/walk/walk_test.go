@@ -175,6 +175,7 @@ var steps = []step{
 	{why: reason.InternalPanic, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: INTERNAL_PANIC\r\n" + text)},
 	{why: reason.CheckRequired, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: CHECK_REQUIRED\r\n" + text)},
 	{why: reason.Unwanted, phase: sluice.PhaseMessage, want: "550 5.7.1", say: whole("X-State: UNWANTED\r\n" + text)},
+	{why: reason.Unwanted, phase: sluice.PhaseMessage, want: "550 5.7.1", say: whole("X-State: TOO_MANY_ERRORS\r\n" + text)}, // another threat's class
 	{why: reason.CheckIncomplete, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: CHECK_INCOMPLETE\r\n" + text)},
 	{why: reason.ScanTimeout, phase: sluice.PhaseMessage, want: "451 4.3.0", say: whole("X-State: SCAN_TIMEOUT\r\n" + text)},
 	{why: reason.LocalError, phase: sluice.PhaseMessage, want: "451 4.3.0", set: breakQuarantine(errors.New("disk: " + secret)), say: whole("X-State: hold\r\n" + text)},
