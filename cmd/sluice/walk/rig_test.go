@@ -115,7 +115,9 @@ func scripted() []check.Checker {
 			switch id {
 			case "hold":
 				return []sluice.Evidence{{Reason: reason.FileHeld, Phase: sluice.PhaseMessage, Group: sluice.GroupAttachment, Detail: secret}}
-			case reason.CheckIncomplete, reason.ScanTimeout, reason.InternalPanic:
+			case reason.InternalPanic:
+				panic(secret)
+			case reason.CheckIncomplete, reason.ScanTimeout:
 				return []sluice.Evidence{{Reason: sluice.Reason(id), Phase: sluice.PhaseMessage, State: sluice.Unknown, Detail: secret}}
 			}
 			return stated(id, sluice.PhaseMessage)

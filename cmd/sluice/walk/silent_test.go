@@ -22,6 +22,7 @@ import (
 	"sluice/check/identity"
 	checksession "sluice/check/session"
 	"sluice/dns"
+	"sluice/dns/dnstest"
 	"sluice/judge/pipeline"
 	"sluice/mailauth"
 	"sluice/mailauth/arc"
@@ -49,6 +50,19 @@ func certificate(t *testing.T) *tls.Config {
 // refused for what could not be found out.
 var temporary = []string{reason.ARCUnknown, reason.DKIMKeyUnknown, reason.DMARCTemperror, reason.HeloSPFTemperror, reason.IprevTemperror,
 	reason.SenderDomainTemperror, reason.SPFTemperror}
+
+// asks lets the real checks of senders look at a zone.
+func asks(zone string) func(*world) {
+	return func(w *world) {
+		z, err := dnstest.Parse("zone", strings.NewReader(zone))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		set := &w.gate.Settings
+		set.Verifier = mailauth.New(mailauth.Config{Resolver: z, Hostname: "mx.a.example"})
+		set.Pipeline = pipeline.New(identity.Checks(), pipeline.Config{Clock: time.Now, Weights: set.Weights})
+	}
+}
 
 // away is a DNS that never answers.
 type away struct{}

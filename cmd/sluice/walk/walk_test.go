@@ -154,6 +154,8 @@ var steps = []step{
 
 	// Senders and recipients.
 	{why: reason.SenderRate, phase: sluice.PhaseMail, want: "450 4.7.28", set: port(func(c *guard.Config) { c.Rates.Messages = 1 }), say: append(whole(text), mail)},
+	{why: reason.NullMXSender, phase: sluice.PhaseRcpt, want: "550 5.7.27", set: asks(`{"sender.example": {"MX": ["0 ."]}}`), say: []string{ehlo, mail, rcpt}},
+	{why: reason.SenderDomainNxdomain, phase: sluice.PhaseRcpt, want: "550 5.1.8", set: asks(`{"other.example": {"A": ["192.0.2.9"]}}`), say: []string{ehlo, mail, rcpt}},
 	{why: reason.RelayDenied, phase: sluice.PhaseRcpt, want: "550 5.7.1", say: []string{ehlo, mail, "RCPT TO:<very.private.name@elsewhere.example>\r\n"}},
 	{why: reason.RelayDenied, phase: sluice.PhaseRcpt, want: "550 5.7.1", say: []string{ehlo, mail, "RCPT TO:<very.private.name%elsewhere.example@a.example>\r\n"}},
 	{why: reason.MixedRecipients, phase: sluice.PhaseRcpt, want: "452 4.5.3", say: []string{ehlo, mail, rcpt, "RCPT TO:<very.private.name@c.example>\r\n"}},
